@@ -1,0 +1,31 @@
+# Thin on purpose: the work is in cargo and in the `noema` program.
+#   make demo   the main job, from nothing to "demo: ok"
+#   make test   every test
+# Both install what they need, or say exactly what is missing.
+
+CARGO ?= cargo
+# `--workspace` everywhere, so that the demo and the tests share one set of features and nothing is
+# compiled twice.
+BUILD = $(CARGO) build --release --workspace
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: demo test lint fmt doc setup
+
+demo: setup
+	$(BUILD) --bin noema
+	$(TARGET)/release/noema demo
+
+test: setup
+	$(CARGO) test --release --workspace
+
+# What a reviewer would say about style: formatting, clippy, rustdoc.
+lint:
+	.ci/rustfmt --check
+	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps
+
+fmt:
+	.ci/rustfmt
+
+setup:
+	@.ci/setup
