@@ -1,1 +1,46 @@
-//! noema-state
+//! Where a chain's state lives.
+//!
+//! ```text
+//!   vm, one transaction at a time          chain, one block at a time
+//!            |                                      |
+//!            v                                      v
+//!      StateView  <-- Overlay                 Batch: state + tree + block
+//!      get, scan      (writes not yet               |        ^
+//!            ^         committed)                   v        | nodes
+//!            |                                  StateStore   root::apply
+//!            +------- snapshot ------------------   |
+//!                                       MemoryStore | RedbStore | the embedder's own
+//! ```
+//!
+//! * [`StateView`] is all that the virtual machine needs; an embedder implements it over its own map.
+//! * [`StateStore`] is a store with columns, atomic and durable batches and snapshots. [`MemoryStore`] and
+//!   [`RedbStore`] are in the box; [`suite`] is the one test that every store passes.
+//! * [`root`] is the sparse Merkle tree over the state. Its nodes are written in the same batch.
+//!
+//! ```
+//! use noema_state::{Batch, Column, MemoryStore, StateStore, StateView};
+//!
+//! let store = MemoryStore::new();
+//! let mut batch = Batch::new();
+//! batch.put(Column::State, b"colour".to_vec(), b"blue".to_vec());
+//! store.commit(batch)?;
+//! assert_eq!(store.snapshot()?.get(b"colour")?, Some(b"blue".to_vec()));
+//! # Ok::<(), noema_state::StoreError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod error;
+mod memory;
+mod overlay;
+mod redb_store;
+pub mod root;
+mod store;
+pub mod suite;
+mod view;
+
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use overlay::Overlay;
+pub use redb_store::{DEFAULT_CACHE_BYTES, RedbStore, STORE_FORMAT};
+pub use store::{Batch, Column, StateStore};
+pub use view::{StateView, WriteSet};

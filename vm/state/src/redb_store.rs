@@ -1,0 +1,242 @@
+//! The default store on disk: one redb file. Why redb: `docs/decisions/0003-embedded-store.md`.
+
+use std::fs::{self, File};
+use std::io;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+
+use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
+
+use crate::{Batch, Column, StateStore, StateView, StoreError};
+
+/// The format of the stores that this version writes, and the only one it reads.
+pub const STORE_FORMAT: u64 = 1;
+
+/// Memory for cached pages, in bytes, unless the caller says otherwise.
+pub const DEFAULT_CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+type OpenTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// Our own record of what the file is. redb has a file format of its own and checks that itself.
+const FORMAT: TableDefinition<'static, &'static str, u64> = TableDefinition::new("noema.store");
+const FORMAT_KEY: &str = "format";
+
+const fn table(column: Column) -> Table {
+    TableDefinition::new(column.name())
+}
+
+/// A store in one file, locked for this process while it is open.
+///
+/// Every commit is durable when it returns, and is written in two phases, so that a crash or a power cut at any moment
+/// leaves either the state before or the state after it, whatever bytes users put into the batch.
+#[derive(Debug)]
+pub struct RedbStore {
+    path: PathBuf,
+    database: Database,
+}
+
+impl RedbStore {
+    /// Creates an empty store at `path`. The file appears under its name only when it is complete. Two processes that
+    /// create the same store at the same time must be kept apart by the caller.
+    ///
+    /// # Errors
+    /// `Exists`, or what the system says: `Missing` directory, `ReadOnly`, `Full`.
+    pub fn create(path: &Path, cache_bytes: usize) -> Result<RedbStore, StoreError> {
+        if fs::exists(path).map_err(|error| StoreError::from_io(path, error))? {
+            return Err(StoreError::Exists { path: path.to_path_buf() });
+        }
+        let unfinished = unfinished(path);
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StoreError::from_io(path, error)),
+            _ => {}
+        }
+        let database = Database::builder()
+            .set_cache_size(cache_bytes)
+            .create(&unfinished)
+            .map_err(|error| store_error(path, error.into()))?;
+        let store = RedbStore { path: path.to_path_buf(), database };
+        store.initialise().map_err(|error| store_error(path, error))?;
+        // The open handle and its lock belong to the file, not to its name.
+        fs::rename(&unfinished, path).map_err(|error| StoreError::from_io(path, error))?;
+        sync_directory(path)?;
+        Ok(store)
+    }
+
+    /// Opens the store at `path`. After a crash it is brought back to the last commit.
+    ///
+    /// # Errors
+    /// `Missing`, `Busy`, `NotAStore`, `Version`, `ReadOnly`, `Full`, `Corrupt`, `Io`.
+    pub fn open(path: &Path, cache_bytes: usize) -> Result<RedbStore, StoreError> {
+        let database = Database::builder()
+            .set_cache_size(cache_bytes)
+            .open(path)
+            .map_err(|error| store_error(path, error.into()))?;
+        let store = RedbStore { path: path.to_path_buf(), database };
+        match store.format().map_err(|error| store_error(path, error))? {
+            Some(STORE_FORMAT) => Ok(store),
+            Some(found) => Err(StoreError::Version { path: path.to_path_buf(), found, expected: STORE_FORMAT }),
+            None => Err(StoreError::NotAStore {
+                path: path.to_path_buf(),
+                detail: "it is a redb file that something else wrote".to_owned(),
+            }),
+        }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn initialise(&self) -> Result<(), redb::Error> {
+        let transaction = self.database.begin_write()?;
+        for column in Column::ALL {
+            transaction.open_table(table(column))?;
+        }
+        transaction.open_table(FORMAT)?.insert(FORMAT_KEY, STORE_FORMAT)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn format(&self) -> Result<Option<u64>, redb::Error> {
+        let transaction = self.database.begin_read()?;
+        if !transaction.list_tables()?.any(|table| table.name() == FORMAT.name()) {
+            return Ok(None);
+        }
+        let format = transaction.open_table(FORMAT)?.get(FORMAT_KEY)?.map(|format| format.value());
+        Ok(format)
+    }
+
+    fn read(&self, column: Column) -> Result<OpenTable, redb::Error> {
+        Ok(self.database.begin_read()?.open_table(table(column))?)
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), redb::Error> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        // Two phases, and no walk through the whole file when it is opened after a crash.
+        transaction.set_quick_repair(true);
+        let mut changes = batch.into_changes().peekable();
+        while let Some(&(column, _, _)) = changes.peek() {
+            let mut table = transaction.open_table(table(column))?;
+            while let Some((_, key, value)) = changes.next_if(|change| change.0 == column) {
+                match value {
+                    Some(value) => table.insert(key.as_slice(), value.as_slice())?,
+                    None => table.remove(key.as_slice())?,
+                };
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+impl StateStore for RedbStore {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(column).and_then(|table| get(&table, key)).map_err(|error| store_error(&self.path, error))
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        prefix: &[u8],
+        start: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        self.read(column)
+            .and_then(|table| scan(&table, prefix, start, limit))
+            .map_err(|error| store_error(&self.path, error))
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.write(batch).map_err(|error| store_error(&self.path, error))
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn StateView + Send + Sync>, StoreError> {
+        let table = self.read(Column::State).map_err(|error| store_error(&self.path, error))?;
+        Ok(Box::new(Snapshot { path: self.path.clone(), table }))
+    }
+}
+
+/// The open table keeps its read transaction alive.
+struct Snapshot {
+    path: PathBuf,
+    table: OpenTable,
+}
+
+impl StateView for Snapshot {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        get(&self.table, key).map_err(|error| store_error(&self.path, error))
+    }
+
+    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        scan(&self.table, prefix, start, limit).map_err(|error| store_error(&self.path, error))
+    }
+}
+
+fn get(table: &OpenTable, key: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {
+    Ok(ReadableTable::get(table, key)?.map(|value| value.value().to_vec()))
+}
+
+fn scan(table: &OpenTable, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, redb::Error> {
+    let mut found = Vec::new();
+    if limit == 0 {
+        return Ok(found);
+    }
+    let bounds = (Bound::Included(prefix.max(start)), Bound::<&[u8]>::Unbounded);
+    for entry in ReadableTable::range::<&[u8]>(table, bounds)? {
+        let (key, value) = entry?;
+        if !key.value().starts_with(prefix) {
+            break;
+        }
+        found.push((key.value().to_vec(), value.value().to_vec()));
+        if found.len() == limit {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// The name of a store that is being created.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".unfinished");
+    PathBuf::from(name)
+}
+
+/// Makes the name of a file in its directory durable.
+fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|error| StoreError::from_io(directory, error))
+}
+
+fn store_error(path: &Path, error: redb::Error) -> StoreError {
+    let owned = || path.to_path_buf();
+    match error {
+        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => StoreError::Busy { path: owned() },
+        redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            StoreError::NotAStore { path: owned(), detail: error.to_string() }
+        }
+        redb::Error::Io(error) => StoreError::from_io(path, error),
+        redb::Error::UpgradeRequired(found) => StoreError::NotAStore {
+            path: owned(),
+            detail: format!("redb file format {found}, which is older than any that was ever used here"),
+        },
+        redb::Error::PreviousIo | redb::Error::DatabaseClosed | redb::Error::TransactionPoisoned => {
+            StoreError::Failed { path: owned() }
+        }
+        error => StoreError::Corrupt { path: owned(), detail: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests;
