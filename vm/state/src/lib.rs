@@ -43,4 +43,4 @@ pub use memory::MemoryStore;
 pub use overlay::Overlay;
 pub use redb_store::{DEFAULT_CACHE_BYTES, RedbStore, STORE_FORMAT};
 pub use store::{Batch, Column, StateStore};
-pub use view::{StateView, WriteSet};
+pub use view::{Entry, StateView, WriteSet};

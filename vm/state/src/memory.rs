@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::view::scan_map;
-use crate::{Batch, Column, StateStore, StateView, StoreError};
+use crate::{Batch, Column, Entry, StateStore, StateView, StoreError};
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -44,13 +44,7 @@ impl StateStore for MemoryStore {
         Ok(self.column(column).get(key).cloned())
     }
 
-    fn scan(
-        &self,
-        column: Column,
-        prefix: &[u8],
-        start: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, column: Column, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
         Ok(scan_map(&self.column(column), prefix, start, limit))
     }
 
@@ -78,7 +72,7 @@ impl StateView for Snapshot {
         Ok(self.0.get(key).cloned())
     }
 
-    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
         Ok(scan_map(&self.0, prefix, start, limit))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use crate::{StateView, StoreError, WriteSet};
+use crate::{Entry, StateView, StoreError, WriteSet};
 
 /// A view with writes on top of it: what the next transaction of a block sees.
 ///
@@ -58,7 +58,7 @@ impl<V: StateView> StateView for Overlay<V> {
         }
     }
 
-    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
         let mut found = Vec::new();
         let mut from = prefix.max(start).to_vec();
         let mut written = self
@@ -92,3 +92,6 @@ impl<V: StateView> StateView for Overlay<V> {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests;

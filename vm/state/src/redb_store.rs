@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
 
-use crate::{Batch, Column, StateStore, StateView, StoreError};
+use crate::{Batch, Column, Entry, StateStore, StateView, StoreError};
 
 /// The format of the stores that this version writes, and the only one it reads.
 pub const STORE_FORMAT: u64 = 1;
@@ -137,13 +137,7 @@ impl StateStore for RedbStore {
         self.read(column).and_then(|table| get(&table, key)).map_err(|error| store_error(&self.path, error))
     }
 
-    fn scan(
-        &self,
-        column: Column,
-        prefix: &[u8],
-        start: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, column: Column, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
         self.read(column)
             .and_then(|table| scan(&table, prefix, start, limit))
             .map_err(|error| store_error(&self.path, error))
@@ -173,7 +167,7 @@ impl StateView for Snapshot {
         get(&self.table, key).map_err(|error| store_error(&self.path, error))
     }
 
-    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
         scan(&self.table, prefix, start, limit).map_err(|error| store_error(&self.path, error))
     }
 }
@@ -182,7 +176,7 @@ fn get(table: &OpenTable, key: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {
     Ok(ReadableTable::get(table, key)?.map(|value| value.value().to_vec()))
 }
 
-fn scan(table: &OpenTable, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, redb::Error> {
+fn scan(table: &OpenTable, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, redb::Error> {
     let mut found = Vec::new();
     if limit == 0 {
         return Ok(found);
@@ -238,5 +232,7 @@ fn store_error(path: &Path, error: redb::Error) -> StoreError {
     }
 }
 
+#[cfg(test)]
+mod fault_tests;
 #[cfg(test)]
 mod tests;

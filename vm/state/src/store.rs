@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{StateView, StoreError, WriteSet};
+use crate::{Entry, StateView, StoreError, WriteSet};
 
 /// A part of a store with keys of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,13 +100,7 @@ pub trait StateStore: Send + Sync {
     ///
     /// # Errors
     /// The store failed.
-    fn scan(
-        &self,
-        column: Column,
-        prefix: &[u8],
-        start: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn scan(&self, column: Column, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError>;
 
     /// Applies every change of the batch, or none. When it returns `Ok`, a durable store has the changes on the disk
     /// (fsync): neither a crash of the process nor a power cut loses them.

@@ -8,6 +8,9 @@ use crate::StoreError;
 /// What a transaction changes: a key with its new value, or `None` where it is removed.
 pub type WriteSet = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 /// An unchanging view of the state, ordered by key (bytewise).
 ///
 /// This is all that the virtual machine needs. A plain map is one:
@@ -34,7 +37,7 @@ pub trait StateView {
     ///
     /// # Errors
     /// The store behind the view failed.
-    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError>;
 }
 
 impl<V: StateView + ?Sized> StateView for &V {
@@ -42,7 +45,7 @@ impl<V: StateView + ?Sized> StateView for &V {
         (**self).get(key)
     }
 
-    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
         (**self).scan(prefix, start, limit)
     }
 }
@@ -52,7 +55,7 @@ impl<V: StateView + ?Sized> StateView for Box<V> {
         (**self).get(key)
     }
 
-    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
         (**self).scan(prefix, start, limit)
     }
 }
@@ -62,7 +65,7 @@ impl StateView for BTreeMap<Vec<u8>, Vec<u8>> {
         Ok(BTreeMap::get(self, key).cloned())
     }
 
-    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
         Ok(scan_map(self, prefix, start, limit))
     }
 }
@@ -71,12 +74,7 @@ impl StateView for BTreeMap<Vec<u8>, Vec<u8>> {
 ///
 /// No end of the range is computed, so a prefix of 0xff bytes is nothing special: the keys with a prefix lie
 /// together, and the first one without it ends the scan.
-pub(crate) fn scan_map(
-    map: &BTreeMap<Vec<u8>, Vec<u8>>,
-    prefix: &[u8],
-    start: &[u8],
-    limit: usize,
-) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn scan_map(map: &BTreeMap<Vec<u8>, Vec<u8>>, prefix: &[u8], start: &[u8], limit: usize) -> Vec<Entry> {
     map.range::<[u8], _>((Bound::Included(prefix.max(start)), Bound::Unbounded))
         .take_while(|(key, _)| key.starts_with(prefix))
         .take(limit)
