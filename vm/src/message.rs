@@ -1,0 +1,133 @@
+//! What the virtual machine is asked to do.
+
+use std::fmt;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use noema_abi::ProtocolVersion;
+
+use crate::hash::hash;
+
+/// An account or a contract.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
+pub struct Address(pub [u8; 32]);
+
+impl Address {
+    /// Where a contract lives: a hash of who deployed it, the salt and the hash of its code, so that nobody else can
+    /// take the address and the deployer knows it beforehand.
+    ///
+    /// ```
+    /// use noema_vm::Address;
+    /// let code_hash = noema_vm::code_hash(b"some code");
+    /// assert_ne!(Address::of_contract(Address([1; 32]), 0, &code_hash), Address::of_contract(Address([2; 32]), 0, &code_hash));
+    /// ```
+    #[must_use]
+    pub fn of_contract(deployer: Address, salt: u64, code_hash: &[u8; 32]) -> Address {
+        Address(hash("noema contract address", &[&deployer.0, &salt.to_le_bytes(), code_hash]))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
+}
+
+/// The hash under which the code of contracts is stored.
+#[must_use]
+pub fn code_hash(code: &[u8]) -> [u8; 32] {
+    hash("noema code", &[code])
+}
+
+/// Where in the chain a message is executed. All of it is visible to contracts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockContext {
+    /// Name of the chain.
+    pub chain_id: String,
+    /// Height of the block being executed.
+    pub height: u64,
+    /// Time of the block, in milliseconds since the Unix epoch, as its producer wrote it.
+    pub time_ms: u64,
+    /// The rules in force.
+    pub version: ProtocolVersion,
+}
+
+/// One message. Who may send it, and in which order, is decided by the chain: `sender` is taken as proven.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Message {
+    /// Who sends it.
+    pub sender: Address,
+    /// Native value that goes with it, to the contract or account the action names. Actions on models take none.
+    pub value: u128,
+    /// Most gas it may use, in picoseconds of the reference machine. Above [`MAX_GAS`] it counts as [`MAX_GAS`].
+    pub gas_limit: u64,
+    /// What to do.
+    pub action: Action,
+}
+
+/// The largest gas limit that has a meaning: 2^63 - 1 picoseconds, 106 days.
+pub const MAX_GAS: u64 = i64::MAX.unsigned_abs();
+
+/// What a message does.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Action {
+    /// Admits `code`, creates the contract at [`Address::of_contract`] with the sender as its administrator, and runs
+    /// its `init` export, if it has one.
+    Deploy {
+        /// The WebAssembly module.
+        code: Vec<u8>,
+        /// Distinguishes contracts of one deployer with the same code.
+        salt: u64,
+        /// Input of `init`.
+        input: Vec<u8>,
+    },
+    /// Runs the `call` export of a contract.
+    Call {
+        /// The contract.
+        contract: Address,
+        /// Its input.
+        input: Vec<u8>,
+    },
+    /// Replaces the code of a contract and runs the `migrate` export of the new code. Only its administrator may.
+    Migrate {
+        /// The contract.
+        contract: Address,
+        /// The new WebAssembly module.
+        code: Vec<u8>,
+        /// Input of `migrate`.
+        input: Vec<u8>,
+    },
+    /// Sends the value to an address; no code runs.
+    Transfer {
+        /// The receiver.
+        to: Address,
+    },
+    /// Announces a model: what its bytes hash to and how many they are. Announcing it again changes nothing.
+    BeginModel {
+        /// Merkle root of the container.
+        id: [u8; 32],
+        /// Its length in bytes.
+        total_len: u64,
+    },
+    /// Brings one chunk of an announced model. A chunk that is already there changes nothing.
+    ModelChunk {
+        /// The model.
+        id: [u8; 32],
+        /// Which chunk, from 0.
+        index: u32,
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// The Merkle path of the chunk, leaf to root.
+        proof: Vec<[u8; 32]>,
+    },
+    /// Puts the chunks together, checks the model and its bound certificate, and makes it usable by contracts.
+    FinishModel {
+        /// The model.
+        id: [u8; 32],
+    },
+}
