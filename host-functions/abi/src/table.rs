@@ -133,14 +133,16 @@ macro_rules! host_functions {
         /// Opcodes: pure functions of tensors.
         mod op {
             /// Exact matrix product over the last two axes: `[.., m, k]` and `[k, n]` or `[.., k, n]`
-            /// give `[.., m, n]`. `i8` or `u8` times `i8`: `i32` while `k <= 131071`, else `i64`;
-            /// `i16` times `i8` or `i16`: `i64`. `ShapeMismatch`, `TypeMismatch`.
-            /// Work: multiplications.
+            /// give `[.., m, n]`. `i8` times `i8`: `i32` while `k <= 131071`, else `i64`; `u8` times
+            /// `i8`: `i32` while `k <= 65793`, else `i64`; `i16` times `i8` or `i16`: `i64`.
+            /// `TypeMismatch`, `ShapeMismatch`.
+            /// Work: multiplications, at least 16 for each element of the result.
             0x0801 since 1 matmul(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 50);
             /// `sat(rne(x * multiplier / 2^shift) + zero_point)` to element type `dtype`, with `x`
             /// of `i32` or `i64`, `multiplier` of `i32` (each 0 or in `[2^30, 2^31)`) and `shift` of `u8`
             /// (each at most 62), both of shape `[]` (one for all) or `[c]` (one for each index of the
-            /// last axis). `TypeMismatch`, `ShapeMismatch`, `BadArgument`. Work: elements.
+            /// last axis). `TypeMismatch`, `ShapeMismatch`, `BadArgument`. Work: elements of `x` and
+            /// of `multiplier`.
             0x0802 since 1 requantise(x: tensor, multiplier: tensor, shift: tensor, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 1_500);
             /// `a + b`, saturating, element by element with the broadcasting rules of ONNX; both of
             /// one element type. `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.

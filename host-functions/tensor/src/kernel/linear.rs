@@ -1,0 +1,197 @@
+//! The exact linear product: `out[r][j] = sum over i of x[r][i] * w[j][i]`.
+
+use std::ops::Range;
+
+use super::{Kernels, PackedWeights, PackedWeights16, packed::Layout, portable, reference};
+use crate::{DType, Element, Level, OpError};
+
+/// An element type that can stand on the left of 8-bit weights.
+pub(crate) trait Input: Element + Into<i32> {
+    /// How many products of this type and `i8` always have a sum inside 32 bits.
+    const MAX_CHUNK: usize;
+}
+
+impl Input for i8 {
+    // 131071 * 128 * 128 = 2^31 - 2^14
+    const MAX_CHUNK: usize = 131_071;
+}
+impl Input for u8 {
+    // 65793 * 255 * 128 = 2^31 - 128
+    const MAX_CHUNK: usize = 65_793;
+}
+impl Input for i16 {
+    // 511 * 32768 * 128 = 2^31 - 2^22
+    const MAX_CHUNK: usize = 511;
+}
+
+/// A type that sums are written to.
+pub(crate) trait Accumulator: Element {
+    /// Adds a partial sum.
+    ///
+    /// It wraps: an intermediate of a 32-bit sum may leave the range (the offset of the VNNI levels
+    /// does that) while the whole sum, which the caller has bounded, is right modulo `2^32`.
+    fn accumulate(&mut self, partial: i32);
+}
+
+impl Accumulator for i32 {
+    #[inline(always)]
+    fn accumulate(&mut self, partial: i32) {
+        *self = self.wrapping_add(partial);
+    }
+}
+
+impl Accumulator for i64 {
+    #[inline(always)]
+    fn accumulate(&mut self, partial: i32) {
+        *self = self.wrapping_add(i64::from(partial));
+    }
+}
+
+/// The longest rows of this type whose products with 8-bit weights always have a sum inside 32
+/// bits: 131071 for `i8`, 65793 for `u8`; nothing for the other types, whose sums are 64-bit.
+#[must_use]
+pub const fn max_k_i32(x: DType) -> Option<usize> {
+    match x {
+        DType::I8 => Some(i8::MAX_CHUNK),
+        DType::U8 => Some(u8::MAX_CHUNK),
+        _ => None,
+    }
+}
+
+macro_rules! entry {
+    ($(#[$doc:meta])* $name:ident, $x:ty, $out:ty) => {
+        $(#[$doc])*
+        ///
+        /// `x` is `[rows][k]`, `out` is `[rows][n]` and is overwritten.
+        ///
+        /// # Errors
+        /// [`OpError::Node`] where candle fails (level `candle-f32` only).
+        ///
+        /// # Panics
+        /// Where a slice has another length, or the weights were packed for another level.
+        pub fn $name(
+            k: &Kernels,
+            x: &[$x],
+            rows: usize,
+            w: &PackedWeights,
+            out: &mut [$out],
+        ) -> Result<(), OpError> {
+            product(k, x, rows, w, out)
+        }
+    };
+}
+
+entry!(
+    /// 8-bit activations, sums of 32 bits. The caller guarantees that every sum fits, by
+    /// [`max_k_i32`] or by a bound on its own values.
+    linear_i8, i8, i32
+);
+entry!(
+    /// Unsigned 8-bit activations, sums of 32 bits. The caller guarantees that every sum fits, by
+    /// [`max_k_i32`] or by a bound on its own values.
+    linear_u8, u8, i32
+);
+entry!(
+    /// 8-bit activations, sums of 64 bits, for rows of any length.
+    linear_i8_wide, i8, i64
+);
+entry!(
+    /// Unsigned 8-bit activations, sums of 64 bits, for rows of any length.
+    linear_u8_wide, u8, i64
+);
+entry!(
+    /// 16-bit activations, sums of 64 bits, for rows of any length.
+    linear_i16, i16, i64
+);
+
+/// 16-bit activations and 16-bit weights, sums of 64 bits, for rows of fewer than `2^32` elements.
+///
+/// With the planes of [`PackedWeights16`],
+/// `sum x * w = 256 * sum x * high + sum x * low + 128 * sum x`.
+///
+/// # Errors
+/// [`OpError::Node`] where candle fails (level `candle-f32` only).
+///
+/// # Panics
+/// Where a slice has another length, or the weights were packed for another level.
+pub fn linear_i16_i16(
+    k: &Kernels,
+    x: &[i16],
+    rows: usize,
+    w: &PackedWeights16,
+    out: &mut [i64],
+) -> Result<(), OpError> {
+    product(k, x, rows, &w.high, out)?;
+    let mut low = vec![0i64; out.len()];
+    product(k, x, rows, &w.low, &mut low)?;
+    let (width, n) = (w.high.k(), w.high.n());
+    if width == 0 || n == 0 {
+        return Ok(());
+    }
+    for ((row, out), low) in x.chunks_exact(width).zip(out.chunks_exact_mut(n)).zip(low.chunks_exact(n)) {
+        let sum: i64 = row.iter().map(|x| i64::from(*x)).sum();
+        for (out, low) in out.iter_mut().zip(low) {
+            *out = *out * 256 + low + 128 * sum;
+        }
+    }
+    Ok(())
+}
+
+fn product<X: Input, A: Accumulator>(
+    kernels: &Kernels,
+    x: &[X],
+    rows: usize,
+    w: &PackedWeights,
+    out: &mut [A],
+) -> Result<(), OpError> {
+    let (k, n) = (w.k(), w.n());
+    assert_eq!(Some(x.len()), rows.checked_mul(k), "activations of another shape");
+    assert_eq!(Some(out.len()), rows.checked_mul(n), "results of another shape");
+    assert_eq!(w.level(), kernels.level(), "weights packed for another level");
+    if out.is_empty() {
+        return Ok(());
+    }
+    if k == 0 {
+        out.fill(A::default());
+        return Ok(());
+    }
+    split(kernels, x, rows, w, out);
+    #[cfg(test)]
+    kernels.inject(crate::selftest::Primitive::linear::<X, A>(), out);
+    Ok(())
+}
+
+/// Columns that a thread takes at a time: whole cache lines of the widest result.
+const COLUMN_UNIT: usize = 32;
+
+/// Cuts the result into blocks of rows, or of columns where there are few rows.
+fn split<X: Input, A: Accumulator>(kernels: &Kernels, x: &[X], rows: usize, w: &PackedWeights, out: &mut [A]) {
+    let (k, n, level) = (w.k(), w.n(), kernels.level());
+    let parts = kernels.parts(rows.saturating_mul(k).saturating_mul(n));
+    if parts == 1 {
+        block(level, x, w, 0..n, out);
+    } else if rows >= 8 * parts {
+        kernels.split_rows((x, k), (out, n), k.saturating_mul(n), |x, out| block(level, x, w, 0..n, out));
+    } else {
+        let strips = kernels.split_range(n, COLUMN_UNIT, parts, |columns| {
+            let mut strip = vec![A::default(); rows * columns.len()];
+            block(level, x, w, columns.clone(), &mut strip);
+            (columns, strip)
+        });
+        for (columns, strip) in strips {
+            for (row, out) in strip.chunks_exact(columns.len()).zip(out.chunks_exact_mut(n)) {
+                out[columns.clone()].copy_from_slice(row);
+            }
+        }
+    }
+}
+
+/// Computes some columns for all rows of `x` on the calling thread; `out` has those columns only.
+fn block<X: Input, A: Accumulator>(level: Level, x: &[X], w: &PackedWeights, columns: Range<usize>, out: &mut [A]) {
+    match &w.layout {
+        Layout::Rows(weights) if level == Level::Reference => {
+            reference::linear(x, w.k(), weights, columns.start, columns.len(), out);
+        }
+        Layout::Rows(weights) => portable::linear(x, w.k(), weights, columns.start, columns.len(), out),
+    }
+}

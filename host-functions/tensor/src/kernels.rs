@@ -1,0 +1,210 @@
+//! The chosen level and its threads.
+
+use std::ops::Range;
+
+use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
+
+use crate::{Difference, Level, selftest};
+
+/// Work below which splitting costs more than it saves, in multiplications.
+const MIN_SPLIT_WORK: usize = 1 << 19;
+
+/// A level that passed its known-answer test, and its own threads. Results never depend on either.
+///
+/// ```
+/// use noema_tensor::{Kernels, Level};
+/// let kernels = Kernels::new(Level::Portable, 2)?;
+/// assert_eq!((kernels.level(), kernels.threads()), (Level::Portable, 2));
+/// # Ok::<(), noema_tensor::KernelError>(())
+/// ```
+#[derive(Debug)]
+pub struct Kernels {
+    level: Level,
+    threads: usize,
+    /// Absent with one thread, which then never meets rayon; candle's product always runs in it, so
+    /// that it cannot use more threads than it was given.
+    pool: Option<ThreadPool>,
+    #[cfg(test)]
+    fault: Option<crate::selftest::Fault>,
+}
+
+/// Why a level cannot be used on this machine.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KernelError {
+    /// The machine lacks the instructions.
+    #[error("this machine has no kernels of level {0}; it has {names}", names = names(&Level::available()))]
+    Unavailable(Level),
+    /// The level computed a wrong bit.
+    #[error("kernels of level {level} fail their known-answer test: {difference}")]
+    SelfTest {
+        /// The level.
+        level: Level,
+        /// The first wrong answer.
+        difference: Difference,
+    },
+    /// The threads could not be started.
+    #[error("cannot start {threads} kernel threads: {reason}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+fn names(levels: &[Level]) -> String {
+    levels.iter().map(|level| level.name()).collect::<Vec<_>>().join(", ")
+}
+
+impl Kernels {
+    /// Starts exactly `threads` threads (none where it is 1: the caller's does the work) and runs
+    /// the level's known-answer test.
+    ///
+    /// # Errors
+    /// [`KernelError`]: the level is not available here, it gives a wrong answer, or the threads
+    /// cannot be started.
+    pub fn new(level: Level, threads: usize) -> Result<Kernels, KernelError> {
+        Kernels::untested(level, threads)?.tested()
+    }
+
+    /// Kernels that nobody may use before their test.
+    pub(crate) fn untested(level: Level, threads: usize) -> Result<Kernels, KernelError> {
+        if !level.is_available() {
+            return Err(KernelError::Unavailable(level));
+        }
+        if threads == 0 {
+            return Err(KernelError::Threads { threads, reason: "at least one is needed".to_owned() });
+        }
+        let pool = if threads > 1 || level == Level::CandleF32 {
+            let name = |index| format!("noema-kernel-{index}");
+            let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build();
+            Some(pool.map_err(|error| KernelError::Threads { threads, reason: error.to_string() })?)
+        } else {
+            None
+        };
+        Ok(Kernels {
+            level,
+            threads,
+            pool,
+            #[cfg(test)]
+            fault: None,
+        })
+    }
+
+    fn tested(self) -> Result<Kernels, KernelError> {
+        match selftest::check(&self).difference {
+            Some(difference) => Err(KernelError::SelfTest { level: self.level, difference }),
+            None => Ok(self),
+        }
+    }
+
+    /// The level.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// How many threads work.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// How many parts to cut `work` multiplications into.
+    pub(crate) fn parts(&self, work: usize) -> usize {
+        if self.threads == 1 || work < MIN_SPLIT_WORK { 1 } else { self.threads }
+    }
+
+    /// Calls `f(rows of x, rows of out)` for blocks of whole rows that cover all of them: `x` has
+    /// `x_row` elements in a row and `out` has `out_row`.
+    ///
+    /// Both lengths must be at least 1 and the row counts equal.
+    pub(crate) fn split_rows<X: Sync, Y: Send>(
+        &self,
+        (x, x_row): (&[X], usize),
+        (out, out_row): (&mut [Y], usize),
+        work_per_row: usize,
+        f: impl Fn(&[X], &mut [Y]) + Sync,
+    ) {
+        let rows = out.len() / out_row;
+        let parts = self.parts(rows.saturating_mul(work_per_row)).min(rows);
+        match &self.pool {
+            Some(pool) if parts > 1 => {
+                let block = rows.div_ceil(parts);
+                pool.install(|| {
+                    x.par_chunks(block * x_row).zip(out.par_chunks_mut(block * out_row)).for_each(|(x, out)| f(x, out));
+                });
+            }
+            _ => f(x, out),
+        }
+    }
+
+    /// Calls `f` for ranges that cover `0..count`, each a multiple of `unit` long except the last,
+    /// and returns what it gave, in order.
+    pub(crate) fn split_range<R: Send>(
+        &self,
+        count: usize,
+        unit: usize,
+        parts: usize,
+        f: impl Fn(Range<usize>) -> R + Sync,
+    ) -> Vec<R> {
+        let step = count.div_ceil(unit).div_ceil(parts.max(1)).max(1) * unit;
+        let ranges = (0..count).step_by(step).map(|start| start..count.min(start + step));
+        match &self.pool {
+            Some(pool) if parts > 1 => {
+                let ranges: Vec<_> = ranges.collect();
+                pool.install(|| ranges.into_par_iter().map(&f).collect())
+            }
+            _ => ranges.map(f).collect(),
+        }
+    }
+
+    /// Where a test asked for it, changes one bit of what a primitive computed.
+    #[cfg(test)]
+    pub(crate) fn inject<T: crate::Element>(&self, primitive: crate::selftest::Primitive, out: &mut [T]) {
+        if let Some(fault) = &self.fault {
+            fault.strike(primitive, out);
+        }
+    }
+
+    /// Kernels that compute a wrong bit, through the same door as honest ones.
+    #[cfg(test)]
+    pub(crate) fn faulty(level: Level, threads: usize, fault: crate::selftest::Fault) -> Result<Kernels, KernelError> {
+        Kernels { fault: Some(fault), ..Kernels::untested(level, threads)? }.tested()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KernelError, Kernels, Level};
+
+    #[test]
+    fn levels_of_other_machines_are_refused_by_name() {
+        for level in Level::ALL.into_iter().filter(|level| !level.is_available()) {
+            let error = Kernels::new(level, 1).unwrap_err();
+            assert!(matches!(error, KernelError::Unavailable(refused) if refused == level));
+            assert!(error.to_string().contains("reference, portable"), "{error}");
+        }
+        assert!(matches!(Kernels::new(Level::Portable, 0), Err(KernelError::Threads { .. })));
+    }
+
+    #[test]
+    fn one_thread_has_no_pool() {
+        assert!(Kernels::new(Level::Portable, 1).unwrap().pool.is_none());
+        let two = Kernels::new(Level::Portable, 2).unwrap();
+        assert_eq!(two.pool.as_ref().map(rayon::ThreadPool::current_num_threads), Some(2));
+    }
+
+    #[test]
+    fn ranges_cover_everything_once() {
+        let kernels = Kernels::new(Level::Portable, 3).unwrap();
+        for count in [0, 1, 15, 16, 17, 100] {
+            for parts in 1..5 {
+                let ranges = kernels.split_range(count, 16, parts, |range| range);
+                assert!(ranges.len() <= parts);
+                assert_eq!(ranges.into_iter().flatten().collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
+            }
+        }
+    }
+}
