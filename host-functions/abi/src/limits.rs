@@ -25,6 +25,8 @@ pub const MAX_LOG_BYTES: usize = 4096;
 pub const MAX_CALL_DEPTH: u32 = 10;
 /// Most live tensors of one frame.
 pub const MAX_TENSORS: usize = 4096;
+/// Most models that one frame may have open.
+pub const MAX_OPEN_MODELS: usize = 64;
 /// Bytes of tensors and model arenas that one transaction may hold at a time.
 pub const MAX_TENSOR_BYTES: u64 = 256 * 1024 * 1024;
 /// Entries that one storage scan returns at most.

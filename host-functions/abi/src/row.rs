@@ -111,7 +111,7 @@ pub struct Param {
 pub struct Price {
     /// Charged for every call.
     pub base: u64,
-    /// Charged for every byte of the guest ranges of the arguments.
+    /// Charged for every byte of the `bytes` and `out` arguments (length and capacity).
     pub per_byte: u64,
     /// Charged for every unit of work, which the row's documentation names.
     pub per_work: u64,

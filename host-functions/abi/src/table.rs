@@ -9,20 +9,22 @@
 //!
 //! - `kind` is one of [`crate::Kind`], `result` one of [`crate::Return`].
 //! - The price is `BASE + PER_BYTE * bytes + PER_WORK * work` gas (picoseconds of the reference
-//!   machine), charged before the function runs. `bytes` is the sum of the lengths of the guest
-//!   ranges named by the arguments (the capacity of an `out`); `work` is the row's own unit, named
-//!   in its documentation, and zero where it is not mentioned.
+//!   machine), charged before the function runs. `bytes` is the sum of the lengths of the `bytes`
+//!   arguments and the capacities of the `out` arguments (what has a fixed size is in the base);
+//!   `work` is the row's own unit, named in its documentation, and zero where it is not mentioned.
 //! - Ids never change and are never used again.
 //!
 //! The group is the WebAssembly import module, the name the import name. `op` rows are pure
 //! functions of tensors: `noema-tensor` holds one file of that name for each, and everything else
 //! (parsing, price, handles, SDK wrapper) follows from the row.
 
-/// Calls the macro `$callback` with every row of the table. The crate documentation shows the
-/// pattern that matches it.
+/// Calls a macro, named by an identifier or a path, with every row of the table; tokens in braces
+/// after its name are passed on before the rows, in braces. The crate documentation shows the
+/// pattern that matches the rows.
 #[macro_export]
 macro_rules! host_functions {
-    ($($callback:tt)+) => { $($callback)+! {
+    ($callback:tt $(:: $path:ident)* $({ $($extra:tt)* })?) => { $callback $(:: $path)* ! {
+        $({ $($extra)* })?
         /// The call: who calls whom, with what, where in the chain.
         mod context {
             /// Length of the input, in bytes.

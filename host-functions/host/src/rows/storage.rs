@@ -1,0 +1,145 @@
+//! `storage.*`: the entries of the running contract.
+
+use noema_abi::Status;
+use noema_abi::limits::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
+
+use super::forbid_in_view;
+use crate::HostContext;
+use crate::outcome::Reply;
+
+/// A lookup finds the value before it can be paid for: one value of at most `MAX_VALUE_BYTES`, which
+/// the base price covers. Copying it is paid for first.
+pub(crate) mod get {
+    use super::super::context::length;
+    use super::check_key;
+    use crate::HostContext;
+    use crate::argument::Out;
+    use crate::call::{Planned, Pricing};
+    use crate::outcome::Reply;
+    use noema_abi::Status;
+
+    /// The value found.
+    pub(crate) type Plan = Vec<u8>;
+
+    pub(crate) fn plan<C: HostContext>(
+        pricing: &mut Pricing<'_, C>,
+        key: &[u8],
+        _value: &Out<'_>,
+    ) -> Reply<Planned<Plan>> {
+        check_key(key)?;
+        let found = pricing.context.storage_get(key)?.ok_or(Status::NotFound)?;
+        Ok(Planned::work(length(&found), found))
+    }
+
+    pub(crate) fn run<'c, C: HostContext>(_: &'c mut C, found: Plan, _key: &[u8], value: &mut Out<'c>) -> Reply<u64> {
+        Ok(value.set(found))
+    }
+}
+
+pub(crate) fn set<C: HostContext>(context: &mut C, key: &[u8], value: &[u8]) -> Reply<()> {
+    forbid_in_view(context, "storage", "set")?;
+    check_key(key)?;
+    if value.len() > MAX_VALUE_BYTES {
+        return Err(Status::LimitExceeded.into());
+    }
+    Ok(context.storage_set(key, value)?)
+}
+
+pub(crate) fn remove<C: HostContext>(context: &mut C, key: &[u8]) -> Reply<u64> {
+    forbid_in_view(context, "storage", "remove")?;
+    check_key(key)?;
+    Ok(u64::from(context.storage_remove(key)?))
+}
+
+/// Every entry is paid for before the next one is looked at, so that what a contract makes a node
+/// read unpaid is one batch.
+pub(crate) mod scan {
+    use super::super::context::length;
+    use super::check_key;
+    use crate::HostContext;
+    use crate::argument::Out;
+    use crate::call::{Planned, Pricing};
+    use crate::outcome::Reply;
+    use noema_abi::Status;
+    use noema_abi::limits::MAX_SCAN_ENTRIES;
+
+    /// Entries read from the state at a time.
+    const BATCH: u32 = 8;
+    /// Work of an entry beyond its bytes.
+    const ENTRY_WORK: u64 = 256;
+
+    /// The entries, encoded.
+    pub(crate) type Plan = Vec<u8>;
+
+    pub(crate) fn plan<C: HostContext>(
+        pricing: &mut Pricing<'_, C>,
+        prefix: &[u8],
+        start: &[u8],
+        limit: u32,
+        entries: &Out<'_>,
+    ) -> Reply<Planned<Plan>> {
+        check_key(prefix)?;
+        check_key(start)?;
+        let mut encoded = Vec::new();
+        let mut start = start.to_vec();
+        let mut left = limit.min(MAX_SCAN_ENTRIES);
+        while left > 0 {
+            let asked = left.min(BATCH);
+            let batch = pricing.context.storage_scan(prefix, &start, asked)?;
+            let got = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+            for (key, value) in &batch {
+                let bytes = length(key).saturating_add(length(value));
+                pricing.charge_work(bytes.saturating_add(ENTRY_WORK))?;
+                if !push(&mut encoded, key, value, entries.capacity())? {
+                    return if encoded.is_empty() {
+                        Err(Status::LimitExceeded.into())
+                    } else {
+                        Ok(Planned::work(0, encoded))
+                    };
+                }
+            }
+            left -= asked;
+            match batch.into_iter().next_back() {
+                Some((last, _)) if got == asked => {
+                    // The smallest key above the last one.
+                    start = last;
+                    start.push(0);
+                }
+                _ => break,
+            }
+        }
+        Ok(Planned::work(0, encoded))
+    }
+
+    /// Appends an entry if it fits.
+    fn push(encoded: &mut Vec<u8>, key: &[u8], value: &[u8], capacity: usize) -> Result<bool, Status> {
+        let lengths = [key.len(), value.len()].map(u32::try_from);
+        let [Ok(key_length), Ok(value_length)] = lengths else {
+            return Err(Status::LimitExceeded);
+        };
+        let whole = [encoded.len(), 8, key.len(), value.len()].into_iter().try_fold(0usize, usize::checked_add);
+        if whole.is_none_or(|whole| whole > capacity) {
+            return Ok(false);
+        }
+        encoded.extend_from_slice(&key_length.to_le_bytes());
+        encoded.extend_from_slice(&value_length.to_le_bytes());
+        encoded.extend_from_slice(key);
+        encoded.extend_from_slice(value);
+        Ok(true)
+    }
+
+    pub(crate) fn run<'c, C: HostContext>(
+        _: &'c mut C,
+        encoded: Plan,
+        _prefix: &[u8],
+        _start: &[u8],
+        _limit: u32,
+        entries: &mut Out<'c>,
+    ) -> Reply<u64> {
+        Ok(entries.set(encoded))
+    }
+}
+
+fn check_key(key: &[u8]) -> Result<(), Status> {
+    if key.len() > MAX_KEY_BYTES { Err(Status::LimitExceeded) } else { Ok(()) }
+}
