@@ -1,0 +1,214 @@
+use noema_abi::{DType, ProtocolVersion, Status, limits};
+use noema_tensor::{Kernels, Level, OpError, Shape, Tensor, ops};
+use proptest::prelude::*;
+
+use crate::{
+    Model, ModelError, container,
+    graph::{Edge, EdgeId},
+    ops::{Add, Linear, Op, Relu},
+    parameters::Array,
+    prices::PRICES,
+    sample::{self, Sample, network, samples},
+};
+
+/// Runs the graph opcode by opcode, as a contract would.
+fn by_opcodes(model: &Model, kernels: &Kernels, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
+    let mut tensors: Vec<Tensor> = inputs.iter().map(|x| (*x).clone()).collect();
+    for (index, node) in model.graph().nodes.iter().enumerate() {
+        let read = |input: usize| &tensors[usize::try_from(node.inputs[input].0).unwrap()];
+        let parameters = model.parameters(index);
+        let y = match &node.op {
+            Op::Linear(linear) => {
+                let (n, k) = (linear.outputs, *read(0).shape().dims().last().unwrap());
+                let rows: Vec<_> = parameters.i8s(0).chunks(usize::try_from(k).unwrap()).collect();
+                let columns = (0..rows[0].len()).flat_map(|j| rows.iter().map(move |row| row[j])).collect();
+                let weights = Tensor::from_vec::<i8>(Shape::new(&[k, n])?, columns)?;
+                let plan = ops::matmul::plan(read(0), &weights)?;
+                let sums = ops::matmul::run(kernels, &plan, read(0), &weights)?;
+                let shape = Shape::new(&[n])?;
+                let bias = match sums.dtype() {
+                    DType::I64 => Tensor::from_vec(shape, parameters.i32s(1).map(i64::from).collect())?,
+                    _ => Tensor::from_vec(shape, parameters.i32s(1).collect())?,
+                };
+                let plan = ops::add::plan(&sums, &bias)?;
+                ops::add::run(kernels, &plan, &sums, &bias)?
+            }
+            Op::Requantise(requantise) => {
+                let channels = u32::try_from(parameters.u8s(1).len()).unwrap();
+                let shape = if requantise.per_channel { Shape::new(&[channels])? } else { Shape::default() };
+                let multiplier = Tensor::from_vec(shape.clone(), parameters.i32s(0).collect())?;
+                let shift = Tensor::from_vec(shape, parameters.u8s(1).to_vec())?;
+                let (zero_point, dtype) = (requantise.zero_point, requantise.dtype.code());
+                let plan = ops::requantise::plan(read(0), &multiplier, &shift, zero_point, dtype)?;
+                ops::requantise::run(kernels, &plan, read(0), &multiplier, &shift, zero_point, dtype)?
+            }
+            Op::AddConst(_) => {
+                let constants: Vec<i32> = parameters.i32s(0).collect();
+                let shape = Shape::new(&[u32::try_from(constants.len()).unwrap()])?;
+                let constants = Tensor::from_vec(shape, constants)?;
+                let plan = ops::add::plan(read(0), &constants)?;
+                ops::add::run(kernels, &plan, read(0), &constants)?
+            }
+            Op::Relu(_) => ops::relu::run(kernels, &ops::relu::plan(read(0))?, read(0))?,
+            Op::Softmax(softmax) => {
+                let (shift, bits) = (softmax.shift.into(), softmax.fraction_bits.into());
+                let plan = ops::softmax::plan(read(0), softmax.multiplier, shift, bits)?;
+                ops::softmax::run(kernels, &plan, read(0), softmax.multiplier, shift, bits)?
+            }
+            Op::Argmax(_) => ops::argmax::run(kernels, &ops::argmax::plan(read(0))?, read(0))?,
+            Op::Add(_) => ops::add::run(kernels, &ops::add::plan(read(0), read(1))?, read(0), read(1))?,
+        };
+        tensors.push(y);
+    }
+    let output = |id: &EdgeId| tensors[usize::try_from(id.0).unwrap()].clone();
+    Ok(model.graph().outputs.iter().map(output).collect())
+}
+
+fn bits(tensors: &[Tensor]) -> Vec<(DType, Shape, Vec<u8>)> {
+    tensors.iter().map(|x| (x.dtype(), x.shape().clone(), x.to_le_bytes().unwrap())).collect()
+}
+
+fn kernels() -> Vec<Kernels> {
+    let levels = Level::available().into_iter();
+    levels.flat_map(|level| [1, 2].map(|threads| Kernels::new(level, threads).unwrap())).collect()
+}
+
+fn i8_rows(rows: u32, width: u32) -> Tensor {
+    sample::input(&Edge::new(DType::I8, &[width]), rows, 1)
+}
+
+#[test]
+fn the_graph_and_its_opcodes_agree_at_every_level() {
+    let kernels = kernels();
+    proptest!(ProptestConfig::with_cases(64), |(sample in samples(), seed in any::<u64>())| {
+        let model = sample.model();
+        let x = sample::input(&sample.graph.inputs[0], 5, seed);
+        let expected = bits(&by_opcodes(&model, &kernels[0], &[&x]).unwrap());
+        for kernels in &kernels {
+            prop_assert_eq!(&bits(&model.run(kernels, &[&x]).unwrap()), &expected);
+            prop_assert_eq!(&bits(&by_opcodes(&model, kernels, &[&x]).unwrap()), &expected);
+        }
+    });
+}
+
+#[test]
+fn a_row_does_not_depend_on_its_batch() {
+    let kernels = kernels();
+    proptest!(ProptestConfig::with_cases(32), |(sample in samples(), seed in any::<u64>(), rows in 2_u32..9)| {
+        let model = sample.model();
+        let edge = &sample.graph.inputs[0];
+        let x = sample::input(edge, rows, seed);
+        for kernels in &kernels {
+            let whole = model.run(kernels, &[&x]).unwrap();
+            let row_bytes = usize::try_from(edge.row_bytes()).unwrap();
+            let mut rows: Vec<Vec<u8>> = vec![vec![]; whole.len()];
+            for row in x.to_le_bytes().unwrap().chunks(row_bytes) {
+                let mut dims = vec![1];
+                dims.extend(&edge.dims);
+                let row = Tensor::from_le_bytes(edge.dtype, Shape::new(&dims).unwrap(), row).unwrap();
+                for (all, one) in rows.iter_mut().zip(model.run(kernels, &[&row]).unwrap()) {
+                    all.extend(one.to_le_bytes().unwrap());
+                }
+            }
+            for (whole, rows) in whole.iter().zip(rows) {
+                prop_assert_eq!(whole.to_le_bytes().unwrap(), rows);
+            }
+        }
+    });
+}
+
+#[test]
+fn work_that_is_split_over_threads_gives_the_same_bits() {
+    let sample = network(DType::U8, vec![], 300, &[200, 100], 3);
+    let model = sample.model();
+    let x = sample::input(&sample.graph.inputs[0], 64, 9);
+    let all: Vec<_> = kernels().iter().map(|kernels| bits(&model.run(kernels, &[&x]).unwrap())).collect();
+    assert!(all.len() >= 4 && all.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn inputs_are_checked() {
+    let model = network(DType::I8, vec![], 4, &[3], 1).model();
+    let kernels = Kernels::new(Level::Portable, 1).unwrap();
+    let good = i8_rows(2, 4);
+    let short = i8_rows(2, 3);
+    let flat = good.reshape(Shape::new(&[8]).unwrap()).unwrap();
+    let scalar = Tensor::from_vec(Shape::default(), vec![1_i8]).unwrap();
+    let empty = Tensor::from_vec::<i8>(Shape::new(&[0, 4]).unwrap(), vec![]).unwrap();
+    let other = Tensor::from_vec(Shape::new(&[2, 4]).unwrap(), vec![0_u8; 8]).unwrap();
+    assert_eq!(model.batch_of(&[&good]), Ok(2));
+    for (inputs, status) in [
+        (vec![], Status::BadArgument),
+        (vec![&good, &good], Status::BadArgument),
+        (vec![&other], Status::TypeMismatch),
+        (vec![&short], Status::ShapeMismatch),
+        (vec![&flat], Status::ShapeMismatch),
+        (vec![&scalar], Status::ShapeMismatch),
+        (vec![&empty], Status::ShapeMismatch),
+    ] {
+        assert_eq!(model.batch_of(&inputs), Err(status));
+        assert_eq!(model.run(&kernels, &inputs).unwrap_err(), OpError::Status(status));
+    }
+}
+
+#[test]
+fn inputs_share_one_batch() {
+    let mut sample = Sample::new(Edge::new(DType::I8, &[4]));
+    sample.graph.inputs.push(Edge::new(DType::I8, &[4]));
+    let sum = sample.node(Add {}, &[EdgeId(0), EdgeId(1)], vec![]);
+    sample.graph.outputs = vec![sum, EdgeId(1)];
+    let model = sample.model();
+    let (two, three) = (i8_rows(2, 4), i8_rows(3, 4));
+    assert_eq!(model.batch_of(&[&two, &two]), Ok(2));
+    assert_eq!(model.batch_of(&[&two, &three]), Err(Status::ShapeMismatch));
+    let outputs = model.run(&Kernels::new(Level::Portable, 1).unwrap(), &[&two, &two]).unwrap();
+    let doubled: Vec<i8> = two.to_vec::<i8>().unwrap().iter().map(|x| x.saturating_add(*x)).collect();
+    assert_eq!(outputs[0].to_vec::<i8>().unwrap(), doubled);
+    assert_eq!(outputs[1].to_vec::<i8>().unwrap(), two.to_vec::<i8>().unwrap());
+}
+
+#[test]
+fn the_cost_is_the_formula() {
+    let mut sample = Sample::new(Edge::new(DType::I8, &[30]));
+    let parameters = vec![Array::I8(vec![1; 600]), Array::I32(vec![0; 20])];
+    let sums = sample.node(Linear { outputs: 20, accumulator: DType::I32 }, &[EdgeId(0)], parameters);
+    let relu = sample.node(Relu {}, &[sums], vec![]);
+    sample.graph.outputs = vec![relu];
+    let model = sample.model();
+    let list = PRICES[0];
+    let [linear, relu] = [0, 1].map(|node| (list.node)(&sample.graph.nodes[node].op));
+    for batch in [0, 1, 2, 114, 1_000_000] {
+        let rows = u64::from(batch);
+        let expected = list.run.base
+            + linear.base
+            + relu.base
+            + rows * (list.run.per_work * (30 + 80) + linear.per_work * 600 + relu.per_work * 20);
+        assert_eq!(model.cost(ProtocolVersion::V1, batch), Ok(expected));
+    }
+    // Input 30 bytes, rounded to 32; sums and their positive part 80 each, of which the second takes the place of
+    // nothing that is still needed; the output once more.
+    assert_eq!(model.arena_bytes(1), Ok(80 + 80 + 32 + 80));
+    assert_eq!(model.arena_bytes(u32::MAX), Ok(272 * u64::from(u32::MAX)));
+}
+
+#[test]
+fn a_cost_beyond_counting_is_a_status() {
+    let mut sample = Sample::new(Edge::new(DType::I8, &[16, 1024, 1024]));
+    let mut x = EdgeId(0);
+    for _ in 0..crate::graph::MAX_NODES {
+        x = sample.node(Relu {}, &[x], vec![]);
+    }
+    sample.graph.outputs = vec![x];
+    let model = sample.model();
+    assert!(model.cost(ProtocolVersion::V1, 1).is_ok());
+    assert_eq!(model.cost(ProtocolVersion::V1, u32::MAX), Err(Status::LimitExceeded));
+}
+
+#[test]
+fn one_row_must_fit_the_memory_of_a_transaction() {
+    let mut sample = Sample::new(Edge::new(DType::I8, &[u32::try_from(limits::MAX_TENSOR_BYTES).unwrap()]));
+    sample.graph.outputs = vec![EdgeId(0)];
+    let bytes = container::encode(&sample.manifest(), &sample.graph, &sample.parameters).unwrap();
+    let error = Model::from_bytes(bytes).unwrap_err();
+    assert!(matches!(error, ModelError::Limit { what: "memory for one row", .. }), "{error}");
+}

@@ -1,0 +1,54 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+use noema_abi::DType;
+use noema_tensor::{Kernels, Level, OpError, kernel};
+
+use super::{Operator, Step, length};
+use crate::{
+    arena::{Sink, Source},
+    bounds::{EdgeBound, Interval},
+    graph::Edge,
+    parameters::Parameters,
+};
+
+/// Index of the largest element along the last axis as `i32`, the lowest among equals; the axis goes. As opcode:
+/// `op.argmax`.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Argmax {}
+
+impl Operator for Argmax {
+    fn infer(&self, inputs: &[&Edge]) -> Result<Edge, String> {
+        let Some((last, before)) = inputs[0].dims.split_last() else {
+            return Err("its input has no axis beside the batch".into());
+        };
+        if i32::try_from(*last).is_err() {
+            return Err(format!("an index of {last} does not fit i32"));
+        }
+        Ok(Edge::new(DType::I32, before))
+    }
+
+    fn bound(&self, edges: &[&Edge], _: &[Interval], _: &Parameters<'_>) -> Result<EdgeBound, String> {
+        Ok(Interval { lo: 0, hi: i64::from(edges[0].last()) - 1 }.into())
+    }
+
+    fn prepare(&self, _: Level, inputs: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
+        Ok(Box::new(ArgmaxStep { row: length(inputs[0].last()) }))
+    }
+}
+
+struct ArgmaxStep {
+    row: usize,
+}
+
+impl Step for ArgmaxStep {
+    fn run(&self, k: &Kernels, _rows: usize, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
+        let y = output.i32s()?;
+        match inputs[0] {
+            Source::I8(x) => kernel::argmax_rows(k, x, self.row, y),
+            Source::U8(x) => kernel::argmax_rows(k, x, self.row, y),
+            Source::I16(x) => kernel::argmax_rows(k, x, self.row, y),
+            Source::I32(x) => kernel::argmax_rows(k, x, self.row, y),
+            Source::I64(x) => kernel::argmax_rows(k, x, self.row, y),
+        }
+        Ok(())
+    }
+}

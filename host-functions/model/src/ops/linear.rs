@@ -1,0 +1,94 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+use noema_abi::DType;
+use noema_tensor::{Level, OpError};
+
+use super::{Operator, ParameterSpec, Step, length};
+use crate::{
+    bounds::{EdgeBound, Interval},
+    graph::{Edge, dtype_codec},
+    parameters::Parameters,
+};
+
+mod step;
+
+/// `y[.., o] = bias[o] + sum over i of x[.., i] * weight[o, i]`, exact.
+///
+/// `x` is `i8`, `u8` or `i16`; parameters are the weights (`i8`, `[outputs][inputs]`) and the bias (`i32`,
+/// `[outputs]`). The result is an `i32` (8-bit `x` only) or an `i64`, and the bound must prove that every partial
+/// sum fits it. As opcodes: `op.matmul` with the transposed weights, then `op.add`.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Linear {
+    /// How many outputs.
+    pub outputs: u32,
+    /// Type of the result: `i32` or `i64`.
+    #[borsh(serialize_with = "dtype_codec::serialize", deserialize_with = "dtype_codec::deserialize")]
+    pub accumulator: DType,
+}
+
+impl Operator for Linear {
+    fn infer(&self, inputs: &[&Edge]) -> Result<Edge, String> {
+        let x = inputs[0];
+        let Some((_, before)) = x.dims.split_last() else {
+            return Err("its input has no axis beside the batch".into());
+        };
+        match (x.dtype, self.accumulator) {
+            (DType::I8 | DType::U8, DType::I32 | DType::I64) | (DType::I16, DType::I64) => {}
+            (dtype, accumulator) => return Err(format!("{dtype} inputs do not sum to {accumulator}")),
+        }
+        let mut dims = before.to_vec();
+        dims.push(self.outputs);
+        Ok(Edge { dtype: self.accumulator, dims })
+    }
+
+    fn parameters(&self, inputs: &[&Edge]) -> Vec<ParameterSpec> {
+        let outputs = u64::from(self.outputs);
+        let weights = outputs.saturating_mul(u64::from(inputs[0].last()));
+        vec![ParameterSpec::new(DType::I8, weights), ParameterSpec::new(DType::I32, outputs)]
+    }
+
+    fn bound(&self, edges: &[&Edge], inputs: &[Interval], parameters: &Parameters<'_>) -> Result<EdgeBound, String> {
+        let (lo, hi) = (i128::from(inputs[0].lo), i128::from(inputs[0].hi));
+        let magnitude = i128::from(inputs[0].magnitude());
+        let limit = i128::from(self.accumulator.max());
+        let rows = parameters.i8s(0).chunks_exact(length(edges[0].last()));
+        let mut bound: Option<EdgeBound> = None;
+        for (output, (row, bias)) in rows.zip(parameters.i32s(1)).enumerate() {
+            let (positive, negative) = signed_sums(row);
+            let bias = i128::from(bias);
+            let peak = bias.abs() + (positive + negative) * magnitude;
+            if peak > limit {
+                let accumulator = self.accumulator;
+                return Err(format!("output {output} can reach {peak} on the way, {accumulator} holds {limit}"));
+            }
+            let interval = Interval::saturated(
+                bias + positive * lo - negative * hi,
+                bias + positive * hi - negative * lo,
+                self.accumulator,
+            );
+            let peak = u64::try_from(peak).map_err(|_| "peak passes 64 bits".to_string())?;
+            bound = Some(bound.map_or(EdgeBound { interval, peak }, |so_far| EdgeBound {
+                interval: so_far.interval.hull(interval),
+                peak: so_far.peak.max(peak),
+            }));
+        }
+        bound.ok_or_else(|| "it has no outputs".into())
+    }
+
+    fn work(&self, inputs: &[&Edge]) -> u64 {
+        inputs[0].row_elements().saturating_mul(u64::from(self.outputs))
+    }
+
+    fn prepare(&self, level: Level, inputs: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
+        Ok(Box::new(step::LinearStep::new(level, self, inputs[0], parameters)?))
+    }
+}
+
+/// The sum of the positive weights and that of the negative ones without their sign.
+fn signed_sums(row: &[i8]) -> (i128, i128) {
+    // Blocks of 2^20 weights fit 32-bit sums, which the compiler vectorises.
+    row.chunks(1 << 20).fold((0, 0), |(positive, negative), block| {
+        let sum: i32 = block.iter().map(|weight| i32::from(*weight)).sum();
+        let absolute: i32 = block.iter().map(|weight| i32::from(*weight).abs()).sum();
+        (positive + i128::from(absolute + sum) / 2, negative + i128::from(absolute - sum) / 2)
+    })
+}

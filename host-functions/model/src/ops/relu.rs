@@ -1,0 +1,44 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+use noema_tensor::{Kernels, Level, OpError, kernel};
+
+use super::{Operator, Step};
+use crate::{
+    arena::{self, Sink, Source},
+    bounds::{EdgeBound, Interval},
+    graph::Edge,
+    parameters::Parameters,
+};
+
+/// `y = max(x, 0)`, any element type. As opcode: `op.relu`.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Relu {}
+
+impl Operator for Relu {
+    fn infer(&self, inputs: &[&Edge]) -> Result<Edge, String> {
+        Ok(inputs[0].clone())
+    }
+
+    fn bound(&self, _edges: &[&Edge], inputs: &[Interval], _: &Parameters<'_>) -> Result<EdgeBound, String> {
+        Ok(Interval { lo: inputs[0].lo.max(0), hi: inputs[0].hi.max(0) }.into())
+    }
+
+    fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
+        Ok(Box::new(ReluStep))
+    }
+}
+
+struct ReluStep;
+
+impl Step for ReluStep {
+    fn run(&self, k: &Kernels, _rows: usize, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
+        match (inputs[0], output) {
+            (Source::I8(x), Sink::I8(y)) => kernel::relu(k, x, y),
+            (Source::U8(x), Sink::U8(y)) => kernel::relu(k, x, y),
+            (Source::I16(x), Sink::I16(y)) => kernel::relu(k, x, y),
+            (Source::I32(x), Sink::I32(y)) => kernel::relu(k, x, y),
+            (Source::I64(x), Sink::I64(y)) => kernel::relu(k, x, y),
+            _ => return Err(arena::unexpected()),
+        }
+        Ok(())
+    }
+}

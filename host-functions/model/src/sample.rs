@@ -1,0 +1,187 @@
+//! Random models and inputs for the tests.
+
+use noema_abi::DType;
+use noema_tensor::{Shape, Tensor};
+use proptest::prelude::*;
+
+use crate::{
+    Manifest, Port,
+    graph::{Edge, EdgeId, Graph, Node},
+    ops::{Add, AddConst, Argmax, Linear, Op, Relu, Requantise, Softmax},
+    parameters::{Array, NodeParameters},
+};
+
+/// Numbers from a seed (splitmix64).
+#[derive(Clone, Debug)]
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    /// A byte-sized value, often an extreme one.
+    fn i8(&mut self) -> i8 {
+        match self.below(4) {
+            0 => [i8::MIN, i8::MAX, 0][usize::try_from(self.below(3)).unwrap()],
+            _ => self.next().to_le_bytes()[0].cast_signed(),
+        }
+    }
+
+    fn i32(&mut self, magnitude: u32) -> i32 {
+        let span = 2 * u64::from(magnitude) + 1;
+        i32::try_from(i64::try_from(self.below(span)).unwrap() - i64::from(magnitude)).unwrap()
+    }
+}
+
+/// A model under construction.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) graph: Graph,
+    pub(crate) parameters: Vec<NodeParameters>,
+}
+
+impl Sample {
+    pub(crate) fn new(input: Edge) -> Sample {
+        Sample { graph: Graph { inputs: vec![input], nodes: vec![], outputs: vec![] }, parameters: vec![] }
+    }
+
+    /// Adds a node; its edge.
+    pub(crate) fn node(&mut self, op: impl Into<Op>, inputs: &[EdgeId], parameters: NodeParameters) -> EdgeId {
+        let op = op.into();
+        let index = self.graph.nodes.len();
+        let name = format!("{} {index}", op.name());
+        self.graph.nodes.push(Node { name, op, inputs: inputs.to_vec() });
+        self.parameters.push(parameters);
+        EdgeId(u32::try_from(self.graph.inputs.len() + index).unwrap())
+    }
+
+    pub(crate) fn edge(&self, id: EdgeId) -> Edge {
+        let graph = Graph { outputs: vec![id], ..self.graph.clone() };
+        graph.edges().unwrap().swap_remove(usize::try_from(id.0).unwrap())
+    }
+
+    pub(crate) fn manifest(&self) -> Manifest {
+        let edges = self.graph.edges().unwrap();
+        let port = |(index, id): (usize, &EdgeId)| Port::new(&format!("port {index}"), &edges[id.0 as usize], 0);
+        let inputs: Vec<_> = (0..u32::try_from(self.graph.inputs.len()).unwrap()).map(EdgeId).collect();
+        Manifest {
+            name: "sample".into(),
+            licence: "CC0-1.0".into(),
+            version: "1".into(),
+            inputs: inputs.iter().enumerate().map(port).collect(),
+            outputs: self.graph.outputs.iter().enumerate().map(port).collect(),
+            labels: vec!["no".into(), "yes".into()],
+            accuracy: "made up".into(),
+        }
+    }
+
+    pub(crate) fn container(&self) -> Vec<u8> {
+        crate::container::encode(&self.manifest(), &self.graph, &self.parameters).unwrap()
+    }
+
+    pub(crate) fn model(&self) -> crate::Model {
+        crate::Model::from_bytes(self.container()).unwrap()
+    }
+
+    /// Every edge as an output, as many as there may be.
+    pub(crate) fn with_all_outputs(mut self) -> Sample {
+        let last = u32::try_from(self.graph.inputs.len() + self.graph.nodes.len()).unwrap();
+        let first = last.saturating_sub(u32::try_from(crate::graph::MAX_PORTS).unwrap());
+        self.graph.outputs = (first..last).map(EdgeId).collect();
+        self
+    }
+}
+
+/// A random network on a random input: standardisation for `i32` features, some linear layers with every kind of
+/// requantisation, then scores, probabilities and class.
+pub(crate) fn samples() -> impl Strategy<Value = Sample> {
+    let shape = prop_oneof![3 => Just(vec![]), 1 => (1_u32..4).prop_map(|inner| vec![inner])];
+    let input = prop::sample::select(vec![DType::I8, DType::U8, DType::I16, DType::I32]);
+    (input, shape, 1_u32..40, prop::collection::vec(1_u32..40, 1..4), any::<u64>())
+        .prop_map(|(dtype, before, width, layers, seed)| network(dtype, before, width, &layers, seed))
+}
+
+pub(crate) fn network(dtype: DType, before: Vec<u32>, width: u32, layers: &[u32], seed: u64) -> Sample {
+    let mut numbers = Numbers(seed);
+    let mut dims = before;
+    dims.push(width);
+    let mut sample = Sample::new(Edge::new(dtype, &dims));
+    let mut x = EdgeId(0);
+    if dtype == DType::I32 {
+        let constants = (0..width).map(|_| numbers.i32(1 << 30)).collect();
+        x = sample.node(AddConst {}, &[x], vec![Array::I32(constants)]);
+        x = requantise(&mut sample, &mut numbers, x, 22, [DType::I8, DType::U8, DType::I16]);
+    }
+    for outputs in layers {
+        x = linear(&mut sample, &mut numbers, x, *outputs);
+        x = requantise(&mut sample, &mut numbers, x, 8, [DType::I8, DType::U8, DType::I16]);
+        match numbers.below(3) {
+            0 => x = sample.node(Relu {}, &[x], vec![]),
+            1 => {
+                let relu = sample.node(Relu {}, &[x], vec![]);
+                x = sample.node(Add {}, &[x, relu], vec![]);
+            }
+            _ => {}
+        }
+    }
+    x = linear(&mut sample, &mut numbers, x, 2);
+    let scores = requantise(&mut sample, &mut numbers, x, 0, [DType::I32; 3]);
+    let probabilities = sample.node(Softmax { multiplier: 1 << 30, shift: 42, fraction_bits: 16 }, &[scores], vec![]);
+    let class = sample.node(Argmax {}, &[scores], vec![]);
+    sample.graph.outputs = vec![scores, probabilities, class];
+    sample
+}
+
+fn linear(sample: &mut Sample, numbers: &mut Numbers, x: EdgeId, outputs: u32) -> EdgeId {
+    let edge = sample.edge(x);
+    let wide = edge.dtype == DType::I16 || numbers.below(4) == 0;
+    let accumulator = if wide { DType::I64 } else { DType::I32 };
+    let weights = (0..outputs * edge.last()).map(|_| numbers.i8()).collect();
+    let bias = (0..outputs).map(|_| numbers.i32(1 << 20)).collect();
+    sample.node(Linear { outputs, accumulator }, &[x], vec![Array::I8(weights), Array::I32(bias)])
+}
+
+/// Requantises to one of three types, `bits` fewer bits or so.
+fn requantise(sample: &mut Sample, numbers: &mut Numbers, x: EdgeId, bits: u8, to: [DType; 3]) -> EdgeId {
+    let dtype = to[usize::try_from(numbers.below(3)).unwrap()];
+    let per_channel = numbers.below(2) == 0;
+    let channels = if per_channel { sample.edge(x).last() } else { 1 };
+    let multipliers = (0..channels).map(|_| match numbers.below(8) {
+        0 => 0,
+        1 => i32::MAX,
+        _ => i32::try_from((1 << 30) + numbers.below(1 << 30)).unwrap(),
+    });
+    let multipliers = multipliers.collect();
+    let shifts = (0..channels).map(|_| 29 + bits + u8::try_from(numbers.below(4)).unwrap()).collect();
+    let zero_point = numbers.i32(3);
+    sample.node(Requantise { per_channel, zero_point, dtype }, &[x], vec![Array::I32(multipliers), Array::U8(shifts)])
+}
+
+/// Input rows, often extreme.
+pub(crate) fn input(edge: &Edge, rows: u32, seed: u64) -> Tensor {
+    let mut numbers = Numbers(seed);
+    let mut dims = vec![rows];
+    dims.extend(&edge.dims);
+    let elements = usize::try_from(edge.row_elements()).unwrap() * usize::try_from(rows).unwrap();
+    let (min, max) = (i128::from(edge.dtype.min()), i128::from(edge.dtype.max()));
+    let bytes: Vec<u8> = (0..elements)
+        .flat_map(|_| {
+            let value = match numbers.below(5) {
+                0 => min,
+                1 => max,
+                _ => min + i128::from(numbers.next()) % (max - min + 1),
+            };
+            value.to_le_bytes().into_iter().take(edge.dtype.size())
+        })
+        .collect();
+    Tensor::from_le_bytes(edge.dtype, Shape::new(&dims).unwrap(), &bytes).unwrap()
+}

@@ -1,2 +1,0 @@
-//! A contract whose methods use every part of the SDK.
-#![no_std]
