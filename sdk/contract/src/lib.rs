@@ -1,1 +1,120 @@
-//! noema-sdk
+//! Contracts for Noema, in Rust.
+//!
+//! A contract is a struct (its state), an `impl` block with entry points, and nothing else:
+//!
+//! ```
+//! use noema_sdk::{self as noema, prelude::*};
+//!
+//! #[noema::state]
+//! pub struct Tally {
+//!     owner: Address,
+//!     votes: u64,
+//! }
+//!
+//! /// Entries beside the state, loaded one by one.
+//! const BALLOTS: Map<Address, Ballot> = Map::new("ballots");
+//!
+//! #[noema::data]
+//! pub enum Ballot {
+//!     Yes,
+//!     No,
+//! }
+//!
+//! #[noema::event]
+//! pub struct Voted {
+//!     voter: Address,
+//! }
+//!
+//! const ALREADY_VOTED: u32 = 1;
+//!
+//! #[noema::contract(events(Voted))]
+//! impl Tally {
+//!     #[init]
+//!     fn new() -> Self {
+//!         Tally { owner: env::caller(), votes: 0 }
+//!     }
+//!
+//!     #[call]
+//!     fn vote(&mut self, ballot: Ballot) -> Result<u64> {
+//!         let voter = env::caller();
+//!         ensure!(!BALLOTS.contains(&voter)?, ALREADY_VOTED, "{voter} has voted");
+//!         BALLOTS.set(&voter, &ballot)?;
+//!         self.votes += 1;
+//!         event::emit(&Voted { voter })?;
+//!         Ok(self.votes)
+//!     }
+//!
+//!     #[view]
+//!     fn votes(&self) -> u64 {
+//!         self.votes
+//!     }
+//! }
+//! ```
+//!
+//! What happens around a method:
+//!
+//! ```text
+//! export `call` -> entry::run -> input -> method name, arguments (borsh, all of it or nothing)
+//!      state (one storage entry) -> the method -> state, if it changed -> output (borsh)
+//!      an `Err`, a panic, a wrong argument: control.abort with a code and a message
+//! ```
+//!
+//! Crates of contracts are `#![no_std]` libraries. Compiled for `wasm32-unknown-unknown` they bring
+//! the allocator and panic handler of this crate; compiled for anything else the same code builds,
+//! so that plain unit tests of plain functions run, and a host function panics.
+//!
+//! | to | see |
+//! |---|---|
+//! | keep values | the state struct, [`storage`] ([`Item`](storage::Item), [`Map`](storage::Map)) |
+//! | know who, where, when | [`env`] |
+//! | tell the world | [`event`], [`log!`] |
+//! | call and pay | [`call`] |
+//! | fail | [`Error`], [`ensure!`], [`bail!`] |
+//! | hash and verify | [`crypto`] |
+//! | compute with tensors | [`Tensor`], [`op`] |
+//! | run models | [`Model`] |
+#![no_std]
+
+extern crate alloc;
+// The generated code names this crate from outside; so do its own tests.
+extern crate self as noema_sdk;
+
+mod address;
+pub mod call;
+pub mod crypto;
+#[doc(hidden)]
+pub mod entry;
+pub mod env;
+mod error;
+pub mod event;
+mod model;
+pub mod op;
+pub mod schema;
+pub mod storage;
+pub mod sys;
+mod tensor;
+
+pub use address::{Address, Hash, ParseHexError};
+pub use borsh;
+pub use error::{Error, Result, code};
+pub use event::Event;
+pub use model::Model;
+pub use noema_abi::{DType, Status, limits};
+pub use noema_macros::{Type, contract, data, event, state};
+pub use schema::Type;
+pub use tensor::{Element, Tensor};
+
+/// What almost every contract needs: `use noema_sdk::{self as noema, prelude::*};`
+pub mod prelude {
+    pub use crate::storage::{Item, Map};
+    pub use crate::{
+        Address, DType, Error, Hash, Model, Result, Status, Tensor, bail, call, crypto, ensure, env, event, log, op,
+        storage,
+    };
+    pub use alloc::borrow::ToOwned;
+    pub use alloc::boxed::Box;
+    pub use alloc::collections::BTreeMap;
+    pub use alloc::string::{String, ToString};
+    pub use alloc::vec::Vec;
+    pub use alloc::{format, vec};
+}

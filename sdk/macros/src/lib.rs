@@ -1,1 +1,72 @@
-//! noema-macros
+//! The macros of the Noema SDK. Contract authors reach them through `noema_sdk`, which re-exports
+//! all of them and holds the traits that the generated code names.
+//!
+//! ```text
+//! #[contract] impl T { #[init] .. #[call] .. #[view] .. #[migrate] .. }
+//!      |
+//!      +--> the same impl, markers taken out
+//!      +--> impl entry::Contract for T   decode arguments, load state, run, save state, reply
+//!      +--> exports init/call/view/migrate and the section `noema.schema`   (wasm32 only)
+//! ```
+#![forbid(unsafe_code)]
+
+mod contract;
+mod data;
+mod imports;
+
+use proc_macro::TokenStream;
+
+/// Makes an inherent `impl` block the interface of a contract.
+///
+/// Methods marked `#[init]` (exactly one, returns `Self` or `Result<Self>`), `#[call]`, `#[view]`
+/// and `#[migrate]` (at most one) become entry points; the others stay private. Arguments are owned
+/// values whose types implement `noema_sdk::Type`; a returned `Err` aborts the call.
+/// `#[call(payable)]` and `#[init(payable)]` accept native value, all others refuse it.
+/// `#[contract(events(A, B))]` names the event types, for tools that show receipts.
+///
+/// See the crate documentation of `noema_sdk` for an example.
+#[proc_macro_attribute]
+pub fn contract(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    contract::expand(attribute.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Derives what a value needs to be an argument, a result or part of an event: the borsh encoding
+/// and `noema_sdk::Type`. For structs and enums without generic parameters.
+#[proc_macro_attribute]
+pub fn data(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    data::expand_data(attribute.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Derives the borsh encoding for a contract's state, which need not be part of its interface.
+#[proc_macro_attribute]
+pub fn state(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    data::expand_state(attribute.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// As `data`, and makes the type an event. Its topic is the type's name in snake case, or the given
+/// one: `#[event("decision")]`.
+#[proc_macro_attribute]
+pub fn event(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    data::expand_event(attribute.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Derives `noema_sdk::Type`, the description of a type in the interface. `data` includes it.
+#[proc_macro_derive(Type)]
+pub fn derive_type(item: TokenStream) -> TokenStream {
+    data::expand_type(item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// For `noema_sdk::sys` alone: one `extern "C"` import and one safe function for each row of the
+/// table of host functions.
+#[doc(hidden)]
+#[proc_macro]
+pub fn host_imports(table: TokenStream) -> TokenStream {
+    imports::expand_imports(table.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// For `noema_sdk::op` alone: one function over tensors for each `op` row of the table.
+#[doc(hidden)]
+#[proc_macro]
+pub fn op_functions(table: TokenStream) -> TokenStream {
+    imports::expand_ops(table.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}

@@ -1,0 +1,428 @@
+//! `#[contract]`.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Error, FnArg, GenericArgument, Ident, ImplItem, ImplItemFn, ItemImpl, Meta, Pat, Path, PathArguments,
+    Result, ReturnType, Token, Type,
+};
+
+use crate::data::shape_of;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Entry {
+    Init,
+    Call,
+    View,
+    Migrate,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Receiver {
+    None,
+    Shared,
+    Mutable,
+}
+
+/// What a method returns, read off its spelling.
+enum Output {
+    Value(Type),
+    /// `Result<T, ..>`
+    Fallible(Type),
+}
+
+struct Method {
+    name: Ident,
+    entry: Entry,
+    payable: bool,
+    receiver: Receiver,
+    args: Vec<(Ident, Type)>,
+    output: Output,
+}
+
+impl Entry {
+    fn of(attribute: &Attribute) -> Option<Entry> {
+        let path = attribute.path();
+        [("init", Entry::Init), ("call", Entry::Call), ("view", Entry::View), ("migrate", Entry::Migrate)]
+            .into_iter()
+            .find_map(|(name, entry)| path.is_ident(name).then_some(entry))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Entry::Init => "init",
+            Entry::Call => "call",
+            Entry::View => "view",
+            Entry::Migrate => "migrate",
+        }
+    }
+}
+
+impl Output {
+    fn value(&self) -> &Type {
+        match self {
+            Output::Value(ty) | Output::Fallible(ty) => ty,
+        }
+    }
+}
+
+/// Collects every error, so that an author sees all of them at once.
+#[derive(Default)]
+struct Errors(Option<Error>);
+
+impl Errors {
+    fn push(&mut self, error: Error) {
+        match &mut self.0 {
+            Some(first) => first.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    fn add(&mut self, at: &impl Spanned, message: impl std::fmt::Display) {
+        self.push(Error::new(at.span(), message));
+    }
+}
+
+pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    let events = events(attribute)?;
+    let mut block: ItemImpl = syn::parse2(item)
+        .map_err(|error| Error::new(error.span(), format!("`#[contract]` goes on `impl Type {{ .. }}`: {error}")))?;
+    let mut errors = Errors::default();
+    if let Some((_, path, _)) = &block.trait_ {
+        errors.add(path, "`#[contract]` goes on the type's own `impl` block, not on a trait's");
+    }
+    if !block.generics.params.is_empty() {
+        errors.add(&block.generics, "a contract has no generic parameters");
+    }
+    let Some(contract) = type_name(&block.self_ty) else {
+        errors.add(&block.self_ty, "`#[contract]` needs a named type");
+        return Err(errors.0.unwrap_or_else(|| unreachable!("just added")));
+    };
+    let mut methods = Vec::new();
+    for item in &mut block.items {
+        if let ImplItem::Fn(function) = item {
+            methods.extend(method(function, &mut errors));
+        }
+    }
+    for (entry, required) in [(Entry::Init, true), (Entry::Migrate, false)] {
+        let mut found = methods.iter().filter(|method| method.entry == entry);
+        let name = entry.name();
+        if found.next().is_none() && required && errors.0.is_none() {
+            errors.add(&block.self_ty, format!("a contract needs one method marked `#[{name}]`"));
+        }
+        for second in found {
+            errors.add(&second.name, format!("a contract has only one method marked `#[{name}]`"));
+        }
+    }
+    if let Some(error) = errors.0 {
+        return Err(error);
+    }
+    Ok(generate(&block, &contract, &methods, &events))
+}
+
+/// `events(A, B)`.
+fn events(attribute: TokenStream) -> Result<Vec<Path>> {
+    if attribute.is_empty() {
+        return Ok(Vec::new());
+    }
+    let usage = "expected `#[contract]` or `#[contract(events(First, Second))]`";
+    let meta: Meta = syn::parse2(attribute).map_err(|error| Error::new(error.span(), usage))?;
+    match meta {
+        Meta::List(list) if list.path.is_ident("events") => {
+            Ok(list.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)?.into_iter().collect())
+        }
+        other => Err(Error::new(other.span(), usage)),
+    }
+}
+
+fn type_name(ty: &Type) -> Option<String> {
+    let Type::Path(path) = ty else { return None };
+    Some(path.path.segments.last()?.ident.unraw().to_string())
+}
+
+/// Takes the marker off a method and reads it; `None` for an unmarked one.
+fn method(function: &mut ImplItemFn, errors: &mut Errors) -> Option<Method> {
+    let mut markers = Vec::new();
+    function.attrs.retain(|attribute| match Entry::of(attribute) {
+        Some(entry) => {
+            markers.push((entry, attribute.clone()));
+            false
+        }
+        None => true,
+    });
+    let mut markers = markers.into_iter();
+    let (entry, marker) = markers.next()?;
+    if let Some((_, second)) = markers.next() {
+        errors.add(&second, "a method has only one of `#[init]`, `#[call]`, `#[view]` and `#[migrate]`");
+    }
+    let payable = payable(entry, &marker, errors);
+    let signature = &function.sig;
+    if let Some(token) = &signature.asyncness {
+        errors.add(token, "an entry point cannot be `async`");
+    }
+    if let Some(token) = &signature.unsafety {
+        errors.add(token, "an entry point cannot be `unsafe`");
+    }
+    if !signature.generics.params.is_empty() {
+        errors.add(&signature.generics, "an entry point has no generic parameters");
+    }
+    let (receiver, args) = arguments(function, errors);
+    check_receiver(entry, receiver, function, errors);
+    let output = output(&signature.output, errors);
+    let returns_self = matches!(output.value(), Type::Path(path) if path.path.is_ident("Self"));
+    let must_return_self = entry == Entry::Init || (entry == Entry::Migrate && receiver == Receiver::None);
+    if must_return_self && !returns_self {
+        let message = format!("an `#[{}]` method without `self` returns `Self` or `Result<Self>`", entry.name());
+        errors.add(&signature.ident, message);
+    } else if !must_return_self && returns_self {
+        errors.add(&signature.output, "only `#[init]` and `#[migrate]` return the contract itself");
+    }
+    Some(Method { name: signature.ident.clone(), entry, payable, receiver, args, output })
+}
+
+fn payable(entry: Entry, marker: &Attribute, errors: &mut Errors) -> bool {
+    let payable = match &marker.meta {
+        Meta::Path(_) => return false,
+        Meta::List(list) => list.parse_args::<Ident>().is_ok_and(|ident| ident == "payable"),
+        Meta::NameValue(_) => false,
+    };
+    if !payable {
+        errors.add(marker, format!("expected `#[{0}]` or `#[{0}(payable)]`", entry.name()));
+    } else if matches!(entry, Entry::View | Entry::Migrate) {
+        errors.add(marker, format!("`#[{}]` receives no value", entry.name()));
+    }
+    payable
+}
+
+fn arguments(function: &ImplItemFn, errors: &mut Errors) -> (Receiver, Vec<(Ident, Type)>) {
+    let mut receiver = Receiver::None;
+    let mut args = Vec::new();
+    for input in &function.sig.inputs {
+        match input {
+            FnArg::Receiver(this) if this.reference.is_none() || this.colon_token.is_some() => {
+                errors.add(this, "an entry point takes `&self` or `&mut self`");
+            }
+            FnArg::Receiver(this) if this.mutability.is_some() => receiver = Receiver::Mutable,
+            FnArg::Receiver(_) => receiver = Receiver::Shared,
+            FnArg::Typed(arg) => {
+                let Pat::Ident(name) = &*arg.pat else {
+                    errors.add(&arg.pat, "an argument of an entry point needs a plain name");
+                    continue;
+                };
+                match &*arg.ty {
+                    Type::Reference(reference) => {
+                        errors.add(
+                            reference,
+                            "arguments arrive as owned values: `String` for `&str`, `Vec<T>` for `&[T]`",
+                        );
+                    }
+                    Type::ImplTrait(ty) => errors.add(ty, "an argument of an entry point has a concrete type"),
+                    ty => args.push((name.ident.clone(), ty.clone())),
+                }
+            }
+        }
+    }
+    (receiver, args)
+}
+
+fn check_receiver(entry: Entry, receiver: Receiver, function: &ImplItemFn, errors: &mut Errors) {
+    let at = &function.sig.ident;
+    match (entry, receiver) {
+        (Entry::Init, Receiver::Shared | Receiver::Mutable) => {
+            errors.add(at, "`#[init]` makes the contract: it takes no `self`");
+        }
+        (Entry::View, Receiver::Mutable) => errors.add(at, "a `#[view]` cannot change the contract: take `&self`"),
+        (Entry::Migrate, Receiver::Shared) => {
+            errors.add(at, "`#[migrate]` takes `&mut self`, or no `self` and returns the new `Self`");
+        }
+        _ => {}
+    }
+}
+
+fn output(output: &ReturnType, errors: &mut Errors) -> Output {
+    let ty = match output {
+        ReturnType::Default => return Output::Value(syn::parse_quote!(())),
+        ReturnType::Type(_, ty) => &**ty,
+    };
+    match ty {
+        Type::Reference(_) | Type::ImplTrait(_) => errors.add(ty, "an entry point returns an owned, concrete value"),
+        Type::Path(path) => {
+            if let Some(last) = path.path.segments.last()
+                && last.ident == "Result"
+            {
+                let first = match &last.arguments {
+                    PathArguments::AngleBracketed(arguments) => arguments.args.first(),
+                    _ => None,
+                };
+                match first {
+                    Some(GenericArgument::Type(value)) => return Output::Fallible(value.clone()),
+                    _ => errors.add(ty, "write out what the result holds: `Result<T>`"),
+                }
+            }
+        }
+        _ => {}
+    }
+    Output::Value(ty.clone())
+}
+
+fn generate(block: &ItemImpl, name: &str, methods: &[Method], events: &[Path]) -> TokenStream {
+    let contract = &block.self_ty;
+    let described = methods.iter().map(describe);
+    let init = methods.iter().filter(|method| method.entry == Entry::Init).map(run);
+    let migrate = methods.iter().filter(|method| method.entry == Entry::Migrate).map(run);
+    let views: Vec<_> = methods.iter().filter(|method| method.entry == Entry::View).map(arm).collect();
+    let calls: Vec<_> = methods.iter().filter(|method| method.entry == Entry::Call).map(arm).collect();
+    let has = |entry: Entry| methods.iter().any(|method| method.entry == entry);
+    // A contract called by another one arrives at `call`, and may be asked for a view there.
+    let call_arms = calls.iter().chain(&views);
+    let dispatch = |arms: TokenStream| {
+        quote! {
+            let (__method, mut __input) = __input.method()?;
+            match __method {
+                #arms
+                _ => ::core::result::Result::Err(::noema_sdk::entry::unknown_method(__method)),
+            }
+        }
+    };
+    let call = (has(Entry::Call) || has(Entry::View)).then(|| {
+        let body = dispatch(quote!(#(#call_arms)*));
+        quote!(fn call(__input: ::noema_sdk::entry::Input<'_>) -> ::noema_sdk::Result<()> { #body })
+    });
+    let view = has(Entry::View).then(|| {
+        let body = dispatch(quote!(#(#views)*));
+        quote!(fn view(__input: ::noema_sdk::entry::Input<'_>) -> ::noema_sdk::Result<()> { #body })
+    });
+    let migrate = has(Entry::Migrate).then(|| {
+        quote! {
+            fn migrate(mut __input: ::noema_sdk::entry::Input<'_>) -> ::noema_sdk::Result<()> { #(#migrate)* }
+        }
+    });
+    let exports = [("init", true), ("call", call.is_some()), ("view", view.is_some()), ("migrate", migrate.is_some())]
+        .into_iter()
+        .filter(|(_, present)| *present)
+        .map(|(export, _)| {
+            let function = format_ident!("__noema_{export}");
+            let entry = Ident::new(export, proc_macro2::Span::call_site());
+            quote! {
+                #[unsafe(export_name = #export)]
+                extern "C" fn #function() {
+                    ::noema_sdk::entry::run(<#contract as ::noema_sdk::entry::Contract>::#entry);
+                }
+            }
+        });
+    quote! {
+        #block
+
+        #[automatically_derived]
+        impl ::noema_sdk::entry::Contract for #contract {
+            const INTERFACE: ::noema_sdk::schema::Interface = ::noema_sdk::schema::Interface {
+                name: #name,
+                methods: &[#(#described),*],
+                events: &[#((
+                    <#events as ::noema_sdk::Event>::TOPIC,
+                    &<#events as ::noema_sdk::Type>::SHAPE,
+                )),*],
+            };
+            fn init(mut __input: ::noema_sdk::entry::Input<'_>) -> ::noema_sdk::Result<()> { #(#init)* }
+            #call
+            #view
+            #migrate
+        }
+
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            #(#exports)*
+
+            const __INTERFACE: ::noema_sdk::schema::Interface =
+                <#contract as ::noema_sdk::entry::Contract>::INTERFACE;
+            #[used]
+            #[unsafe(link_section = "noema.schema")]
+            static __SCHEMA: [u8; ::noema_sdk::schema::json_len(&__INTERFACE)] =
+                ::noema_sdk::schema::json(&__INTERFACE);
+        };
+    }
+}
+
+/// The method as an entry of the interface.
+fn describe(method: &Method) -> TokenStream {
+    let name = method.name.unraw().to_string();
+    let kind = match method.entry {
+        Entry::Init => quote!(Init),
+        Entry::Call => quote!(Call),
+        Entry::View => quote!(View),
+        Entry::Migrate => quote!(Migrate),
+    };
+    let payable = method.payable;
+    let args = method.args.iter().map(|(name, ty)| {
+        let name = name.unraw().to_string();
+        let shape = shape_of(ty);
+        quote!((#name, #shape))
+    });
+    let returns = match method.output.value() {
+        Type::Path(path) if path.path.is_ident("Self") => quote!(&::noema_sdk::schema::Shape::Unit),
+        ty => shape_of(ty),
+    };
+    quote! {
+        ::noema_sdk::schema::Method {
+            name: #name,
+            kind: ::noema_sdk::schema::MethodKind::#kind,
+            payable: #payable,
+            args: &[#(#args),*],
+            returns: #returns,
+        }
+    }
+}
+
+fn arm(method: &Method) -> TokenStream {
+    let name = proc_macro2::Literal::byte_string(method.name.unraw().to_string().as_bytes());
+    let body = run(method);
+    quote!(#name => { #body })
+}
+
+/// Decodes the arguments from `__input`, runs the method, saves, replies.
+fn run(method: &Method) -> TokenStream {
+    let Method { name, entry, payable, receiver, args, output } = method;
+    // The author's names stay out of the generated scope.
+    let names: Vec<_> = (0..args.len()).map(|i| format_ident!("__arg{i}")).collect();
+    let reads = names.iter().zip(args).map(|(name, (arg, ty))| {
+        let failure = format!("argument `{}` does not decode", arg.unraw());
+        quote_spanned!(ty.span()=> let #name: #ty = __input.read(#failure)?;)
+    });
+    let refuse_value =
+        (!payable && matches!(entry, Entry::Init | Entry::Call)).then(|| quote!(::noema_sdk::entry::refuse_value()?;));
+    let load = match receiver {
+        Receiver::None => quote!(),
+        Receiver::Shared => quote!(let __state = ::noema_sdk::entry::State::<Self>::load()?;),
+        Receiver::Mutable => quote!(let mut __state = ::noema_sdk::entry::State::<Self>::load()?;),
+    };
+    let this = match receiver {
+        Receiver::None => quote!(),
+        Receiver::Shared => quote!(&__state.value,),
+        Receiver::Mutable => quote!(&mut __state.value,),
+    };
+    let call = match output {
+        Output::Value(_) => quote!(let __output = Self::#name(#this #(#names),*);),
+        Output::Fallible(_) => quote! {
+            let __output = Self::#name(#this #(#names),*).map_err(::noema_sdk::Error::from)?;
+        },
+    };
+    let finish = match (entry, receiver) {
+        (Entry::Init, _) | (Entry::Migrate, Receiver::None) => quote!(::noema_sdk::entry::store(&__output)),
+        (_, Receiver::Mutable) => quote!(__state.save()?; ::noema_sdk::entry::reply(&__output)),
+        _ => quote!(::noema_sdk::entry::reply(&__output)),
+    };
+    quote! {
+        #(#reads)*
+        __input.finish()?;
+        #refuse_value
+        #load
+        #call
+        #finish
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! One function body: validation, limits, and the price of its frame (`docs/spec/stack.md`).
+
+use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, ValidatorResources};
+
+use super::{AdmissionError, check_in};
+use crate::instrument::operator_price;
+use crate::rules::Rules;
+
+/// What is known about a body that is valid and within the limits.
+pub(super) struct Measure {
+    /// Locals, parameters included.
+    pub(super) locals: u64,
+    /// Price of a frame, in stack units.
+    pub(super) frame_units: u64,
+}
+
+/// Units of 8 bytes that a value takes on the logical stack. An operand of unknown type, which only dead code has,
+/// takes one.
+fn units(ty: Option<ValType>) -> u64 {
+    if ty == Some(ValType::V128) { 2 } else { 1 }
+}
+
+/// Validates a body operator by operator.
+pub(super) fn measure(
+    rules: &Rules,
+    validator: &mut FuncValidator<ValidatorResources>,
+    body: &FunctionBody<'_>,
+) -> Result<Measure, AdmissionError> {
+    let function = validator.index();
+    let limits = &rules.limits;
+
+    // Counted before they are declared: one group of two bytes can ask for four billion locals.
+    let mut locals = u64::from(validator.len_locals());
+    for group in body.get_locals_reader()? {
+        locals = locals.saturating_add(u64::from(group?.0));
+        check_in(function, "locals", locals, limits.locals)?;
+    }
+    check_in(function, "locals", locals, limits.locals)?;
+    let mut reader = body.get_binary_reader();
+    validator.read_locals(&mut reader)?;
+    let local_units: u64 = (0..validator.len_locals()).map(|index| units(validator.get_local_type(index))).sum();
+
+    let mut heights = Heights::default();
+    let mut blocks: u64 = 0;
+    let mut operators = body.get_operators_reader()?;
+    while !operators.eof() {
+        let (operator, offset) = operators.read_with_offset()?;
+        if operator_price(&operator).is_none() {
+            return Err(AdmissionError::Operator { operator: name_of(&operator), function, offset });
+        }
+        match &operator {
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+                blocks += 1;
+                check_in(function, "blocks", blocks, limits.blocks)?;
+                // The validator counts the function itself as one; the new block takes its place in the count.
+                check_in(function, "nested blocks", validator.control_stack_height(), limits.nesting)?;
+            }
+            Operator::BrTable { targets } => {
+                check_in(function, "branch table targets", targets.len(), limits.br_table_targets)?;
+            }
+            _ => {}
+        }
+        let popped = operator.operator_arity(validator).map_or(u32::MAX, |(popped, _)| popped);
+        validator.op(offset, &operator)?;
+        heights.step(validator, popped);
+    }
+    operators.finish()?;
+    Ok(Measure { locals, frame_units: rules.machine.frame_units + local_units + heights.largest })
+}
+
+/// The operator without its immediates.
+fn name_of(operator: &Operator<'_>) -> String {
+    let text = format!("{operator:?}");
+    text.split([' ', '{', '(']).next().unwrap_or_default().to_owned()
+}
+
+/// Follows the height of the operand stack in units: `sums[i]` is the height of its lowest `i + 1` operands.
+#[derive(Default)]
+struct Heights {
+    sums: Vec<u64>,
+    largest: u64,
+}
+
+impl Heights {
+    /// Goes on behind an operator that has popped at most `popped` operands: what lies below them is as before.
+    fn step(&mut self, validator: &FuncValidator<ValidatorResources>, popped: u32) {
+        let height = usize::try_from(validator.operand_stack_height()).unwrap_or(usize::MAX);
+        let unchanged = self.sums.len().saturating_sub(usize::try_from(popped).unwrap_or(usize::MAX)).min(height);
+        self.sums.truncate(unchanged);
+        let mut sum = self.sums.last().copied().unwrap_or(0);
+        for from_top in (0..height - unchanged).rev() {
+            sum += units(validator.get_operand_type(from_top).flatten());
+            self.sums.push(sum);
+        }
+        self.largest = self.largest.max(sum);
+    }
+}

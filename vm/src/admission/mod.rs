@@ -1,0 +1,101 @@
+//! Which modules may become contracts: a pure function of the bytes and the protocol version. It never depends on a
+//! compiler, a processor or the load of the machine. The normative text is `docs/spec/admission.md`.
+//!
+//! ```text
+//! bytes -> features.rs  allow-list of proposals, given to the validator
+//!       -> module.rs    sections: limits, imports, memory, exports, price of an instance
+//!       -> body.rs      functions: validation, limits, frame price
+//!       -> instrument   charges and checks woven in; its size is limited too
+//!       -> Admitted
+//! ```
+
+mod body;
+mod error;
+mod features;
+mod module;
+#[cfg(test)]
+mod tests;
+
+use noema_abi::ProtocolVersion;
+
+pub use error::AdmissionError;
+
+use crate::instrument;
+use crate::rules::{Limits, Rules};
+
+/// A module that may become a contract, instrumented.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// The version it was admitted under.
+    pub version: ProtocolVersion,
+    /// The instrumented module: what is compiled.
+    pub instrumented: Vec<u8>,
+    /// Gas of a new instance of it.
+    pub instantiate_gas: u64,
+    /// Which entry points it exports.
+    pub entry_points: EntryPoints,
+    /// Price of the frame of each function that is not imported, in stack units.
+    pub frame_units: Vec<u64>,
+}
+
+/// Which of the four entry points a module exports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EntryPoints {
+    /// `init`: runs once, when the contract is deployed.
+    pub init: bool,
+    /// `call`: runs for messages and for calls from contracts.
+    pub call: bool,
+    /// `view`: reads only.
+    pub view: bool,
+    /// `migrate`: runs once, when this module replaces the code of a contract.
+    pub migrate: bool,
+}
+
+/// Checks a module against every rule of the version, and instruments it.
+///
+/// ```
+/// use noema_abi::ProtocolVersion;
+/// let wasm = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "call")))"#).unwrap();
+/// let admitted = noema_vm::admit(ProtocolVersion::V1, &wasm).unwrap();
+/// assert!(admitted.entry_points.call);
+/// assert!(noema_vm::admit(ProtocolVersion::V1, b"not wasm").is_err());
+/// ```
+///
+/// # Errors
+/// The first rule that the module breaks.
+pub fn admit(version: ProtocolVersion, wasm: &[u8]) -> Result<Admitted, AdmissionError> {
+    let rules = Rules::of(version);
+    check("bytes of code", wasm.len(), rules.limits.code_bytes)?;
+    let facts = module::inspect(version, rules, wasm)?;
+    let instrumented = instrument::instrument(rules, wasm, &facts.frame_units)?;
+    check("bytes of instrumented code", instrumented.len(), rules.limits.instrumented_bytes)?;
+    Ok(Admitted {
+        version,
+        instrumented,
+        instantiate_gas: facts.instantiate_gas,
+        entry_points: facts.entry_points,
+        frame_units: facts.frame_units,
+    })
+}
+
+/// Refuses more than `limit` of something.
+fn check(what: &'static str, found: impl TryInto<u64>, limit: u64) -> Result<(), AdmissionError> {
+    let found = found.try_into().unwrap_or(u64::MAX);
+    if found > limit { Err(AdmissionError::Limit { what, found, limit, function: None }) } else { Ok(()) }
+}
+
+/// The same, inside a function.
+pub(crate) fn check_in(
+    function: u32,
+    what: &'static str,
+    found: impl TryInto<u64>,
+    limit: u64,
+) -> Result<(), AdmissionError> {
+    let found = found.try_into().unwrap_or(u64::MAX);
+    if found > limit { Err(AdmissionError::Limit { what, found, limit, function: Some(function) }) } else { Ok(()) }
+}
+
+/// The limit of what one metering block may cost.
+pub(crate) fn check_block(function: u32, price: u64, limits: &Limits) -> Result<(), AdmissionError> {
+    check_in(function, "picoseconds in one metering block", price, limits.block_price)
+}

@@ -1,0 +1,273 @@
+//! The module outside its function bodies.
+
+use noema_abi::{ProtocolVersion, WasmType};
+use wasmparser::{
+    CompositeInnerType, DataKind, ElementItems, ElementKind, ExternalKind, FuncType, FuncValidatorAllocations, Parser,
+    Payload, TypeRef, ValType, ValidPayload, Validator,
+};
+
+use super::{AdmissionError, EntryPoints, body, check, features};
+use crate::instrument::RESERVED_PREFIX;
+use crate::rules::Rules;
+
+/// What the rest of admission needs to know.
+pub(super) struct Facts {
+    pub(super) entry_points: EntryPoints,
+    pub(super) instantiate_gas: u64,
+    pub(super) frame_units: Vec<u64>,
+}
+
+/// Validates a module and checks everything but the size after instrumentation.
+pub(super) fn inspect(version: ProtocolVersion, rules: &Rules, wasm: &[u8]) -> Result<Facts, AdmissionError> {
+    let features = features::allowed(version);
+    let mut parser = Parser::new(0);
+    parser.set_features(features);
+    let mut validator = Validator::new_with_features(features);
+    let mut module = Module::new(version, rules);
+    let mut allocations = FuncValidatorAllocations::default();
+    for payload in parser.parse_all(wasm) {
+        let payload = payload?;
+        // Sizes first: a limit must be cheaper to reach than the work that it prevents.
+        module.before_validation(&payload)?;
+        if let ValidPayload::Func(function, code) = validator.payload(&payload)? {
+            let mut function = function.into_validator(allocations);
+            let measure = body::measure(rules, &mut function, &code)?;
+            allocations = function.into_allocations();
+            module.body(function_index(&module), measure)?;
+        }
+        module.after_validation(&payload)?;
+    }
+    module.finish()
+}
+
+fn function_index(module: &Module<'_>) -> u32 {
+    let count = module.imported_functions.len() + module.frame_units.len();
+    u32::try_from(count).expect("functions and imports are limited")
+}
+
+struct Module<'r> {
+    version: ProtocolVersion,
+    rules: &'r Rules,
+    types: Vec<FuncType>,
+    imported_functions: Vec<u32>,
+    functions: Vec<u32>,
+    has_memory: bool,
+    exports_memory: bool,
+    entry_points: EntryPoints,
+    instantiate_gas: u64,
+    segment_elements: u64,
+    total_locals: u64,
+    frame_units: Vec<u64>,
+}
+
+impl<'r> Module<'r> {
+    fn new(version: ProtocolVersion, rules: &'r Rules) -> Module<'r> {
+        Module {
+            version,
+            rules,
+            types: Vec::new(),
+            imported_functions: Vec::new(),
+            functions: Vec::new(),
+            has_memory: false,
+            exports_memory: false,
+            entry_points: EntryPoints::default(),
+            instantiate_gas: rules.prices.instantiate,
+            segment_elements: 0,
+            total_locals: 0,
+            frame_units: Vec::new(),
+        }
+    }
+
+    /// Counts of sections, before the validator spends time on them.
+    fn before_validation(&mut self, payload: &Payload<'_>) -> Result<(), AdmissionError> {
+        let limits = &self.rules.limits;
+        match payload {
+            Payload::TypeSection(section) => check("types", section.count(), limits.types),
+            Payload::ImportSection(section) => check("imports", section.count(), limits.imports),
+            Payload::FunctionSection(section) => check("functions", section.count(), limits.functions),
+            Payload::TableSection(section) => check("tables", section.count(), limits.tables),
+            Payload::MemorySection(section) if section.count() > 1 => {
+                Err(AdmissionError::Memory { what: "there are more" })
+            }
+            Payload::GlobalSection(section) => check("globals", section.count(), limits.globals),
+            Payload::ExportSection(section) => check("exports", section.count(), limits.exports),
+            Payload::ElementSection(section) => check("element segments", section.count(), limits.element_segments),
+            Payload::DataSection(section) => check("data segments", section.count(), limits.data_segments),
+            Payload::DataCountSection { count, .. } => check("data segments", *count, limits.data_segments),
+            Payload::StartSection { func, .. } => Err(AdmissionError::StartFunction { function: *func }),
+            Payload::CodeSectionEntry(code) => {
+                let index = function_index(self);
+                super::check_in(index, "bytes of body", code.as_bytes().len(), limits.body_bytes)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Contents of sections, once they are known to be valid.
+    fn after_validation(&mut self, payload: &Payload<'_>) -> Result<(), AdmissionError> {
+        match payload {
+            Payload::TypeSection(section) => {
+                for group in section.clone() {
+                    for sub_type in group?.into_types() {
+                        self.one_type(sub_type.composite_type.inner)?;
+                    }
+                }
+            }
+            Payload::ImportSection(section) => {
+                for import in section.clone().into_imports() {
+                    let import = import?;
+                    self.import(import.module, import.name, import.ty)?;
+                }
+            }
+            Payload::FunctionSection(section) => {
+                for type_index in section.clone() {
+                    self.functions.push(type_index?);
+                }
+                self.add_gas(u64::from(section.count()), self.rules.prices.instantiate_item);
+            }
+            Payload::TableSection(section) => {
+                for table in section.clone() {
+                    let initial = table?.ty.initial;
+                    check("elements of a table", initial, self.rules.limits.table_elements)?;
+                    self.add_gas(initial, self.rules.prices.instantiate_element);
+                }
+            }
+            Payload::MemorySection(section) => {
+                for memory in section.clone() {
+                    let pages = memory?.initial;
+                    check("pages of memory", pages, self.rules.limits.memory_pages)?;
+                    self.add_gas(pages, self.rules.prices.instantiate_page);
+                    self.has_memory = true;
+                }
+            }
+            Payload::GlobalSection(section) => {
+                self.add_gas(u64::from(section.count()), self.rules.prices.instantiate_item);
+            }
+            Payload::ExportSection(section) => {
+                for export in section.clone() {
+                    let export = export?;
+                    self.export(export.name, export.kind, export.index)?;
+                }
+            }
+            Payload::ElementSection(section) => {
+                for element in section.clone() {
+                    let element = element?;
+                    let count = match &element.items {
+                        ElementItems::Functions(items) => items.count(),
+                        ElementItems::Expressions(_, items) => items.count(),
+                    };
+                    self.segment_elements = self.segment_elements.saturating_add(u64::from(count));
+                    check("elements in segments", self.segment_elements, self.rules.limits.segment_elements)?;
+                    if matches!(element.kind, ElementKind::Active { .. }) {
+                        self.add_gas(u64::from(count), self.rules.prices.instantiate_element);
+                    }
+                }
+            }
+            Payload::DataSection(section) => {
+                for data in section.clone() {
+                    let data = data?;
+                    if matches!(data.kind, DataKind::Active { .. }) {
+                        let bytes = u64::try_from(data.data.len()).unwrap_or(u64::MAX);
+                        self.add_gas(bytes, self.rules.prices.instantiate_data_byte);
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn add_gas(&mut self, amount: u64, price: u64) {
+        self.instantiate_gas = self.instantiate_gas.saturating_add(amount.saturating_mul(price));
+    }
+
+    fn one_type(&mut self, inner: CompositeInnerType) -> Result<(), AdmissionError> {
+        let CompositeInnerType::Func(function) = inner else {
+            return Err(AdmissionError::Invalid { offset: 0, reason: "a type that is no function type".into() });
+        };
+        check("parameters of a type", function.params().len(), self.rules.limits.params)?;
+        check("results of a type", function.results().len(), self.rules.limits.results)?;
+        self.types.push(function);
+        check("types", self.types.len(), self.rules.limits.types)
+    }
+
+    fn import(&mut self, module: &str, name: &str, ty: TypeRef) -> Result<(), AdmissionError> {
+        let refuse = |reason| AdmissionError::Import { module: module.to_owned(), name: name.to_owned(), reason };
+        let TypeRef::Func(type_index) = ty else {
+            return Err(refuse("only functions can be imported"));
+        };
+        let row = noema_abi::find(module, name).ok_or_else(|| refuse("there is no such host function"))?;
+        if !row.allowed_in(self.version) {
+            return Err(refuse("this host function belongs to a later protocol version"));
+        }
+        let function = self.type_at(type_index).ok_or_else(|| refuse("its type is missing"))?;
+        let params = row.wasm_params().map(|param| match param {
+            WasmType::I32 => ValType::I32,
+            WasmType::I64 => ValType::I64,
+        });
+        if !params.eq(function.params().iter().copied()) || function.results() != [ValType::I64] {
+            return Err(refuse("its type is not the one in the table of host functions"));
+        }
+        self.imported_functions.push(type_index);
+        check("imports", self.imported_functions.len(), self.rules.limits.imports)
+    }
+
+    fn export(&mut self, name: &str, kind: ExternalKind, index: u32) -> Result<(), AdmissionError> {
+        let refuse = |reason| Err(AdmissionError::Export { name: name.to_owned(), reason });
+        check("bytes of an export name", name.len(), self.rules.limits.export_name_bytes)?;
+        if name.starts_with(RESERVED_PREFIX) {
+            return refuse("names that begin like this are reserved");
+        }
+        if name == "memory" {
+            if kind != ExternalKind::Memory {
+                return refuse("it is not a memory");
+            }
+            self.exports_memory = true;
+        }
+        let entry_point = match name {
+            "init" => &mut self.entry_points.init,
+            "call" => &mut self.entry_points.call,
+            "view" => &mut self.entry_points.view,
+            "migrate" => &mut self.entry_points.migrate,
+            _ => return Ok(()),
+        };
+        *entry_point = true;
+        if kind != ExternalKind::Func {
+            return refuse("an entry point is a function");
+        }
+        let position = usize::try_from(index).unwrap_or(usize::MAX);
+        let own = position.checked_sub(self.imported_functions.len()).and_then(|own| self.functions.get(own));
+        let Some(type_index) = own else {
+            return refuse("an entry point is a function of the module itself");
+        };
+        match self.type_at(*type_index) {
+            Some(ty) if ty.params().is_empty() && ty.results().is_empty() => Ok(()),
+            _ => refuse("an entry point has no parameters and no results"),
+        }
+    }
+
+    fn type_at(&self, index: u32) -> Option<&FuncType> {
+        self.types.get(usize::try_from(index).ok()?)
+    }
+
+    fn body(&mut self, function: u32, measure: body::Measure) -> Result<(), AdmissionError> {
+        self.total_locals = self.total_locals.saturating_add(measure.locals);
+        super::check_in(function, "locals up to here", self.total_locals, self.rules.limits.total_locals)?;
+        self.frame_units.push(measure.frame_units);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Facts, AdmissionError> {
+        if !self.has_memory {
+            return Err(AdmissionError::Memory { what: "there is none" });
+        }
+        if !self.exports_memory {
+            return Err(AdmissionError::Memory { what: "it is not exported" });
+        }
+        Ok(Facts {
+            entry_points: self.entry_points,
+            instantiate_gas: self.instantiate_gas,
+            frame_units: self.frame_units,
+        })
+    }
+}

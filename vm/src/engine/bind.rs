@@ -1,0 +1,109 @@
+//! Host functions bound to the engine: every row of the table, typed, through the shim.
+
+use noema_host::{Guest, Stop};
+use wasmtime::{Caller, Extern, Global, Instance, Linker, Memory, ModuleExport, Store, Val};
+
+use super::Compiled;
+use crate::execute::Frame;
+
+/// Where an instance keeps its accounts, and its memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accounts {
+    pub(crate) gas: Global,
+    pub(crate) room: Global,
+    pub(crate) least_room: Global,
+    pub(crate) memory: Memory,
+}
+
+/// A host call that does not return to the guest. Why is kept in the frame: an error of the engine carries text only.
+#[derive(Debug, thiserror::Error)]
+#[error("the host call does not return")]
+pub(crate) struct Stopped;
+
+/// The caller of a host function.
+struct GuestCaller<'c> {
+    caller: Caller<'c, Frame>,
+    memory: Memory,
+}
+
+impl Guest for GuestCaller<'_> {
+    type Context = Frame;
+
+    fn split(&mut self) -> (&mut [u8], &mut Frame) {
+        self.memory.data_and_store_mut(&mut self.caller)
+    }
+}
+
+impl Accounts {
+    /// Finds them in an instance.
+    pub(crate) fn of(
+        module: &Compiled,
+        instance: &Instance,
+        store: &mut Store<Frame>,
+    ) -> wasmtime::Result<Accounts> {
+        let mut global = |export: &ModuleExport| {
+            instance.get_module_export(&mut *store, export).and_then(Extern::into_global)
+        };
+        let (gas, room, least_room) = (global(&module.gas), global(&module.room), global(&module.least_room));
+        let memory = instance.get_module_export(&mut *store, &module.memory).and_then(Extern::into_memory);
+        match (gas, room, least_room, memory) {
+            (Some(gas), Some(room), Some(least_room), Some(memory)) => Ok(Accounts { gas, room, least_room, memory }),
+            _ => Err(wasmtime::Error::msg("an instance lacks its accounts or its memory")),
+        }
+    }
+}
+
+/// Reads an `i64` global of the accounting.
+pub(crate) fn read_account(global: Global, store: impl wasmtime::AsContextMut) -> i64 {
+    match global.get(store) {
+        Val::I64(value) => value,
+        other => unreachable!("an account is {other:?}"),
+    }
+}
+
+/// Runs one host function: a settlement point, so the frame takes the balance over before and hands it back after.
+fn call(
+    caller: Caller<'_, Frame>,
+    nests: bool,
+    function: impl FnOnce(&mut GuestCaller<'_>) -> Result<i64, Stop>,
+) -> wasmtime::Result<i64> {
+    let mut caller = caller;
+    let Some(accounts) = caller.data().accounts() else {
+        // Instantiation runs no code of the guest.
+        return Err(wasmtime::Error::msg("a host function was called before the entry point"));
+    };
+    let gas = read_account(accounts.gas, &mut caller);
+    caller.data_mut().settle(gas);
+    if nests {
+        let room = read_account(accounts.room, &mut caller);
+        caller.data_mut().set_room(room);
+    }
+    let mut guest = GuestCaller { caller, memory: accounts.memory };
+    let result = function(&mut guest);
+    let mut caller = guest.caller;
+    let gas = caller.data().balance();
+    accounts.gas.set(&mut caller, Val::I64(gas))?;
+    result.map_err(|stop| {
+        caller.data_mut().stop(stop);
+        Stopped.into()
+    })
+}
+
+/// Binds every row of the table.
+pub(super) fn bind(linker: &mut Linker<Frame>) -> wasmtime::Result<()> {
+    macro_rules! bind {
+        ({ $group:ident $name:ident } ($($param:ident: $ty:ty),*) $raw:tt) => {
+            linker.func_wrap(
+                stringify!($group),
+                stringify!($name),
+                |caller: Caller<'_, Frame> $(, $param: $ty)*| {
+                    call(caller, stringify!($group) == "call", |guest| {
+                        noema_host::shim::$group::$name(guest $(, $param)*)
+                    })
+                },
+            )?;
+        };
+    }
+    noema_host::for_each_import!(bind);
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! What host functions ask of the running frame.
+
+use noema_abi::limits::{MAX_CALL_DEPTH, MAX_EVENTS, MAX_INPUT_BYTES, MAX_TENSOR_BYTES};
+use noema_abi::{ProtocolVersion, Status};
+use noema_host::{CallInfo, CallKind, Fault, GasClass, HostContext, Stop, TensorTable};
+use noema_model::{Model, ModelId};
+use noema_tensor::Kernels;
+use std::sync::Arc;
+
+use super::frame::{self, End, Frame, Task};
+use super::transaction::TransferRefused;
+use crate::journal::Scan;
+use crate::{Address, Event, VmError, layout};
+
+/// Work of one removed entry that a scan passes over, in the unit of the row `storage.scan`: as for one that it finds.
+const REMOVED_ENTRY_GAS: u64 = 256 * 5_000;
+
+impl Frame {
+    fn own_address(&self) -> Address {
+        Address(self.info.self_address)
+    }
+
+    /// The shim refuses changes in views before it comes here; this is the second lock on the same door.
+    fn check_writable(&self, group: &'static str, name: &'static str) -> Result<(), Stop> {
+        if self.info.read_only { Err(Fault::WriteInView { group, name }.into()) } else { Ok(()) }
+    }
+
+    fn nested(
+        &mut self,
+        target: Address,
+        value: u128,
+        gas: u64,
+        input: &[u8],
+    ) -> Result<Result<(), Status>, VmError> {
+        let depth = u32::try_from(self.tx.running.len()).unwrap_or(u32::MAX);
+        if depth >= MAX_CALL_DEPTH {
+            return Ok(Err(Status::CallDepth));
+        }
+        if self.tx.running.contains(&target) {
+            return Ok(Err(Status::Reentrant));
+        }
+        let call_units = i64::try_from(self.rules.machine.call_units).expect("limited");
+        let room = self.room - call_units;
+        if room < 0 {
+            return Ok(Err(Status::CallDepth));
+        }
+        let Some(record) = self.tx.contract(&target)? else {
+            return Ok(Err(Status::NotFound));
+        };
+        let kind = if self.info.read_only { CallKind::View } else { CallKind::Call };
+        let module = self.core.load(self.version, &record.code_hash)?;
+        let Some(entry_point) = module.entry_point(kind).copied() else {
+            return Ok(Err(Status::NotFound));
+        };
+        // The value goes back with everything else if the call fails: its checkpoint lies before this.
+        let own = self.own_address();
+        let point = self.tx.journal.checkpoint();
+        match self.tx.transfer(&own, &target, value)? {
+            Ok(()) => {}
+            Err(TransferRefused::Insufficient) => return Ok(Err(Status::InsufficientBalance)),
+            Err(TransferRefused::Overflow) => return Ok(Err(Status::Overflow)),
+        }
+        let cap = gas.min(self.left - self.left / 64);
+        let task = Task {
+            version: self.version,
+            info: CallInfo {
+                caller: own.0,
+                self_address: target.0,
+                value,
+                input: input.into(),
+                kind,
+                ..self.info.clone()
+            },
+            module,
+            entry_point,
+            gas: cap,
+            room,
+        };
+        let core = Arc::clone(&self.core);
+        let (tx, ended) = frame::run(&core, std::mem::take(&mut self.tx), task)?;
+        self.tx = tx;
+        self.left -= cap - ended.left;
+        self.least_room = self.least_room.min(ended.least_room);
+        match ended.end {
+            End::Success { output } => {
+                self.last_output = output;
+                Ok(Ok(()))
+            }
+            End::Abort { code, message } => {
+                self.tx.journal.rollback(point);
+                self.last_output = [&code.to_le_bytes(), message.as_slice()].concat();
+                Ok(Err(Status::CallAborted))
+            }
+            End::Fault { .. } => {
+                self.tx.journal.rollback(point);
+                self.last_output = Vec::new();
+                Ok(Err(Status::CallFaulted))
+            }
+        }
+    }
+}
+
+impl HostContext for Frame {
+    fn charge(&mut self, class: GasClass, gas: u64) -> Result<(), Stop> {
+        self.take(class, gas)
+    }
+
+    fn gas_left(&self) -> u64 {
+        self.left
+    }
+
+    fn version(&self) -> ProtocolVersion {
+        self.version
+    }
+
+    fn call_info(&self) -> &CallInfo {
+        &self.info
+    }
+
+    fn set_output(&mut self, data: Vec<u8>) {
+        self.output = data;
+    }
+
+    fn balance(&mut self, address: &[u8; 32]) -> Result<u128, Stop> {
+        self.tx.balance(&Address(*address)).map_err(|error| self.fail(error))
+    }
+
+    fn transfer(&mut self, to: &[u8; 32], value: u128) -> Result<Result<(), Status>, Stop> {
+        self.check_writable("call", "transfer")?;
+        let own = self.own_address();
+        match self.tx.transfer(&own, &Address(*to), value) {
+            Ok(Ok(())) => Ok(Ok(())),
+            Ok(Err(TransferRefused::Insufficient)) => Ok(Err(Status::InsufficientBalance)),
+            Ok(Err(TransferRefused::Overflow)) => Ok(Err(Status::Overflow)),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    fn storage_get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Stop> {
+        let key = layout::storage_key(&self.own_address(), key);
+        self.tx.get(&key).map_err(|error| self.fail(error))
+    }
+
+    fn storage_set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Stop> {
+        self.check_writable("storage", "set")?;
+        let key = layout::storage_key(&self.own_address(), key);
+        self.tx.journal.set(key, Some(value.to_vec()));
+        Ok(())
+    }
+
+    fn storage_remove(&mut self, key: &[u8]) -> Result<bool, Stop> {
+        self.check_writable("storage", "remove")?;
+        let key = layout::storage_key(&self.own_address(), key);
+        let there = self.tx.get(&key).map_err(|error| self.fail(error))?.is_some();
+        if there {
+            self.tx.journal.set(key, None);
+        }
+        Ok(there)
+    }
+
+    fn storage_scan(&mut self, prefix: &[u8], start: &[u8], limit: u32) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Stop> {
+        let own = self.own_address();
+        let prefix = layout::storage_key(&own, prefix);
+        let start = layout::storage_key(&own, start);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        // Passing over removed entries is paid for, and what cannot be paid for is not done.
+        let affordable = self.left / REMOVED_ENTRY_GAS;
+        let found = self.tx.scan(&prefix, &start, limit, affordable).map_err(|error| self.fail(error))?;
+        let Scan::Found(entries, removed) = found else {
+            return Err(Stop::OutOfGas);
+        };
+        self.take(GasClass::State, removed * REMOVED_ENTRY_GAS)?;
+        let own_prefix = layout::storage_key(&own, &[]).len();
+        Ok(entries.into_iter().map(|(key, value)| (key[own_prefix..].to_vec(), value)).collect())
+    }
+
+    fn emit(&mut self, topic: &[u8], data: &[u8]) -> Result<Result<(), Status>, Stop> {
+        self.check_writable("event", "emit")?;
+        if self.tx.journal.event_count() >= MAX_EVENTS {
+            return Ok(Err(Status::LimitExceeded));
+        }
+        let contract = self.own_address();
+        self.tx.journal.emit(Event { contract, topic: topic.to_vec(), data: data.to_vec() });
+        Ok(Ok(()))
+    }
+
+    fn log(&mut self, message: &[u8]) {
+        self.tx.log(message);
+    }
+
+    fn contract_code_len(&mut self, target: &[u8; 32]) -> Result<Option<u64>, Stop> {
+        let record = self.tx.contract(&Address(*target)).map_err(|error| self.fail(error))?;
+        Ok(record.map(|record| record.code_len))
+    }
+
+    fn call_contract(
+        &mut self,
+        target: &[u8; 32],
+        value: u128,
+        gas: u64,
+        input: &[u8],
+    ) -> Result<Result<(), Status>, Stop> {
+        self.last_output = Vec::new();
+        if value > 0 {
+            self.check_writable("call", "contract")?;
+        }
+        if input.len() > MAX_INPUT_BYTES {
+            return Ok(Err(Status::LimitExceeded));
+        }
+        self.nested(Address(*target), value, gas, input).map_err(|error| self.fail(error))
+    }
+
+    fn last_output(&self) -> &[u8] {
+        &self.last_output
+    }
+
+    fn tensors(&mut self) -> &mut TensorTable {
+        &mut self.tensors
+    }
+
+    fn kernels(&self) -> &Kernels {
+        &self.core.kernels
+    }
+
+    fn reserve_memory(&mut self, bytes: u64) -> Result<(), Status> {
+        let sum = self.tx.tensor_bytes.checked_add(bytes).filter(|sum| *sum <= MAX_TENSOR_BYTES);
+        self.tx.tensor_bytes = sum.ok_or(Status::LimitExceeded)?;
+        self.tx.tensor_peak = self.tx.tensor_peak.max(self.tx.tensor_bytes);
+        Ok(())
+    }
+
+    fn release_memory(&mut self, bytes: u64) {
+        self.tx.tensor_bytes =
+            self.tx.tensor_bytes.checked_sub(bytes).expect("no more is released than was reserved");
+    }
+
+    fn model_open(&mut self, id: &[u8; 32]) -> Result<Option<Arc<Model>>, Stop> {
+        let record = self.tx.model(id).map_err(|error| self.fail(error))?;
+        if !record.is_some_and(|record| record.active) {
+            return Ok(None);
+        }
+        match self.core.models.open(ModelId(*id)) {
+            Ok(model) => Ok(Some(model)),
+            // The chain has this model, so whatever is wrong here is wrong with this node.
+            Err(error) => Err(self.fail(VmError::Model { id: *id, reason: error.to_string() })),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! From a message to a receipt.
+//!
+//! ```text
+//! Vm::execute -> own stack, panics caught -> message.rs   intrinsic gas, then the action
+//!                                            models.rs    actions on models
+//!                                            frame.rs     one contract in one instance
+//!                                            host.rs      what host functions ask of the frame
+//!                                            transaction.rs  what all frames of a message share
+//! ```
+
+mod frame;
+mod host;
+mod message;
+mod models;
+mod state;
+mod transaction;
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use noema_abi::ProtocolVersion;
+use noema_model::ModelStore;
+use noema_state::{StateView, WriteSet};
+use noema_tensor::Kernels;
+
+pub(crate) use frame::Frame;
+
+use crate::admission::{Admitted, AdmissionError, admit};
+use crate::engine::{self, Compiled, Key, Machinery, ModuleCache, Stacks};
+use crate::rules::Rules;
+use crate::{Address, BlockContext, Message, Receipt, VmError, layout};
+
+/// What a [`Vm`] is made of.
+#[derive(Clone)]
+pub struct VmConfig {
+    /// What computes tensors.
+    pub kernels: Arc<Kernels>,
+    /// Where this node keeps the bytes of models.
+    pub models: Arc<dyn ModelStore>,
+    /// Compiled code that is kept in memory, in bytes of machine code.
+    pub module_cache_bytes: u64,
+    /// How many messages run at a time; more wait. For each, address space for the deepest nesting of calls is
+    /// reserved: about 40 GiB of it, and no memory.
+    pub concurrent_messages: u32,
+}
+
+impl VmConfig {
+    /// Kernels and a model store, with 256 MiB of compiled code and 4 messages at a time.
+    #[must_use]
+    pub fn new(kernels: Arc<Kernels>, models: Arc<dyn ModelStore>) -> VmConfig {
+        VmConfig { kernels, models, module_cache_bytes: 256 * 1024 * 1024, concurrent_messages: 4 }
+    }
+}
+
+/// The virtual machine. It holds no chain state: a message is executed on a view of the state, and what it changes
+/// comes back as a write set. `Send` and `Sync`: threads may share one.
+pub struct Vm {
+    core: Arc<Core>,
+    stacks: Stacks,
+}
+
+/// What frames need of the [`Vm`].
+pub(crate) struct Core {
+    pub(crate) machinery: Machinery,
+    modules: ModuleCache<Compiled>,
+    pub(crate) kernels: Arc<Kernels>,
+    pub(crate) models: Arc<dyn ModelStore>,
+}
+
+/// What a message did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Equal on every node.
+    pub receipt: Receipt,
+    /// What changes in the state. Empty unless the receipt says `Success`.
+    pub writes: WriteSet,
+    /// Keys whose values in the state the result depends on.
+    pub reads: BTreeSet<Vec<u8>>,
+    /// Prefix and start of every scan of the state that the result depends on.
+    pub scans: BTreeSet<(Vec<u8>, Vec<u8>)>,
+    /// What contracts logged. Local to this node.
+    pub logs: Vec<String>,
+    /// More about an outcome that is no success. Local to this node: the words may differ between nodes.
+    pub diagnostic: Option<String>,
+}
+
+impl Vm {
+    /// Sets up a machine.
+    ///
+    /// # Errors
+    /// [`VmError::Engine`] where the engine cannot be set up on this computer.
+    pub fn new(config: VmConfig) -> Result<Vm, VmError> {
+        let concurrent = config.concurrent_messages.max(1);
+        let machine = &Rules::of(ProtocolVersion::LATEST).machine;
+        let core = Core {
+            machinery: Machinery::new(machine, concurrent)?,
+            modules: ModuleCache::new(config.module_cache_bytes),
+            kernels: config.kernels,
+            models: config.models,
+        };
+        Ok(Vm { core: Arc::new(core), stacks: engine::stacks(concurrent) })
+    }
+
+    /// Executes a message on a view of the state.
+    ///
+    /// # Errors
+    /// This node's own faults. There is no outcome then, and the next message must not be executed as if there were.
+    pub fn execute(&self, state: &dyn StateView, block: &BlockContext, message: &Message) -> Result<Outcome, VmError> {
+        self.guarded(state, || message::execute(&self.core, block, message))
+    }
+
+    /// Runs the `view` export of a contract, which can change nothing: `writes` and `events` are empty. The caller is
+    /// the zero address.
+    ///
+    /// # Errors
+    /// This node's own faults.
+    pub fn view(
+        &self,
+        state: &dyn StateView,
+        block: &BlockContext,
+        contract: Address,
+        input: &[u8],
+        gas_limit: u64,
+    ) -> Result<Outcome, VmError> {
+        self.guarded(state, || message::view(&self.core, block, contract, input, gas_limit))
+    }
+
+    /// Throws all compiled code away, as if the machine had just been set up. No receipt changes by it.
+    pub fn clear_module_cache(&self) {
+        self.core.modules.clear();
+    }
+
+    /// Runs on a stack of our own, with the state lent to the thread, and with panics caught.
+    fn guarded(
+        &self,
+        state: &dyn StateView,
+        work: impl FnOnce() -> Result<Outcome, VmError>,
+    ) -> Result<Outcome, VmError> {
+        self.stacks.run(|| {
+            catch_unwind(AssertUnwindSafe(|| state::lend(state, work))).unwrap_or_else(|panic| {
+                let text = panic
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or_else(|| panic.downcast_ref::<&str>().copied())
+                    .unwrap_or("without a message");
+                Err(VmError::Panic(text.to_owned()))
+            })
+        })?
+    }
+}
+
+impl std::fmt::Debug for Vm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vm").finish_non_exhaustive()
+    }
+}
+
+/// Why code that is to be deployed was not compiled.
+pub(crate) enum NotCompiled {
+    Inadmissible(AdmissionError),
+    Failed(VmError),
+}
+
+impl Core {
+    /// The compiled code of a contract that exists.
+    pub(crate) fn load(&self, version: ProtocolVersion, code_hash: &[u8; 32]) -> Result<Arc<Compiled>, VmError> {
+        let damaged = |what: &str| VmError::CorruptState { what: format!("code {}: {what}", Address(*code_hash)) };
+        self.modules.get_or_make(
+            Key { version, code_hash: *code_hash },
+            |compiled| compiled.bytes,
+            || {
+                // Code is found by its hash and never changes, so reading it is no dependency on the state, and not
+                // reading it because of the cache makes no difference.
+                let code = state::with(|view| view.get(&layout::code_key(code_hash)))?
+                    .ok_or_else(|| damaged("it is missing"))?;
+                let admitted = admit(version, &code).map_err(|error| damaged(&error.to_string()))?;
+                self.machinery.compile(admitted)
+            },
+        )
+    }
+
+    /// Compiles code that is to be deployed, if the version admits it.
+    pub(crate) fn compile(
+        &self,
+        version: ProtocolVersion,
+        code_hash: &[u8; 32],
+        code: &[u8],
+    ) -> Result<Arc<Compiled>, NotCompiled> {
+        self.modules.get_or_make(
+            Key { version, code_hash: *code_hash },
+            |compiled| compiled.bytes,
+            || {
+                let admitted: Admitted = admit(version, code).map_err(NotCompiled::Inadmissible)?;
+                self.machinery.compile(admitted).map_err(NotCompiled::Failed)
+            },
+        )
+    }
+}

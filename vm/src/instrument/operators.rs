@@ -1,0 +1,210 @@
+//! Prices of operators, in picoseconds of the reference machine: the table of `docs/spec/gas.md`.
+//!
+//! First estimates, to be replaced by a calibration. Every price is a multiple of [`ENTRY_PRICE`] and below 256 times
+//! it, so that the fuel counter of another engine, set to the same table, is an independent check of the sums.
+
+use wasmparser::Operator;
+
+/// Entering a function. All else that a call costs is in the price of the calling operator.
+pub(super) const ENTRY_PRICE: u64 = 100;
+/// Every 8 bytes of locals that a function declares besides its parameters: they are set to zero.
+pub(super) const LOCAL_PRICE: u64 = 300;
+
+const FREE: u64 = 0;
+/// Constants, locals, `drop`.
+const MOVE: u64 = 200;
+/// `select`, globals, references.
+const CHOOSE: u64 = 500;
+/// Integer arithmetic without multiplication, comparison, shifts, conversion between integers, reinterpretation.
+const INTEGER: u64 = 400;
+const MULTIPLY: u64 = 1_000;
+const DIVIDE: u64 = 10_000;
+/// A load or store of a number or a table element.
+const MEMORY: u64 = 2_500;
+/// Float arithmetic without division, including what makes NaN canonical.
+const FLOAT: u64 = 2_500;
+const FLOAT_DIVIDE: u64 = 8_000;
+/// Conversion from float to integer.
+const TRUNCATE: u64 = 3_500;
+const JUMP: u64 = 500;
+/// A conditional branch, mispredicted now and then.
+const BRANCH: u64 = 1_500;
+const BRANCH_TABLE: u64 = 4_000;
+const CALL: u64 = 4_000;
+const CALL_INDIRECT: u64 = 8_000;
+/// An operator that leaves compiled code, without what its length costs.
+const BULK: u64 = 20_000;
+/// Most vector operators.
+const VECTOR: u64 = 1_000;
+const VECTOR_MEMORY: u64 = 3_500;
+/// Vector operators that take several instructions, or are slow.
+const VECTOR_LONG: u64 = 3_000;
+const VECTOR_FLOAT: u64 = 5_000;
+const VECTOR_DIVIDE: u64 = 12_000;
+
+/// Every byte that is copied or filled.
+const PER_BYTE: u32 = 200;
+/// Every element that is copied or filled.
+const PER_ELEMENT: u32 = 2_000;
+/// Every page of 64 KiB that is asked for, granted or not.
+const PER_PAGE: u32 = 20_000_000;
+
+/// What a bulk operator costs: a fixed part, and one for every unit of the length on top of the stack.
+pub(super) fn bulk_price(operator: &Operator<'_>) -> Option<(u64, u32)> {
+    match operator {
+        Operator::MemoryFill { .. } | Operator::MemoryCopy { .. } | Operator::MemoryInit { .. } => {
+            Some((BULK, PER_BYTE))
+        }
+        Operator::TableFill { .. }
+        | Operator::TableCopy { .. }
+        | Operator::TableInit { .. }
+        | Operator::TableGrow { .. } => Some((BULK, PER_ELEMENT)),
+        Operator::MemoryGrow { .. } => Some((BULK, PER_PAGE)),
+        _ => None,
+    }
+}
+
+/// The fixed price of an operator; `None` for one that no version allows.
+pub(crate) fn operator_price(operator: &Operator<'_>) -> Option<u64> {
+    if let Some((fixed, _)) = bulk_price(operator) {
+        return Some(fixed);
+    }
+    scalar_price(operator).or_else(|| vector_price(operator))
+}
+
+#[rustfmt::skip] // One line for each kind of operator reads as the table that it is.
+fn scalar_price(operator: &Operator<'_>) -> Option<u64> {
+    use Operator::*;
+    Some(match operator {
+        Nop | Block { .. } | Loop { .. } | Else | End | Unreachable => FREE,
+        Drop | LocalGet { .. } | LocalSet { .. } | LocalTee { .. } => MOVE,
+        I32Const { .. } | I64Const { .. } | F32Const { .. } | F64Const { .. } => MOVE,
+        Select | TypedSelect { .. } | GlobalGet { .. } | GlobalSet { .. } => CHOOSE,
+        RefNull { .. } | RefIsNull | MemorySize { .. } | TableSize { .. } => CHOOSE,
+        Br { .. } | Return => JUMP,
+        If { .. } | BrIf { .. } => BRANCH,
+        BrTable { .. } => BRANCH_TABLE,
+        Call { .. } => CALL,
+        CallIndirect { .. } => CALL_INDIRECT,
+
+        I32Load { .. } | I64Load { .. } | F32Load { .. } | F64Load { .. }
+        | I32Load8S { .. } | I32Load8U { .. } | I32Load16S { .. } | I32Load16U { .. }
+        | I64Load8S { .. } | I64Load8U { .. } | I64Load16S { .. } | I64Load16U { .. }
+        | I64Load32S { .. } | I64Load32U { .. }
+        | I32Store { .. } | I64Store { .. } | F32Store { .. } | F64Store { .. }
+        | I32Store8 { .. } | I32Store16 { .. } | I64Store8 { .. } | I64Store16 { .. } | I64Store32 { .. } => MEMORY,
+        TableGet { .. } | TableSet { .. } => MEMORY,
+        RefFunc { .. } | DataDrop { .. } | ElemDrop { .. } => BULK,
+
+        I32Eqz | I32Eq | I32Ne | I32LtS | I32LtU | I32GtS | I32GtU | I32LeS | I32LeU | I32GeS | I32GeU => INTEGER,
+        I64Eqz | I64Eq | I64Ne | I64LtS | I64LtU | I64GtS | I64GtU | I64LeS | I64LeU | I64GeS | I64GeU => INTEGER,
+        I32Add | I32Sub | I32And | I32Or | I32Xor | I32Shl | I32ShrS | I32ShrU | I32Rotl | I32Rotr => INTEGER,
+        I64Add | I64Sub | I64And | I64Or | I64Xor | I64Shl | I64ShrS | I64ShrU | I64Rotl | I64Rotr => INTEGER,
+        I32Clz | I32Ctz | I32Popcnt | I64Clz | I64Ctz | I64Popcnt => INTEGER,
+        I32WrapI64 | I64ExtendI32S | I64ExtendI32U => INTEGER,
+        I32Extend8S | I32Extend16S | I64Extend8S | I64Extend16S | I64Extend32S => INTEGER,
+        I32ReinterpretF32 | I64ReinterpretF64 | F32ReinterpretI32 | F64ReinterpretI64 => INTEGER,
+        I32Mul | I64Mul => MULTIPLY,
+        I32DivS | I32DivU | I32RemS | I32RemU | I64DivS | I64DivU | I64RemS | I64RemU => DIVIDE,
+
+        F32Eq | F32Ne | F32Lt | F32Gt | F32Le | F32Ge | F64Eq | F64Ne | F64Lt | F64Gt | F64Le | F64Ge => FLOAT,
+        F32Abs | F32Neg | F32Copysign | F32Ceil | F32Floor | F32Trunc | F32Nearest => FLOAT,
+        F64Abs | F64Neg | F64Copysign | F64Ceil | F64Floor | F64Trunc | F64Nearest => FLOAT,
+        F32Add | F32Sub | F32Mul | F32Min | F32Max | F64Add | F64Sub | F64Mul | F64Min | F64Max => FLOAT,
+        F32ConvertI32S | F32ConvertI32U | F32ConvertI64S | F32ConvertI64U | F32DemoteF64 => FLOAT,
+        F64ConvertI32S | F64ConvertI32U | F64ConvertI64S | F64ConvertI64U | F64PromoteF32 => FLOAT,
+        F32Div | F32Sqrt | F64Div | F64Sqrt => FLOAT_DIVIDE,
+        I32TruncF32S | I32TruncF32U | I32TruncF64S | I32TruncF64U => TRUNCATE,
+        I64TruncF32S | I64TruncF32U | I64TruncF64S | I64TruncF64U => TRUNCATE,
+        I32TruncSatF32S | I32TruncSatF32U | I32TruncSatF64S | I32TruncSatF64U => TRUNCATE,
+        I64TruncSatF32S | I64TruncSatF32U | I64TruncSatF64S | I64TruncSatF64U => TRUNCATE,
+        _ => return None,
+    })
+}
+
+/// Whether an operator is one of fixed-width SIMD. Generated from the list of the parser, where each operator stands
+/// under its proposal.
+macro_rules! define_is_vector {
+    ($( @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*) )*) => {
+        fn is_vector(operator: &Operator<'_>) -> bool {
+            match operator {
+                $( Operator::$op $({ $($arg: _),* })? => stringify!($proposal) == "simd", )*
+                _ => false,
+            }
+        }
+    };
+}
+wasmparser::for_each_operator!(define_is_vector);
+
+#[rustfmt::skip]
+fn vector_price(operator: &Operator<'_>) -> Option<u64> {
+    use Operator::*;
+    if !is_vector(operator) {
+        return None;
+    }
+    Some(match operator {
+        V128Const { .. } => CHOOSE,
+        V128Load { .. } | V128Store { .. } | V128Load8x8S { .. } | V128Load8x8U { .. } | V128Load16x4S { .. }
+        | V128Load16x4U { .. } | V128Load32x2S { .. } | V128Load32x2U { .. } | V128Load8Splat { .. }
+        | V128Load16Splat { .. } | V128Load32Splat { .. } | V128Load64Splat { .. } | V128Load32Zero { .. }
+        | V128Load64Zero { .. } | V128Load8Lane { .. } | V128Load16Lane { .. } | V128Load32Lane { .. }
+        | V128Load64Lane { .. } | V128Store8Lane { .. } | V128Store16Lane { .. } | V128Store32Lane { .. }
+        | V128Store64Lane { .. } => VECTOR_MEMORY,
+        F32x4Div | F32x4Sqrt | F64x2Div | F64x2Sqrt => VECTOR_DIVIDE,
+        F32x4Eq | F32x4Ne | F32x4Lt | F32x4Gt | F32x4Le | F32x4Ge
+        | F64x2Eq | F64x2Ne | F64x2Lt | F64x2Gt | F64x2Le | F64x2Ge
+        | F32x4Ceil | F32x4Floor | F32x4Trunc | F32x4Nearest | F32x4Abs | F32x4Neg
+        | F64x2Ceil | F64x2Floor | F64x2Trunc | F64x2Nearest | F64x2Abs | F64x2Neg
+        | F32x4Add | F32x4Sub | F32x4Mul | F32x4Min | F32x4Max | F32x4PMin | F32x4PMax
+        | F64x2Add | F64x2Sub | F64x2Mul | F64x2Min | F64x2Max | F64x2PMin | F64x2PMax
+        | I32x4TruncSatF32x4S | I32x4TruncSatF32x4U | I32x4TruncSatF64x2SZero | I32x4TruncSatF64x2UZero
+        | F32x4ConvertI32x4S | F32x4ConvertI32x4U | F64x2ConvertLowI32x4S | F64x2ConvertLowI32x4U
+        | F32x4DemoteF64x2Zero | F64x2PromoteLowF32x4 => VECTOR_FLOAT,
+        I8x16Shuffle { .. } | I8x16Swizzle | I8x16Popcnt | I8x16Shl | I8x16ShrS | I8x16ShrU | I64x2ShrS | I64x2Mul
+        | I64x2LtS | I64x2GtS | I64x2LeS | I64x2GeS | I64x2Abs | I32x4Mul | I16x8Q15MulrSatS
+        | I8x16ExtractLaneS { .. } | I8x16ExtractLaneU { .. } | I16x8ExtractLaneS { .. } | I16x8ExtractLaneU { .. }
+        | I32x4ExtractLane { .. } | I64x2ExtractLane { .. } | F32x4ExtractLane { .. } | F64x2ExtractLane { .. }
+        | I8x16Bitmask | I16x8Bitmask | I32x4Bitmask | I64x2Bitmask | V128AnyTrue
+        | I8x16AllTrue | I16x8AllTrue | I32x4AllTrue | I64x2AllTrue => VECTOR_LONG,
+        _ => VECTOR,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_fit_the_oracle_and_cannot_wrap() {
+        let scalar = [Operator::Nop, Operator::I64DivS, Operator::Call { function_index: 0 }, Operator::F64Sqrt];
+        for operator in &scalar {
+            let price = operator_price(operator).expect("it has a price");
+            assert_eq!(price % ENTRY_PRICE, 0);
+            assert!(price < 256 * ENTRY_PRICE);
+        }
+        for price in [BULK, VECTOR_DIVIDE, DIVIDE, CALL_INDIRECT] {
+            assert_eq!(price % ENTRY_PRICE, 0);
+            assert!(price < 256 * ENTRY_PRICE);
+        }
+        for per_unit in [PER_BYTE, PER_ELEMENT, PER_PAGE] {
+            assert!(per_unit < 1 << 30, "a length of 32 bits times it must stay below 2^62");
+        }
+    }
+
+    #[test]
+    fn operators_of_other_proposals_have_no_price() {
+        let memarg = wasmparser::MemArg { align: 2, max_align: 2, offset: 0, memory: 0 };
+        for operator in [
+            Operator::AtomicFence,
+            Operator::I32AtomicLoad { memarg },
+            Operator::ReturnCall { function_index: 0 },
+            Operator::I8x16RelaxedSwizzle,
+            Operator::ThrowRef,
+            Operator::RefEq,
+            Operator::I64Add128,
+        ] {
+            assert_eq!(operator_price(&operator), None, "{operator:?}");
+        }
+        assert_eq!(operator_price(&Operator::I8x16Add), Some(VECTOR));
+    }
+}

@@ -1,0 +1,279 @@
+//! Exact gas and stack numbers of hand-written modules, and an independent counter as the oracle for random ones.
+
+mod oracle;
+mod random;
+
+use noema_abi::ProtocolVersion;
+use wasmtime::{Engine, Global, Instance, Module, Store, Val};
+
+use super::{GAS, LEAST_ROOM, ROOM};
+use crate::admission::{Admitted, AdmissionError, admit};
+use crate::rules::Rules;
+
+const ENTRY: i64 = 100;
+
+pub(super) fn admitted(wat: &str) -> Result<Admitted, AdmissionError> {
+    admit(ProtocolVersion::V1, &wat::parse_str(wat).expect("the text is well-formed"))
+}
+
+/// What a run leaves.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ran {
+    pub(super) returned: bool,
+    pub(super) gas: i64,
+    /// Deepest logical stack, in units.
+    pub(super) depth: i64,
+    pub(super) room: i64,
+}
+
+/// Runs the export `call` of an instrumented module without imports.
+pub(super) fn run(instrumented: &[u8], limit: i64) -> Ran {
+    let engine = Engine::default();
+    let module = Module::new(&engine, instrumented).expect("instrumented modules are valid");
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).expect("it has no imports");
+    let room = i64::try_from(Rules::of(ProtocolVersion::V1).machine.stack_units).unwrap();
+    for (name, value) in [(GAS, limit), (ROOM, room), (LEAST_ROOM, room)] {
+        global(&instance, &mut store, name).set(&mut store, Val::I64(value)).unwrap();
+    }
+    let function = instance.get_typed_func::<(), ()>(&mut store, "call").unwrap();
+    let returned = function.call(&mut store, ()).is_ok();
+    let mut value = |name| global(&instance, &mut store, name).get(&mut store).unwrap_i64();
+    Ran { returned, gas: limit - value(GAS), depth: room - value(LEAST_ROOM), room: value(ROOM) }
+}
+
+fn global(instance: &Instance, store: &mut Store<()>, name: &str) -> Global {
+    instance.get_global(store, name).expect("the accounts are exported")
+}
+
+/// Gas of a module that returns, checked at its boundary: one less is not enough.
+fn gas_of(wat: &str) -> i64 {
+    let admitted = admitted(wat).unwrap();
+    let ran = run(&admitted.instrumented, 1 << 40);
+    assert!(ran.returned, "it traps");
+    assert!(run(&admitted.instrumented, ran.gas).returned, "its own gas is enough");
+    assert!(!run(&admitted.instrumented, ran.gas - 1).returned, "one less is not");
+    ran.gas
+}
+
+fn contract(body: &str) -> String {
+    format!(r#"(module (memory (export "memory") 1) (global $g (mut i32) (i32.const 0)) {body})"#)
+}
+
+fn call(body: &str) -> String {
+    contract(&format!(r#"(func (export "call") {body})"#))
+}
+
+#[test]
+fn straight_line_code_costs_the_sum_of_its_operators() {
+    assert_eq!(gas_of(&call("")), ENTRY);
+    // Two constants, an addition, a drop.
+    assert_eq!(gas_of(&call("(drop (i32.add (i32.const 1) (i32.const 2)))")), ENTRY + 200 + 200 + 400 + 200);
+    assert_eq!(gas_of(&call("nop (block) (block (block))")), ENTRY);
+    // A declared local is set to zero; 16 bytes count twice.
+    assert_eq!(gas_of(&call("(local i32)")), ENTRY + 300);
+    assert_eq!(gas_of(&call("(local v128 i64)")), ENTRY + 900);
+    assert_eq!(gas_of(&call("(drop (i64.div_u (i64.const 9) (i64.const 2)))")), ENTRY + 400 + 10_000 + 200);
+}
+
+#[test]
+fn only_what_is_entered_is_charged() {
+    let both = |condition: i32| {
+        gas_of(&call(&format!("(if (i32.const {condition}) (then nop (drop (i32.const 1))) (else nop))")))
+    };
+    assert_eq!(both(1), ENTRY + 200 + 1_500 + 200 + 200);
+    assert_eq!(both(0), ENTRY + 200 + 1_500);
+    let without_else =
+        |condition: i32| gas_of(&call(&format!("(if (i32.const {condition}) (then (drop (i32.const 1))))")));
+    assert_eq!(without_else(1), ENTRY + 200 + 1_500 + 400);
+    assert_eq!(without_else(0), ENTRY + 200 + 1_500);
+}
+
+#[test]
+fn branches_leave_the_rest_of_a_block_unpaid() {
+    let skip = |condition: i32| {
+        gas_of(&call(&format!("(block (br_if 0 (i32.const {condition})) (drop (i32.const 7)))")))
+    };
+    assert_eq!(skip(1), ENTRY + 200 + 1_500);
+    assert_eq!(skip(0), ENTRY + 200 + 1_500 + 400);
+    // Code behind an unconditional branch is dead and free.
+    assert_eq!(gas_of(&call("(block (br 0) (drop (i32.div_u (i32.const 1) (i32.const 0))))")), ENTRY + 500);
+    assert_eq!(gas_of(&call("(block (block (br 1)) (drop (i32.const 7)))")), ENTRY + 500);
+}
+
+#[test]
+fn a_block_that_no_branch_names_is_part_of_the_run_around_it() {
+    // One metering block: if it were two, the trap would leave the last two operators unpaid.
+    let admitted = admitted(&call("(block (block unreachable)) (drop (i32.const 1))")).unwrap();
+    let ran = run(&admitted.instrumented, 1 << 40);
+    assert_eq!((ran.returned, ran.gas), (false, ENTRY));
+    let ran = run(
+        &super::tests::admitted(&call("(drop (i32.div_u (i32.const 1) (i32.const 0))) (block) (drop (i32.const 1))"))
+            .unwrap()
+            .instrumented,
+        1 << 40,
+    );
+    assert_eq!((ran.returned, ran.gas), (false, ENTRY + 400 + 10_000 + 200 + 400));
+}
+
+#[test]
+fn early_returns_and_branches_to_the_function_are_equal_but_for_their_price() {
+    let with = |exit: &str| {
+        gas_of(&contract(&format!(
+            r#"(func $f (param i32) (result i32 i64)
+                 (if (local.get 0) (then i32.const 1 i64.const 2 {exit}))
+                 i32.const 3 i64.const 4)
+               (func (export "call") (call $f (i32.const 1)) drop drop)"#
+        )))
+    };
+    let expected = 2 * ENTRY + (200 + 4_000 + 200 + 200) + (200 + 1_500) + (200 + 200 + 500);
+    assert_eq!(with("return"), expected);
+    assert_eq!(with("br 1"), expected);
+}
+
+#[test]
+fn loops_pay_for_every_round() {
+    let rounds = |count: i32| {
+        gas_of(&call(&format!(
+            "(global.set $g (i32.const {count}))
+             (loop (global.set $g (i32.sub (global.get $g) (i32.const 1))) (br_if 0 (global.get $g)))"
+        )))
+    };
+    let round = 500 + 200 + 400 + 500 + 500 + 1_500;
+    assert_eq!(rounds(1), ENTRY + 700 + round);
+    assert_eq!(rounds(1000), ENTRY + 700 + 1000 * round);
+}
+
+#[test]
+fn branch_tables_and_blocks_with_several_values() {
+    let choose = |index: i32| {
+        gas_of(&contract(&format!(
+            r#"(type $two (func (param i32 i32) (result i32 i32)))
+               (func (export "call")
+                 i32.const 1 i32.const 2
+                 (block $outer (type $two)
+                   (block $inner (type $two)
+                     (br_table $inner $outer (i32.const {index})))
+                   nop i32.add i32.const 5)
+                 drop drop)"#
+        )))
+    };
+    let head = ENTRY + 200 + 200 + 200 + 4_000;
+    let tail = 200 + 200;
+    assert_eq!(choose(0), head + 400 + 200 + tail);
+    assert_eq!(choose(1), head + tail);
+    assert_eq!(choose(9), head + tail);
+}
+
+#[test]
+fn calls_charge_the_caller_and_the_entry() {
+    assert_eq!(
+        gas_of(&contract(r#"(func $f) (func (export "call") (call $f) (call $f))"#)),
+        3 * ENTRY + 2 * 4_000
+    );
+    assert_eq!(
+        gas_of(&contract(
+            r#"(type $t (func)) (table funcref (elem $f)) (func $f (type $t))
+               (func (export "call") (call_indirect (type $t) (i32.const 0)))"#
+        )),
+        2 * ENTRY + 200 + 8_000
+    );
+}
+
+#[test]
+fn lengths_are_paid_before_the_operator_runs() {
+    let fill = |length: i64| call(&format!("(memory.fill (i32.const 0) (i32.const 7) (i32.const {length}))"));
+    assert_eq!(gas_of(&fill(0)), ENTRY + 600 + 20_000);
+    assert_eq!(gas_of(&fill(65_536)), ENTRY + 600 + 20_000 + 65_536 * 200);
+    // A length of 2^32 - 1 cannot be paid and is not filled; with all gas there is, it traps outside memory.
+    let admitted = admitted(&fill(-1)).unwrap();
+    let ran = run(&admitted.instrumented, 1 << 39);
+    assert!(!ran.returned && ran.gas > 1 << 39);
+    let ran = run(&admitted.instrumented, i64::MAX);
+    assert_eq!((ran.returned, ran.gas), (false, ENTRY + 600 + 20_000 + 200 * i64::from(u32::MAX)));
+
+    let copy = call("(memory.copy (i32.const 0) (i32.const 100) (i32.const 50))");
+    assert_eq!(gas_of(&copy), ENTRY + 600 + 20_000 + 50 * 200);
+    let init = contract(
+        r#"(data $d "abcdef") (func (export "call") (memory.init $d (i32.const 0) (i32.const 1) (i32.const 3)) (data.drop $d))"#,
+    );
+    assert_eq!(gas_of(&init), ENTRY + 600 + 20_000 + 3 * 200 + 20_000);
+    let grow = |pages: i64| call(&format!("(drop (memory.grow (i32.const {pages})))"));
+    assert_eq!(gas_of(&grow(2)), ENTRY + 200 + 20_000 + 2 * 20_000_000 + 200);
+    let tables = contract(
+        r#"(table $t 10 20 funcref) (elem $e func $f $f $f) (func $f)
+           (func (export "call")
+             (drop (table.grow $t (ref.null func) (i32.const 4)))
+             (table.fill $t (i32.const 0) (ref.null func) (i32.const 5))
+             (table.copy $t $t (i32.const 1) (i32.const 2) (i32.const 6))
+             (table.init $t $e (i32.const 0) (i32.const 0) (i32.const 3)))"#,
+    );
+    let operators = (500 + 200 + 20_000 + 200) + (200 + 500 + 200 + 20_000) + 2 * (600 + 20_000);
+    assert_eq!(gas_of(&tables), ENTRY + operators + (4 + 5 + 6 + 3) * 2_000);
+}
+
+#[test]
+fn frames_are_locals_and_the_largest_height_and_eight() {
+    let units = |wat: &str| admitted(wat).unwrap().frame_units;
+    assert_eq!(units(&call("")), [8]);
+    assert_eq!(units(&contract(r#"(func (param i32 i64 v128) (local f32 v128))"#)), [8 + 1 + 1 + 2 + 1 + 2]);
+    assert_eq!(units(&call("(drop (i32.add (i32.const 1) (i32.add (i32.const 1) (i32.const 2))))")), [8 + 3]);
+    assert_eq!(units(&call("v128.const i64x2 0 0 v128.const i64x2 0 0 i32.const 1 drop drop drop")), [8 + 5]);
+    // Results count as operands, also those that the last `end` leaves; arguments are gone by then.
+    assert_eq!(
+        units(&contract("(func $f (param i32 i32) (result i64 i64 i64) unreachable) (func (call $f (i32.const 1) (i32.const 1)) drop drop drop)")),
+        [8 + 2 + 3, 8 + 3]
+    );
+    // Dead code counts as the validation algorithm sees it.
+    assert_eq!(units(&call("unreachable i32.const 1 i32.const 1 i32.const 1 drop drop drop")), [8 + 3]);
+    assert_eq!(units(&call("(block unreachable select drop)")), [8 + 1]);
+    // Parameters and results of blocks are where they were.
+    assert_eq!(
+        units(&call("i64.const 1 i64.const 2 (loop (param i64 i64) (result i64) i64.add) drop")),
+        [8 + 2]
+    );
+}
+
+#[test]
+fn depth_is_the_sum_of_the_frames_that_are_active() {
+    let recursion = |depth: i64| {
+        contract(&format!(
+            r#"(func $f (param i64) (if (i64.ne (local.get 0) (i64.const 0))
+                 (then (call $f (i64.sub (local.get 0) (i64.const 1))))))
+               (func (export "call") (call $f (i64.const {depth})) (call $f (i64.const 1)))"#
+        ))
+    };
+    let outer = 8 + 1;
+    let inner = 8 + 1 + 2;
+    let ran = run(&admitted(&recursion(10)).unwrap().instrumented, 1 << 40);
+    assert_eq!((ran.returned, ran.depth, ran.room), (true, outer + 11 * inner, 131_072));
+    // As deep as fits, and one more.
+    let deepest = (131_072 - outer) / inner - 1;
+    let ran = run(&admitted(&recursion(deepest)).unwrap().instrumented, 1 << 40);
+    assert_eq!((ran.returned, ran.depth), (true, outer + (deepest + 1) * inner));
+    let ran = run(&admitted(&recursion(deepest + 1)).unwrap().instrumented, 1 << 40);
+    assert!(!ran.returned && ran.room < 0);
+}
+
+#[test]
+fn the_same_module_is_always_rewritten_the_same_way() {
+    let wat = contract(
+        r#"(func $a (result i32 i64) i32.const 1 i64.const 2) (func $b (result i64 i64) i64.const 1 i64.const 2)
+           (func $c (result i32 i64) call $a) (func (export "call") call $c drop drop)"#,
+    );
+    let first = admitted(&wat).unwrap();
+    assert_eq!(first, admitted(&wat).unwrap());
+    assert!(!run(&first.instrumented, 1 << 40).gas.is_negative());
+}
+
+#[test]
+fn the_accounts_are_out_of_reach() {
+    // Behind the globals of the module, which cannot name them, because it was valid without them.
+    let beyond = r#"(module (memory (export "memory") 1) (func (export "call") (global.set 0 (i64.const 1))))"#;
+    let bytes = wat::parse_str(beyond).unwrap();
+    assert!(matches!(admit(ProtocolVersion::V1, &bytes), Err(AdmissionError::Invalid { .. })));
+    for name in [GAS, ROOM, LEAST_ROOM, "noema", "noema_anything"] {
+        let shadow = contract(&format!(r#"(global (export "{name}") i64 (i64.const 0))"#));
+        assert!(matches!(admitted(&shadow), Err(AdmissionError::Export { .. })), "{name}");
+    }
+}

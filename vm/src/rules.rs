@@ -1,0 +1,211 @@
+//! Everything about a protocol version that is a number: limits of admission, prices, sizes of the machine.
+//!
+//! Prices are picoseconds of the reference machine. They are first estimates, to be replaced by a calibration: what
+//! matters here is that nothing is free that costs time, and that the table is data.
+
+use noema_abi::ProtocolVersion;
+
+/// The numbers of one protocol version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// What admission refuses.
+    pub limits: Limits,
+    /// What things cost, apart from operators (`docs/spec/gas.md`) and host functions (the table).
+    pub prices: Prices,
+    /// How large the machine is.
+    pub machine: Machine,
+}
+
+/// Limits of admission: `docs/spec/admission.md`. A module that is above one of them is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the module.
+    pub code_bytes: u64,
+    /// Bytes of the module after instrumentation.
+    pub instrumented_bytes: u64,
+    /// Function types.
+    pub types: u64,
+    /// Parameters of a function type.
+    pub params: u64,
+    /// Results of a function type.
+    pub results: u64,
+    /// Imports.
+    pub imports: u64,
+    /// Functions, without imports.
+    pub functions: u64,
+    /// Tables.
+    pub tables: u64,
+    /// Elements that a table starts with.
+    pub table_elements: u64,
+    /// Memory pages of 64 KiB that a module starts with.
+    pub memory_pages: u64,
+    /// Globals.
+    pub globals: u64,
+    /// Exports.
+    pub exports: u64,
+    /// Bytes of the name of an export.
+    pub export_name_bytes: u64,
+    /// Element segments.
+    pub element_segments: u64,
+    /// Elements in all segments together.
+    pub segment_elements: u64,
+    /// Data segments.
+    pub data_segments: u64,
+    /// Bytes of one function body.
+    pub body_bytes: u64,
+    /// Locals of one function, parameters included.
+    pub locals: u64,
+    /// Locals of all functions together, parameters included.
+    pub total_locals: u64,
+    /// `block`, `loop` and `if` of one function.
+    pub blocks: u64,
+    /// Nesting of them.
+    pub nesting: u64,
+    /// Targets of one `br_table`, the default not counted.
+    pub br_table_targets: u64,
+    /// Price of one metering block.
+    pub block_price: u64,
+}
+
+/// Prices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prices {
+    /// Every message, before anything else.
+    pub message: u64,
+    /// Every byte of its payload (input, code, chunk, proof).
+    pub message_byte: u64,
+    /// Admitting, instrumenting, compiling and storing code, by byte of the module.
+    pub deploy_byte: u64,
+    /// Finding the contract of a message and entering it.
+    pub load: u64,
+    /// Loading its code, by byte. Calls from contracts pay it as the work of `call.contract`.
+    pub load_byte: u64,
+    /// A new instance.
+    pub instantiate: u64,
+    /// Every page of 64 KiB that its memory starts with.
+    pub instantiate_page: u64,
+    /// Every byte of its active data segments.
+    pub instantiate_data_byte: u64,
+    /// Every element of its tables and its active element segments.
+    pub instantiate_element: u64,
+    /// Every global and every function.
+    pub instantiate_item: u64,
+    /// Moving value between two balances.
+    pub transfer: u64,
+    /// A new contract, or a new code for one.
+    pub contract_record: u64,
+    /// Announcing a model.
+    pub model_begin: u64,
+    /// A chunk.
+    pub model_chunk: u64,
+    /// Every byte of a chunk: hashing it and keeping it.
+    pub model_chunk_byte: u64,
+    /// Every hash of its Merkle path.
+    pub model_chunk_step: u64,
+    /// Finishing a model.
+    pub model_finish: u64,
+    /// Every byte of the finished model: reading it, checking its root and its certificate, packing it.
+    pub model_finish_byte: u64,
+}
+
+/// Sizes of the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Logical stack of a message, over all its nested calls, in units of 8 bytes: `docs/spec/stack.md`.
+    pub stack_units: u64,
+    /// Units that every frame takes besides its locals and operands.
+    pub frame_units: u64,
+    /// Units that a nested call takes.
+    pub call_units: u64,
+    /// Memory pages of 64 KiB that an instance can have.
+    pub memory_pages: u64,
+    /// Elements that a table can have.
+    pub table_elements: u64,
+    /// Most bytes of a model.
+    pub model_bytes: u64,
+}
+
+impl Rules {
+    /// The rules of a version.
+    #[must_use]
+    pub fn of(version: ProtocolVersion) -> &'static Rules {
+        match version.number() {
+            1 => &V1,
+            // Every version that can be constructed has its arm; a test walks over all of them.
+            other => unreachable!("version {other} has no rules"),
+        }
+    }
+}
+
+const V1: Rules = Rules {
+    limits: Limits {
+        code_bytes: 1024 * 1024,
+        instrumented_bytes: 8 * 1024 * 1024,
+        types: 4096,
+        params: 128,
+        results: 16,
+        imports: 256,
+        functions: 16_384,
+        tables: 4,
+        table_elements: 16_384,
+        memory_pages: 1024,
+        globals: 1024,
+        exports: 1024,
+        export_name_bytes: 256,
+        element_segments: 1024,
+        segment_elements: 65_536,
+        data_segments: 4096,
+        body_bytes: 256 * 1024,
+        locals: 4096,
+        total_locals: 262_144,
+        blocks: 16_384,
+        nesting: 1024,
+        br_table_targets: 4096,
+        block_price: 1 << 40,
+    },
+    prices: Prices {
+        message: 20_000_000,
+        message_byte: 1_000,
+        deploy_byte: 2_000_000,
+        load: 20_000_000,
+        load_byte: 10,
+        instantiate: 10_000_000,
+        instantiate_page: 2_000_000,
+        instantiate_data_byte: 200,
+        instantiate_element: 2_000,
+        instantiate_item: 2_000,
+        transfer: 20_000_000,
+        contract_record: 20_000_000,
+        model_begin: 20_000_000,
+        model_chunk: 30_000_000,
+        model_chunk_byte: 8_000,
+        model_chunk_step: 600_000,
+        model_finish: 50_000_000,
+        model_finish_byte: 8_000,
+    },
+    machine: Machine {
+        stack_units: 131_072,
+        frame_units: 8,
+        call_units: 1_024,
+        memory_pages: 1024,
+        table_elements: 16_384,
+        model_bytes: 1 << 30,
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_has_rules_that_fit_together() {
+        for number in 1..=ProtocolVersion::LATEST.number() {
+            let version = ProtocolVersion::from_number(number).expect("a known version");
+            let rules = Rules::of(version);
+            assert!(rules.limits.memory_pages <= rules.machine.memory_pages);
+            assert!(rules.limits.table_elements <= rules.machine.table_elements);
+            assert!(rules.machine.memory_pages <= 65_536);
+        }
+        assert!(ProtocolVersion::from_number(ProtocolVersion::LATEST.number() + 1).is_none());
+    }
+}
