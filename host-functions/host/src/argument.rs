@@ -7,8 +7,10 @@
 
 use std::borrow::Cow;
 use std::ops::{Deref, Range};
+use std::sync::Arc;
 
 use noema_abi::Status;
+use noema_model::Model;
 use noema_tensor::Tensor;
 
 use crate::{Fault, HostContext};
@@ -242,6 +244,29 @@ impl Argument for TensorHandle {
     ) -> Result<Self::Typed<'m, 'c>, Status> {
         let tensor = context.tensors().get(*handle)?.clone();
         Ok(Held { handle: *handle, tensor })
+    }
+    fn pending<'c>(_: Self::Typed<'_, 'c>) -> Self::Pending<'c> {}
+    fn write(_: u32, (): (), _: &mut [u8]) {}
+}
+
+/// A model handle.
+pub(crate) struct ModelHandle;
+
+impl Argument for ModelHandle {
+    type Raw = i32;
+    type Checked = u32;
+    type Typed<'m, 'c> = Arc<Model>;
+    type Pending<'c> = ();
+
+    fn check(raw: i32, _memory: usize) -> Result<u32, Fault> {
+        Ok(raw.cast_unsigned())
+    }
+    fn parse<'m, 'c, C: HostContext>(
+        handle: &u32,
+        _: &'m [u8],
+        context: &mut C,
+    ) -> Result<Self::Typed<'m, 'c>, Status> {
+        Ok(Arc::clone(context.tensors().model(*handle)?))
     }
     fn pending<'c>(_: Self::Typed<'_, 'c>) -> Self::Pending<'c> {}
     fn write(_: u32, (): (), _: &mut [u8]) {}

@@ -93,6 +93,15 @@ impl Answer for Tensor {
     }
 }
 
+/// A handle of a model that the frame has kept.
+pub(crate) struct OpenModel(pub(crate) u32);
+
+impl Answer for OpenModel {
+    fn deliver<C: HostContext>(self, _: &mut C) -> Reply<u64> {
+        Ok(u64::from(self.0))
+    }
+}
+
 impl Answer for std::convert::Infallible {
     fn deliver<C: HostContext>(self, _: &mut C) -> Reply<u64> {
         match self {}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use noema_abi::{HostFunction, ProtocolVersion, Status};
+use noema_model::Model;
 use noema_tensor::Kernels;
 
 use crate::{GasClass, Stop, TensorTable};
@@ -137,6 +138,12 @@ pub trait HostContext {
     fn reserve_memory(&mut self, bytes: u64) -> Result<(), Status>;
     /// Gives reserved bytes back.
     fn release_memory(&mut self, bytes: u64);
+    /// The model with this id; `None` where the chain has none.
+    ///
+    /// # Errors
+    /// [`Stop::Node`] where the chain has it and this node does not.
+    fn model_open(&mut self, id: &[u8; 32]) -> Result<Option<Arc<Model>>, Stop>;
+
     /// Sees every call that returns to the guest: the row and what it returned. For tracing; it must
     /// not change anything.
     fn trace(&mut self, row: &'static HostFunction, result: i64) {

@@ -24,6 +24,8 @@ mod outcome;
 mod rows;
 pub mod shim;
 mod tensors;
+#[cfg(test)]
+mod tests;
 
 pub use context::{CallInfo, CallKind, Guest, HostContext};
 pub use noema_abi::{ProtocolVersion, Status};

@@ -26,6 +26,7 @@ use crate::{GasClass, Guest, HostContext, Stop};
 ///     };
 /// }
 /// noema_host::for_each_import!(bind);
+/// assert_eq!(imports.len(), noema_abi::ROWS.len());
 /// assert!(imports.contains(&("storage", "get", 4)));
 /// ```
 #[macro_export]
@@ -54,7 +55,6 @@ macro_rules! __imports {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __flatten {
-    ($callback:ident { model $($row:tt)* } $($rest:tt)*) => {};
     ($callback:ident $row:tt ($(($p:ident $t:ty))*) [$($raw:tt)*]) => {
         $callback! { $row ($($p: $t),*) [$($raw)*] }
     };

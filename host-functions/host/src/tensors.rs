@@ -1,9 +1,11 @@
 //! The handles of one frame.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use noema_abi::Status;
-use noema_abi::limits::MAX_TENSORS;
+use noema_abi::limits::{MAX_OPEN_MODELS, MAX_TENSORS};
+use noema_abi::{HASH_LEN, Status};
+use noema_model::Model;
 use noema_tensor::Tensor;
 
 /// Tensors and models that a frame has handles for. Handles count from 1 in the order in which they
@@ -14,6 +16,7 @@ pub struct TensorTable {
     tensors: BTreeMap<u32, Tensor>,
     last: u32,
     bytes: u64,
+    models: Vec<([u8; HASH_LEN], Arc<Model>)>,
 }
 
 impl TensorTable {
@@ -81,5 +84,36 @@ impl TensorTable {
         let tensor = self.tensors.remove(&handle).ok_or(Status::BadHandle)?;
         self.bytes -= tensor.byte_len();
         Ok(tensor)
+    }
+
+    /// The handle of an open model.
+    #[must_use]
+    pub fn find_model(&self, id: &[u8; HASH_LEN]) -> Option<u32> {
+        let index = self.models.iter().position(|(open, _)| open == id)?;
+        u32::try_from(index).ok()?.checked_add(1)
+    }
+
+    /// Keeps a model and returns its handle; the same one where it is already open.
+    ///
+    /// # Errors
+    /// `LimitExceeded`, above `MAX_OPEN_MODELS`.
+    pub fn insert_model(&mut self, id: [u8; HASH_LEN], model: Arc<Model>) -> Result<u32, Status> {
+        if let Some(handle) = self.find_model(&id) {
+            return Ok(handle);
+        }
+        if self.models.len() >= MAX_OPEN_MODELS {
+            return Err(Status::LimitExceeded);
+        }
+        self.models.push((id, model));
+        u32::try_from(self.models.len()).map_err(|_| Status::LimitExceeded)
+    }
+
+    /// The model with this handle.
+    ///
+    /// # Errors
+    /// `BadHandle`.
+    pub fn model(&self, handle: u32) -> Result<&Arc<Model>, Status> {
+        let index = usize::try_from(handle).ok().and_then(|handle| handle.checked_sub(1)).ok_or(Status::BadHandle)?;
+        self.models.get(index).map(|(_, model)| model).ok_or(Status::BadHandle)
     }
 }

@@ -66,6 +66,20 @@ impl Tensor {
         with_element!(self.dtype, T => self.read(|values: &[T]| T::write_le(values)))
     }
 
+    /// The first `limit` of those bytes, or all of them where there are fewer; what is beyond them is
+    /// not touched.
+    ///
+    /// # Errors
+    /// [`OpError::Node`] where candle cannot hand them over.
+    pub fn first_le_bytes(&self, limit: usize) -> Result<Vec<u8>, OpError> {
+        let elements = limit.div_ceil(self.dtype.size());
+        let mut bytes = with_element!(self.dtype, T => {
+            self.read(|values: &[T]| T::write_le(&values[..elements.min(values.len())]))
+        })?;
+        bytes.truncate(limit);
+        Ok(bytes)
+    }
+
     /// The elements.
     ///
     /// # Errors
@@ -151,6 +165,9 @@ mod tests {
             let bytes: Vec<u8> = (0..2 * dtype.size()).map(|i| u8::try_from(i * 37 % 256).unwrap()).collect();
             let x = Tensor::from_le_bytes(dtype, Shape::new(&[1, 2]).unwrap(), &bytes).unwrap();
             assert_eq!(x.to_le_bytes().unwrap(), bytes);
+            for limit in 0..=bytes.len() + 1 {
+                assert_eq!(x.first_le_bytes(limit).unwrap(), bytes[..limit.min(bytes.len())]);
+            }
             let short = Tensor::from_le_bytes(dtype, Shape::new(&[3]).unwrap(), &bytes);
             assert!(matches!(short, Err(OpError::Status(Status::ShapeMismatch))));
             let bomb = Tensor::from_le_bytes(dtype, Shape::new(&[u32::MAX; 3]).unwrap(), &bytes);

@@ -10,6 +10,7 @@ pub(crate) mod context;
 pub(crate) mod control;
 pub(crate) mod crypto;
 pub(crate) mod event;
+pub(crate) mod model;
 pub(crate) mod storage;
 pub(crate) mod tensor;
 

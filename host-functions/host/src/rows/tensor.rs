@@ -27,7 +27,7 @@ pub(crate) mod create {
         data: &[u8],
     ) -> Reply<Planned<Plan>> {
         let dtype = DType::from_code(dtype).ok_or(Status::TypeMismatch)?;
-        let shape = parse_shape(shape)?;
+        let shape = Shape::from_le_bytes(shape)?;
         let size = u64::try_from(dtype.size()).map_err(|_| Status::LimitExceeded)?;
         // A shape whose elements cannot be counted disagrees with any data.
         let bytes = shape.elements().ok().and_then(|elements| elements.checked_mul(size));
@@ -41,16 +41,6 @@ pub(crate) mod create {
         Ok(Planned { work: 0, memory, tensors: 1, plan: Plan { dtype, shape } })
     }
 
-    /// Little-endian `u32` for each axis.
-    fn parse_shape(bytes: &[u8]) -> Result<Shape, Status> {
-        let (dims, rest) = bytes.as_chunks::<4>();
-        if !rest.is_empty() || dims.len() > noema_abi::limits::MAX_RANK {
-            return Err(Status::ShapeMismatch);
-        }
-        let dims: Vec<u32> = dims.iter().map(|dim| u32::from_le_bytes(*dim)).collect();
-        Shape::new(&dims)
-    }
-
     pub(crate) fn run<C: HostContext>(_: &mut C, plan: Plan, _dtype: u32, _shape: &[u8], data: &[u8]) -> Reply<Tensor> {
         Ok(Tensor::from_le_bytes(plan.dtype, plan.shape, data)?)
     }
@@ -61,12 +51,13 @@ pub(crate) fn dtype<C: HostContext>(_: &mut C, x: &Held) -> Reply<u64> {
 }
 
 pub(crate) fn shape<'c, C: HostContext>(_: &'c mut C, x: &Held, shape: &mut Out<'c>) -> Reply<u64> {
-    let bytes: Vec<u8> = x.shape().dims().iter().flat_map(|dim| dim.to_le_bytes()).collect();
-    Ok(shape.set(bytes))
+    Ok(shape.set(x.shape().to_le_bytes()))
 }
 
 pub(crate) fn read<'c, C: HostContext>(_: &'c mut C, x: &Held, data: &mut Out<'c>) -> Reply<u64> {
-    Ok(data.set(x.to_le_bytes()?))
+    // Only as many as are paid for, however large the tensor is.
+    data.set(x.first_le_bytes(data.capacity())?);
+    Ok(x.byte_len())
 }
 
 pub(crate) fn drop<C: HostContext>(context: &mut C, x: &Held) -> Reply<()> {

@@ -1,0 +1,7 @@
+//! Every row, called well and badly, on a frame that remembers.
+
+mod crypto;
+mod fake;
+mod hostile;
+mod rows;
+mod scene;
