@@ -45,7 +45,7 @@ pub enum Kind {
 pub enum Return {
     /// Nothing: zero.
     unit,
-    /// A number below 2^63.
+    /// A number; one of 2^63 or more reads as 2^63 - 1.
     u64,
     /// A new tensor handle.
     tensor,

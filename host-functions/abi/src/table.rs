@@ -14,6 +14,11 @@
 //!   `work` is the row's own unit, named in its documentation, and zero where it is not mentioned.
 //! - Ids never change and are never used again.
 //!
+//! Every function returns an `i64`: zero or more is the result, less is the negated code of a
+//! [`crate::Status`], and then nothing was written into the guest's memory. All inputs are read
+//! before the first output is written, so that ranges may overlap. A range outside the memory is a
+//! fault.
+//!
 //! The group is the WebAssembly import module, the name the import name. `op` rows are pure
 //! functions of tensors: `noema-tensor` holds one file of that name for each, and everything else
 //! (parsing, price, handles, SDK wrapper) follows from the row.
@@ -62,12 +67,13 @@ macro_rules! host_functions {
             /// Writes `value` under `key`. `LimitExceeded` above `MAX_KEY_BYTES` or
             /// `MAX_VALUE_BYTES`.
             0x0202 since 1 set(key: bytes, value: bytes) -> unit price(10_000_000, 5_000, 0);
-            /// Removes `key`; returns 1 if it was there, else 0.
+            /// Removes `key`; returns 1 if it was there, else 0. `LimitExceeded` above `MAX_KEY_BYTES`.
             0x0203 since 1 remove(key: bytes) -> u64 price(10_000_000, 500, 0);
             /// Writes entries whose key starts with `prefix` and is not below `start`, in key order,
             /// as `u32 key length, u32 value length, key, value` (little-endian), as many whole
             /// ones as fit into `entries`, at most `limit` and `MAX_SCAN_ENTRIES`; returns the bytes
-            /// written. `LimitExceeded` where the first one does not fit.
+            /// written. `LimitExceeded` where the first one does not fit, and for a `prefix` or `start`
+            /// above `MAX_KEY_BYTES`.
             /// Work: bytes of the entries read plus 256 for each.
             0x0204 since 1 scan(prefix: bytes, start: bytes, limit: u32, entries: out) -> u64 price(5_000_000, 100, 5_000);
         }
@@ -82,8 +88,9 @@ macro_rules! host_functions {
             /// Calls the contract at `target` with `value` (little-endian `u128`) and at most `gas`
             /// of what is left (a sixty-fourth of which stays with the caller), copies its
             /// return data into `output` and returns the length of that data. `NotFound`,
-            /// `CallAborted`, `CallFaulted`, `Reentrant`, `CallDepth`, `InsufficientBalance`,
-            /// `LimitExceeded`. Sending value in a view is a fault.
+            /// `CallAborted` (`output_read` then gives the code, as a little-endian `u32`, and the
+            /// message), `CallFaulted`, `Reentrant`, `CallDepth`, `InsufficientBalance`,
+            /// `LimitExceeded` above `MAX_INPUT_BYTES`. Sending value in a view is a fault.
             /// Work: bytes of code of the called contract.
             0x0401 since 1 contract(target: in32, value: in16, gas: u64, input: bytes, output: out) -> u64 price(20_000_000, 100, 10);
             /// Copies the return data of the last call from `offset` on into `buffer`; returns how
@@ -170,15 +177,17 @@ macro_rules! host_functions {
         }
         /// Whole models from the content-addressed store of the chain.
         mod model {
-            /// A handle for the model with this id. `NotFound` where the chain has none.
+            /// A handle for the model with this id, the same one where it is open already. `NotFound`
+            /// where the chain has none, `LimitExceeded` above `MAX_OPEN_MODELS`.
             0x0901 since 1 open(id: in32) -> model price(5_000_000, 0, 0);
             /// The gas that `run` will charge for a batch of this many rows. `BadHandle`,
             /// `LimitExceeded`.
             0x0902 since 1 cost(model: model, batch: u32) -> u64 price(50_000, 0, 0);
             /// Runs the model on input tensors (a little-endian `u32` handle each) and writes the
             /// handles of its outputs into `outputs`; returns how many there are. `BadHandle`,
-            /// `ShapeMismatch`, `TypeMismatch`, `LimitExceeded`. Work: picoseconds of the model's
-            /// price list for the batch.
+            /// `ShapeMismatch` (also for a wrong number of inputs), `TypeMismatch`, `LimitExceeded` (also
+            /// where `outputs` has no room for all). Work: picoseconds of the model's price list for the
+            /// batch.
             0x0903 since 1 run(model: model, inputs: bytes, outputs: out) -> u64 price(2_000_000, 100, 1);
         }
     } };

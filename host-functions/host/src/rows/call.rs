@@ -44,14 +44,14 @@ pub(crate) mod contract {
 
     pub(crate) fn run<'c, C: HostContext>(
         context: &'c mut C,
-        value: Plan,
+        sent: Plan,
         target: &[u8; 32],
         _value: &[u8; 16],
         gas: u64,
         input: &[u8],
         output: &mut Out<'c>,
     ) -> Reply<u64> {
-        context.call_contract(target, value, gas, input)??;
+        context.call_contract(target, sent, gas, input)??;
         let context: &'c C = context;
         Ok(output.set(Cow::Borrowed(context.last_output())))
     }

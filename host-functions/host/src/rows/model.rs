@@ -61,12 +61,12 @@ pub(crate) mod run {
 
     pub(crate) fn run<'c, C: HostContext>(
         context: &'c mut C,
-        inputs: Plan,
+        tensors: Plan,
         model: &Model,
         _inputs: &[u8],
         outputs: &mut Out<'c>,
     ) -> Reply<u64> {
-        let made = model.run(context.kernels(), &inputs.iter().collect::<Vec<&Tensor>>())?;
+        let made = model.run(context.kernels(), &tensors.iter().collect::<Vec<&Tensor>>())?;
         let count = u64::try_from(made.len()).map_err(|_| Status::LimitExceeded)?;
         let mut handles = Vec::new();
         for tensor in made {

@@ -347,7 +347,7 @@ fn opcodes_compute_and_are_priced_by_work() {
     let mut guest = scene();
     let guest = &mut guest;
     let product = i64::try_from(ok(guest, "op.matmul", &[1, 2])).unwrap();
-    assert_eq!(guest.frame.charged(), 1_000_000 + 50 * 2 * 3 * 2);
+    assert_eq!(guest.frame.charged(), 1_000_000 + 50 * 2 * 2 * 16, "16 for each of 2 * 2, though k is 3");
     assert_eq!(ok(guest, "tensor.read", &[product, OUT, 64]), 16);
     assert_eq!(at(guest, OUT, 16), [4i32, 1, -10, -1].map(i32::to_le_bytes).concat());
     assert_eq!(refused(guest, "op.matmul", &[1, 1]), Status::ShapeMismatch);
