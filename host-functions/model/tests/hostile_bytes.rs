@@ -1,0 +1,70 @@
+//! Containers that claim to be huge must be refused without using memory for what they claim. One test in its own
+//! process, so that nothing else moves the high-water mark.
+
+use noema_model::{
+    Manifest, Model, ModelError, Port,
+    bounds::Certificate,
+    container,
+    graph::{Edge, EdgeId, Graph, Node},
+    ops::{Linear, Op, Relu},
+};
+use noema_tensor::DType;
+
+/// The most memory that this process has used so far, in bytes.
+#[cfg(target_os = "linux")]
+fn high_water() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+fn hostile(input: Edge, op: impl Into<Op>, nodes: usize) -> Vec<u8> {
+    let op = op.into();
+    let node = |_| Node { name: String::new(), op: op.clone(), inputs: vec![EdgeId(0)] };
+    let graph = Graph { inputs: vec![input.clone()], nodes: (0..nodes).map(node).collect(), outputs: vec![EdgeId(0)] };
+    let manifest = Manifest {
+        name: String::new(),
+        licence: String::new(),
+        version: String::new(),
+        inputs: vec![Port::new("x", &input, 0)],
+        outputs: vec![Port::new("y", &input, 0)],
+        labels: vec![],
+        accuracy: String::new(),
+    };
+    container::write(&manifest, &graph, &Certificate { edges: vec![] }, &[]).unwrap()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn claims_are_not_believed() {
+    let before = high_water();
+    let linear = |outputs| Linear { outputs, accumulator: DType::I32 };
+    let whole_row = Edge::new(DType::I8, &[1 << 28]);
+    let mut containers = vec![
+        // 2^40 elements from three integers, and more.
+        hostile(Edge::new(DType::I8, &[1 << 14, 1 << 13, 1 << 13]), Relu {}, 1),
+        hostile(Edge::new(DType::I64, &[u32::MAX; 7]), Relu {}, 1),
+        // 2^54 bytes of weights behind shapes that are allowed one by one, once and often.
+        hostile(whole_row.clone(), linear(1 << 26), 1),
+        hostile(whole_row.clone(), linear(1 << 26), 4096),
+        // As many and as large edges as there may be, with nothing behind them.
+        hostile(whole_row.clone(), Relu {}, 4096),
+        // More nodes than there may be.
+        hostile(Edge::new(DType::I8, &[1]), Relu {}, 70_000),
+    ];
+    // Every count and length in a small header replaced by the largest number.
+    let small = hostile(Edge::new(DType::I8, &[4]), Relu {}, 1);
+    for at in 16..small.len() - 4 {
+        let mut bytes = small.clone();
+        bytes[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        containers.push(bytes);
+    }
+    for bytes in &containers {
+        let error = Model::from_bytes(bytes.clone()).unwrap_err();
+        // What is not refused for its size is refused for its certificate, which is empty.
+        assert!(!error.to_string().is_empty());
+    }
+    assert!(matches!(Model::from_bytes(containers[3].clone()), Err(ModelError::Limit { .. })));
+    let used = high_water() - before;
+    assert!(used < 48 << 20, "{used} bytes");
+}
