@@ -1,9 +1,36 @@
-//! noema-vm
+//! The virtual machine: messages in, receipts out.
+//!
+//! ```text
+//!   Message + StateView + BlockContext
+//!        |
+//!        v
+//!   execute      intrinsic gas, the action, a frame for each contract that runs  --> Receipt, WriteSet
+//!        |                                          |
+//!        | code that is new                         | every host call
+//!        v                                          v
+//!   admission    pure rules                      noema_host::shim --> HostContext (execute/host.rs)
+//!        |                                          |
+//!        v                                          v
+//!   instrument   charges and checks woven in     journal    writes, events, rollback of a frame
+//!        |                                          |
+//!        v                                          v
+//!   engine       compile, cache, run             layout     which key of the state holds what
+//! ```
+//!
+//! The life of a call in six names: [`Vm::execute`], [`admit`], `instrument`, `engine`, `Frame`, [`Receipt`].
+//!
+//! What is normative stands in `docs/spec`: `admission.md`, `gas.md`, `stack.md`, `receipt.md`. The numbers are in
+//! [`rules`], for each protocol version.
+//!
+//! Three kinds of bad outcome are never mixed: a status, which the contract gets and handles; an abort or fault, which
+//! all nodes agree on and which stands in the receipt; and a [`VmError`], which is this node's own and never does.
 
 #![forbid(unsafe_code)]
 
 pub mod admission;
+mod engine;
 mod error;
+mod execute;
 mod hash;
 mod instrument;
 mod journal;
@@ -14,6 +41,7 @@ pub mod rules;
 
 pub use admission::{Admitted, AdmissionError, EntryPoints, admit};
 pub use error::VmError;
+pub use execute::{Outcome, Vm, VmConfig, intrinsic_gas};
 pub use message::{Action, Address, BlockContext, MAX_GAS, Message, code_hash};
 pub use noema_state::{StateView, WriteSet};
 pub use receipt::{Event, GasUsed, Receipt, ReceiptStatus, Rejection, write_hash};

@@ -25,6 +25,7 @@ use noema_state::{StateView, WriteSet};
 use noema_tensor::Kernels;
 
 pub(crate) use frame::Frame;
+pub use message::intrinsic_gas;
 
 use crate::admission::{Admitted, AdmissionError, admit};
 use crate::engine::{self, Compiled, Key, Machinery, ModuleCache, Stacks};

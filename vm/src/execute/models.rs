@@ -56,7 +56,7 @@ pub(super) fn chunk(
         .saturating_mul(length)
         .saturating_add(prices.model_chunk_step.saturating_mul(steps));
     run.take(GasClass::State, gas)?;
-    if !merkle::verify(ModelId(id), record.total_len, index, bytes, proof) {
+    if !merkle::verify(ModelId(id), record.total_len, u64::from(index), bytes, proof) {
         return reject(Rejection::BadChunk);
     }
     run.core.models.stage_chunk(ModelId(id), index, bytes).map_err(|error| failed(id, &error))?;
