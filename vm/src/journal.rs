@@ -16,12 +16,18 @@ mod tests;
 pub(crate) struct Journal {
     /// Current values of the keys that were written.
     writes: WriteSet,
-    /// For every write, what stood in `writes` before it.
-    undo: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
+    undo: Vec<Undo>,
     events: Vec<Event>,
     /// What was read from the base.
     base: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     scans: BTreeSet<(Vec<u8>, Vec<u8>)>,
+}
+
+/// A write, and what stood in `writes` before it.
+#[derive(Debug)]
+struct Undo {
+    key: Vec<u8>,
+    before: Option<Option<Vec<u8>>>,
 }
 
 /// A point to go back to. Points must be used in the reverse of the order in which they were taken.
@@ -68,7 +74,7 @@ impl Journal {
     /// Writes a value, or removes the key with `None`.
     pub(crate) fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         let before = self.writes.insert(key.clone(), value);
-        self.undo.push((key, before));
+        self.undo.push(Undo { key, before });
     }
 
     /// The first `limit` entries whose key starts with `prefix` and is not below `start`, ascending. Removed keys on the
@@ -82,18 +88,19 @@ impl Journal {
         max_removed: u64,
     ) -> Result<Scan, StoreError> {
         self.scans.insert((prefix.to_vec(), start.to_vec()));
-        let mut found = Vec::new();
-        let mut removed = 0;
+        let mut merge = Merge { limit, max_removed, found: Vec::new(), removed: 0 };
         let mut from = prefix.max(start).to_vec();
-        while found.len() < limit {
-            let wanted = limit - found.len();
+        while merge.found.len() < limit {
+            let wanted = limit - merge.found.len();
             let page = view.scan(prefix, &from, wanted)?;
             let next = match page.last() {
                 // The smallest key above the last one: everything below it has been seen.
                 Some((last, _)) if page.len() == wanted => Some([last.as_slice(), &[0]].concat()),
                 _ => None,
             };
-            if !self.merge(prefix, &from, next.as_deref(), page, limit, max_removed, &mut found, &mut removed) {
+            let end = next.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let written = self.writes.range::<[u8], _>((Bound::Included(from.as_slice()), end));
+            if !merge.page(page, written.take_while(|(key, _)| key.starts_with(prefix))) {
                 return Ok(Scan::TooManyRemoved);
             }
             match next {
@@ -101,54 +108,7 @@ impl Journal {
                 None => break,
             }
         }
-        Ok(Scan::Found(found, removed))
-    }
-
-    /// Merges one page of the base with what was written between `from` and `next`.
-    #[allow(clippy::too_many_arguments, reason = "the state of one loop, in one place")]
-    fn merge(
-        &mut self,
-        prefix: &[u8],
-        from: &[u8],
-        next: Option<&[u8]>,
-        page: Vec<(Vec<u8>, Vec<u8>)>,
-        limit: usize,
-        max_removed: u64,
-        found: &mut Vec<(Vec<u8>, Vec<u8>)>,
-        removed: &mut u64,
-    ) -> bool {
-        let end = next.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut written = self
-            .writes
-            .range::<[u8], _>((Bound::Included(from), end))
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .peekable();
-        let mut base = page.into_iter().peekable();
-        while found.len() < limit {
-            let base_first = match (base.peek(), written.peek()) {
-                (None, None) => break,
-                (Some(_), None) => true,
-                (None, Some(_)) => false,
-                (Some((from_base, _)), Some((from_written, _))) => from_base < *from_written,
-            };
-            if base_first {
-                found.extend(base.next());
-                continue;
-            }
-            let Some((key, value)) = written.next() else { break };
-            // A written key hides the one below it.
-            base.next_if(|(from_base, _)| from_base == key);
-            match value {
-                Some(value) => found.push((key.clone(), value.clone())),
-                None => {
-                    *removed += 1;
-                    if *removed > max_removed {
-                        return false;
-                    }
-                }
-            }
-        }
-        true
+        Ok(Scan::Found(merge.found, merge.removed))
     }
 
     /// Adds an event.
@@ -170,7 +130,7 @@ impl Journal {
     pub(crate) fn rollback(&mut self, point: Checkpoint) {
         self.events.truncate(point.events);
         while self.undo.len() > point.undo {
-            let Some((key, before)) = self.undo.pop() else { break };
+            let Some(Undo { key, before }) = self.undo.pop() else { break };
             match before {
                 Some(value) => self.writes.insert(key, value),
                 None => self.writes.remove(&key),
@@ -180,11 +140,51 @@ impl Journal {
 
     /// Ends the message.
     pub(crate) fn finish(self) -> Effects {
-        Effects {
-            writes: self.writes,
-            events: self.events,
-            reads: self.base.into_keys().collect(),
-            scans: self.scans,
+        Effects { writes: self.writes, events: self.events, reads: self.base.into_keys().collect(), scans: self.scans }
+    }
+}
+
+/// A scan under way.
+struct Merge {
+    limit: usize,
+    max_removed: u64,
+    found: Vec<(Vec<u8>, Vec<u8>)>,
+    removed: u64,
+}
+
+impl Merge {
+    /// Merges one page of the base with what was written in the same range. `false`: too many removed keys.
+    fn page<'w>(
+        &mut self,
+        page: Vec<(Vec<u8>, Vec<u8>)>,
+        written: impl Iterator<Item = (&'w Vec<u8>, &'w Option<Vec<u8>>)>,
+    ) -> bool {
+        let mut written = written.peekable();
+        let mut base = page.into_iter().peekable();
+        while self.found.len() < self.limit {
+            let base_first = match (base.peek(), written.peek()) {
+                (None, None) => break,
+                (Some(_), None) => true,
+                (None, Some(_)) => false,
+                (Some((from_base, _)), Some((from_written, _))) => from_base < *from_written,
+            };
+            if base_first {
+                self.found.extend(base.next());
+                continue;
+            }
+            let Some((key, value)) = written.next() else { break };
+            // A written key hides the one below it.
+            base.next_if(|(from_base, _)| from_base == key);
+            match value {
+                Some(value) => self.found.push((key.clone(), value.clone())),
+                None => {
+                    self.removed += 1;
+                    if self.removed > self.max_removed {
+                        return false;
+                    }
+                }
+            }
         }
+        true
     }
 }

@@ -39,7 +39,7 @@ mod message;
 mod receipt;
 pub mod rules;
 
-pub use admission::{Admitted, AdmissionError, EntryPoints, admit};
+pub use admission::{AdmissionError, Admitted, EntryPoints, admit};
 pub use error::VmError;
 pub use execute::{Outcome, Vm, VmConfig, intrinsic_gas};
 pub use message::{Action, Address, BlockContext, MAX_GAS, Message, code_hash};

@@ -61,9 +61,13 @@ fn what_rust_emits_is_admitted() {
 
 #[test]
 fn bytes_that_are_no_module_are_refused() {
-    for bytes in [&b""[..], b"not wasm", b"\0asm", b"\0asm\x02\0\0\0", b"\0asm\x0d\0\x01\0", b"\0asm\x01\0\0\0\x01\xff"] {
+    for bytes in [&b""[..], b"not wasm", b"\0asm", b"\0asm\x02\0\0\0", b"\0asm\x0d\0\x01\0", b"\0asm\x01\0\0\0\x01\xff"]
+    {
         assert!(
-            matches!(admit(ProtocolVersion::V1, bytes), Err(AdmissionError::Invalid { .. } | AdmissionError::Memory { .. })),
+            matches!(
+                admit(ProtocolVersion::V1, bytes),
+                Err(AdmissionError::Invalid { .. } | AdmissionError::Memory { .. })
+            ),
             "{bytes:?}"
         );
     }
@@ -88,7 +92,10 @@ fn every_other_proposal_is_refused() {
         ("externref", "(func (param externref))"),
         ("externref tables", "(table 1 externref)"),
         ("extended const", "(global i32 (i32.add (i32.const 1) (i32.const 2)))"),
-        ("wide arithmetic", "(func (param i64) (drop (i64.add128 (local.get 0) (local.get 0) (local.get 0) (local.get 0))) (drop))"),
+        (
+            "wide arithmetic",
+            "(func (param i64) (drop (i64.add128 (local.get 0) (local.get 0) (local.get 0) (local.get 0))) (drop))",
+        ),
         ("64-bit tables", "(table i64 1 funcref)"),
         ("shared globals", "(global (shared mut i32) (i32.const 0))"),
     ] {
@@ -120,7 +127,8 @@ fn a_contract_has_one_exported_memory_of_its_own_and_no_start() {
         let error = admit_wat(module).expect_err(module);
         assert!(matches!(error, AdmissionError::Memory { .. } | AdmissionError::Export { .. }), "{error}");
     }
-    let error = admit_wat(r#"(module (import "context" "memory" (memory 1)) (export "memory" (memory 0)))"#).unwrap_err();
+    let error =
+        admit_wat(r#"(module (import "context" "memory" (memory 1)) (export "memory" (memory 0)))"#).unwrap_err();
     assert!(matches!(error, AdmissionError::Import { .. }), "{error}");
     assert_eq!(refusal("(func) (func $s) (start $s)"), AdmissionError::StartFunction { function: 1 });
 }
@@ -169,7 +177,10 @@ fn the_error_names_the_function_and_the_place() {
     let error = refusal(r#"(import "context" "input_len" (func (result i64))) (func) (func (i32.add))"#);
     let AdmissionError::Invalid { offset, reason } = &error else { panic!("{error}") };
     assert!(*offset > 0 && !reason.is_empty(), "{error}");
-    let error = refusal(&format!("(func) (func {})", repeat(limits().nesting + 1, "(block ") + &repeat(limits().nesting + 1, ")")));
+    let error = refusal(&format!(
+        "(func) (func {})",
+        repeat(limits().nesting + 1, "(block ") + &repeat(limits().nesting + 1, ")")
+    ));
     assert!(matches!(error, AdmissionError::Limit { function: Some(1), .. }), "{error}");
     assert!(error.to_string().contains("in function 1"));
 }
@@ -190,9 +201,7 @@ fn counts_of_sections_are_limited() {
     limited("functions", limits.functions, |count| with_memory(&repeat(count, "(func)")));
     limited("tables", limits.tables, |count| with_memory(&repeat(count, "(table 1 funcref)")));
     limited("elements of a table", limits.table_elements, |count| with_memory(&format!("(table {count} funcref)")));
-    limited("pages of memory", limits.memory_pages, |count| {
-        format!(r#"(module (memory (export "memory") {count}))"#)
-    });
+    limited("pages of memory", limits.memory_pages, |count| format!(r#"(module (memory (export "memory") {count}))"#));
     limited("globals", limits.globals, |count| with_memory(&repeat(count, "(global i32 (i32.const 1))")));
     limited("exports", limits.exports, |count| {
         // One is the memory.

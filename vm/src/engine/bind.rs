@@ -36,14 +36,9 @@ impl Guest for GuestCaller<'_> {
 
 impl Accounts {
     /// Finds them in an instance.
-    pub(crate) fn of(
-        module: &Compiled,
-        instance: &Instance,
-        store: &mut Store<Frame>,
-    ) -> wasmtime::Result<Accounts> {
-        let mut global = |export: &ModuleExport| {
-            instance.get_module_export(&mut *store, export).and_then(Extern::into_global)
-        };
+    pub(crate) fn of(module: &Compiled, instance: &Instance, store: &mut Store<Frame>) -> wasmtime::Result<Accounts> {
+        let mut global =
+            |export: &ModuleExport| instance.get_module_export(&mut *store, export).and_then(Extern::into_global);
         let (gas, room, least_room) = (global(&module.gas), global(&module.room), global(&module.least_room));
         let memory = instance.get_module_export(&mut *store, &module.memory).and_then(Extern::into_memory);
         match (gas, room, least_room, memory) {

@@ -30,7 +30,11 @@ struct State<T> {
 enum Entry<T> {
     /// Some thread is making it.
     Making,
-    Ready { value: Arc<T>, bytes: u64, used: u64 },
+    Ready {
+        value: Arc<T>,
+        bytes: u64,
+        used: u64,
+    },
 }
 
 impl<T> ModuleCache<T> {

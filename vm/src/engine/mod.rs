@@ -108,6 +108,8 @@ fn config(machine: &Machine, concurrent: u32) -> Config {
         .consume_fuel(false)
         .epoch_interruption(false)
         .max_wasm_stack(MAX_WASM_STACK)
+        // Not used, but it must not be smaller.
+        .async_stack_size(MAX_WASM_STACK)
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

@@ -38,10 +38,7 @@ impl Stacks {
 
     fn lease(&self) -> Result<Lease<'_>, VmError> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut free = self
-            .returned
-            .wait_while(free, |free| free.permits == 0)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.returned.wait_while(free, |free| free.permits == 0).unwrap_or_else(PoisonError::into_inner);
         let stack = match free.stacks.pop() {
             Some(stack) => stack,
             None => DefaultStack::new(self.bytes)
@@ -94,9 +91,8 @@ mod tests {
     fn a_panic_returns_the_stack() {
         let stacks = Stacks::new(1024 * 1024, 1);
         for _ in 0..3 {
-            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                stacks.run(|| panic!("as it happens")).map(|()| ())
-            }));
+            let caught =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stacks.run(|| panic!("as it happens"))));
             assert!(caught.is_err());
         }
         assert_eq!(stacks.run(|| 7).unwrap(), 7);

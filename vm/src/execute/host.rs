@@ -25,13 +25,7 @@ impl Frame {
         if self.info.read_only { Err(Fault::WriteInView { group, name }.into()) } else { Ok(()) }
     }
 
-    fn nested(
-        &mut self,
-        target: Address,
-        value: u128,
-        gas: u64,
-        input: &[u8],
-    ) -> Result<Result<(), Status>, VmError> {
+    fn nested(&mut self, target: Address, value: u128, gas: u64, input: &[u8]) -> Result<Result<(), Status>, VmError> {
         let depth = u32::try_from(self.tx.running.len()).unwrap_or(u32::MAX);
         if depth >= MAX_CALL_DEPTH {
             return Ok(Err(Status::CallDepth));
@@ -230,8 +224,7 @@ impl HostContext for Frame {
     }
 
     fn release_memory(&mut self, bytes: u64) {
-        self.tx.tensor_bytes =
-            self.tx.tensor_bytes.checked_sub(bytes).expect("no more is released than was reserved");
+        self.tx.tensor_bytes = self.tx.tensor_bytes.checked_sub(bytes).expect("no more is released than was reserved");
     }
 }
 

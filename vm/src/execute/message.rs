@@ -127,14 +127,7 @@ impl<'m> Run<'m> {
         }
     }
 
-    fn deploy(
-        &mut self,
-        sender: Address,
-        value: u128,
-        code: &[u8],
-        salt: u64,
-        input: &[u8],
-    ) -> Result<End, Halt> {
+    fn deploy(&mut self, sender: Address, value: u128, code: &[u8], salt: u64, input: &[u8]) -> Result<End, Halt> {
         check_input(input)?;
         self.take(GasClass::State, self.rules.prices.contract_record)?;
         let hash = code_hash(code);
@@ -316,14 +309,7 @@ impl<'m> Run<'m> {
             depth: self.rules.machine.stack_units.saturating_sub(least_room),
             tensor_bytes: self.tx.tensor_peak,
         };
-        Ok(Outcome {
-            receipt,
-            writes,
-            reads: effects.reads,
-            scans: effects.scans,
-            logs: self.tx.logs,
-            diagnostic,
-        })
+        Ok(Outcome { receipt, writes, reads: effects.reads, scans: effects.scans, logs: self.tx.logs, diagnostic })
     }
 }
 

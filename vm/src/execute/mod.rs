@@ -27,7 +27,7 @@ use noema_tensor::Kernels;
 pub(crate) use frame::Frame;
 pub use message::intrinsic_gas;
 
-use crate::admission::{Admitted, AdmissionError, admit};
+use crate::admission::{AdmissionError, Admitted, admit};
 use crate::engine::{self, Compiled, Key, Machinery, ModuleCache, Stacks};
 use crate::rules::Rules;
 use crate::{Address, BlockContext, Message, Receipt, VmError, layout};

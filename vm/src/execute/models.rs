@@ -51,10 +51,8 @@ pub(super) fn chunk(
     }
     let steps = u64::try_from(proof.len()).unwrap_or(u64::MAX);
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let gas = prices
-        .model_chunk_byte
-        .saturating_mul(length)
-        .saturating_add(prices.model_chunk_step.saturating_mul(steps));
+    let gas =
+        prices.model_chunk_byte.saturating_mul(length).saturating_add(prices.model_chunk_step.saturating_mul(steps));
     run.take(GasClass::State, gas)?;
     if !merkle::verify(ModelId(id), record.total_len, u64::from(index), bytes, proof) {
         return reject(Rejection::BadChunk);

@@ -136,8 +136,7 @@ impl Transaction {
             self.journal.rollback(entered.point);
         }
         self.tensor_bytes = entered.tensor_bytes;
-        self.tensor_peak =
-            if faulted { entered.tensor_peak } else { self.tensor_peak.max(entered.tensor_peak) };
+        self.tensor_peak = if faulted { entered.tensor_peak } else { self.tensor_peak.max(entered.tensor_peak) };
     }
 }
 

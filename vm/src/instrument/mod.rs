@@ -138,9 +138,7 @@ impl Sections {
                 self.data_count = Some(*count);
                 Ok(())
             }
-            Payload::DataSection(section) => {
-                same.parse_data_section(&mut self.data, section.clone()).map_err(refused)
-            }
+            Payload::DataSection(section) => same.parse_data_section(&mut self.data, section.clone()).map_err(refused),
             _ => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ use noema_abi::ProtocolVersion;
 use wasmtime::{Engine, Global, Instance, Module, Store, Val};
 
 use super::{GAS, LEAST_ROOM, ROOM};
-use crate::admission::{Admitted, AdmissionError, admit};
+use crate::admission::{AdmissionError, Admitted, admit};
 use crate::rules::Rules;
 
 const ENTRY: i64 = 100;
@@ -91,9 +91,8 @@ fn only_what_is_entered_is_charged() {
 
 #[test]
 fn branches_leave_the_rest_of_a_block_unpaid() {
-    let skip = |condition: i32| {
-        gas_of(&call(&format!("(block (br_if 0 (i32.const {condition})) (drop (i32.const 7)))")))
-    };
+    let skip =
+        |condition: i32| gas_of(&call(&format!("(block (br_if 0 (i32.const {condition})) (drop (i32.const 7)))")));
     assert_eq!(skip(1), ENTRY + 200 + 1_500);
     assert_eq!(skip(0), ENTRY + 200 + 1_500 + 400);
     // Code behind an unconditional branch is dead and free.
@@ -167,10 +166,7 @@ fn branch_tables_and_blocks_with_several_values() {
 
 #[test]
 fn calls_charge_the_caller_and_the_entry() {
-    assert_eq!(
-        gas_of(&contract(r#"(func $f) (func (export "call") (call $f) (call $f))"#)),
-        3 * ENTRY + 2 * 4_000
-    );
+    assert_eq!(gas_of(&contract(r#"(func $f) (func (export "call") (call $f) (call $f))"#)), 3 * ENTRY + 2 * 4_000);
     assert_eq!(
         gas_of(&contract(
             r#"(type $t (func)) (table funcref (elem $f)) (func $f (type $t))
@@ -221,17 +217,16 @@ fn frames_are_locals_and_the_largest_height_and_eight() {
     assert_eq!(units(&call("v128.const i64x2 0 0 v128.const i64x2 0 0 i32.const 1 drop drop drop")), [8 + 5]);
     // Results count as operands, also those that the last `end` leaves; arguments are gone by then.
     assert_eq!(
-        units(&contract("(func $f (param i32 i32) (result i64 i64 i64) unreachable) (func (call $f (i32.const 1) (i32.const 1)) drop drop drop)")),
+        units(&contract(
+            "(func $f (param i32 i32) (result i64 i64 i64) unreachable) (func (call $f (i32.const 1) (i32.const 1)) drop drop drop)"
+        )),
         [8 + 2 + 3, 8 + 3]
     );
     // Dead code counts as the validation algorithm sees it.
     assert_eq!(units(&call("unreachable i32.const 1 i32.const 1 i32.const 1 drop drop drop")), [8 + 3]);
     assert_eq!(units(&call("(block unreachable select drop)")), [8 + 1]);
     // Parameters and results of blocks are where they were.
-    assert_eq!(
-        units(&call("i64.const 1 i64.const 2 (loop (param i64 i64) (result i64) i64.add) drop")),
-        [8 + 2]
-    );
+    assert_eq!(units(&call("i64.const 1 i64.const 2 (loop (param i64 i64) (result i64) i64.add) drop")), [8 + 2]);
 }
 
 #[test]

@@ -58,7 +58,8 @@ fn statements(depth: u32) -> BoxedStrategy<Vec<Statement>> {
 /// a loop and a block with values are not.
 fn write(text: &mut String, statements: &[Statement], labels: &mut Vec<bool>) {
     let target = |labels: &[bool], number: u8| {
-        let open: Vec<usize> = (0..labels.len()).rev().filter(|at| labels[*at]).map(|at| labels.len() - 1 - at).collect();
+        let open: Vec<usize> =
+            (0..labels.len()).rev().filter(|at| labels[*at]).map(|at| labels.len() - 1 - at).collect();
         open.get(usize::from(number) % open.len().max(1)).copied()
     };
     for statement in statements {

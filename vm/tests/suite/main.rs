@@ -1,0 +1,11 @@
+//! The virtual machine from outside: contracts as WebAssembly text, messages in, receipts out.
+
+mod accounts;
+mod calls;
+mod code;
+mod golden;
+mod hostile;
+mod machine;
+mod stack;
+mod storage;
+mod world;
