@@ -226,9 +226,7 @@ impl HostContext for Frame {
     fn release_memory(&mut self, bytes: u64) {
         self.tx.tensor_bytes = self.tx.tensor_bytes.checked_sub(bytes).expect("no more is released than was reserved");
     }
-}
 
-impl Frame {
     fn model_open(&mut self, id: &[u8; 32]) -> Result<Option<Arc<Model>>, Stop> {
         let record = self.tx.model(id).map_err(|error| self.fail(error))?;
         if !record.is_some_and(|record| record.active) {
