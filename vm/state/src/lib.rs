@@ -28,6 +28,13 @@
 //! # Ok::<(), noema_state::StoreError>(())
 //! ```
 #![forbid(unsafe_code)]
+#![deny(
+    clippy::float_arithmetic,
+    clippy::host_endian_bytes,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]
 
 mod error;
 mod memory;

@@ -1,0 +1,151 @@
+//! The directory of a chain.
+//!
+//! ```text
+//! noema-chain    "format 1": what makes the directory a chain; written last
+//! lock           held while a process has the chain open
+//! state.redb     state, tree, blocks, receipts
+//! models/        bytes of models, read-only once they are complete
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use noema_state::StoreError;
+
+use crate::ChainError;
+
+/// The format of the directories that this version writes, and the only one it reads.
+pub const CHAIN_FORMAT: u64 = 1;
+
+const MARKER: &str = "noema-chain";
+const LOCK: &str = "lock";
+const STORE: &str = "state.redb";
+const MODELS: &str = "models";
+
+/// A directory that this process has locked.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Directory {
+    /// Locks a directory for a new chain and creates it if need be. What an interrupted creation left is taken over.
+    pub(crate) fn create(path: &Path) -> Result<Directory, ChainError> {
+        fs::create_dir_all(path).map_err(|error| io_error(path, error))?;
+        for entry in fs::read_dir(path).map_err(|error| io_error(path, error))? {
+            let name = entry.map_err(|error| io_error(path, error))?.file_name();
+            let name = name.to_string_lossy();
+            if name == MARKER {
+                return Err(ChainError::Exists { path: path.to_path_buf() });
+            }
+            let ours = [LOCK, MODELS, "noema-chain.unfinished"].contains(&&*name) || name.starts_with(STORE);
+            if !ours {
+                return Err(ChainError::NotEmpty { path: path.to_path_buf(), entry: name.into_owned() });
+            }
+        }
+        let directory = Directory::lock(path)?;
+        // Another process may have finished between the look and the lock.
+        if exists(&path.join(MARKER))? {
+            return Err(ChainError::Exists { path: path.to_path_buf() });
+        }
+        let models = directory.models();
+        fs::create_dir_all(&models).map_err(|error| io_error(&models, error))?;
+        Ok(directory)
+    }
+
+    /// Makes it a chain directory, once everything in it is durable.
+    pub(crate) fn finish(&self) -> Result<(), ChainError> {
+        let marker = self.path.join(MARKER);
+        let unfinished = self.path.join("noema-chain.unfinished");
+        File::create(&unfinished)
+            .and_then(|mut file| {
+                file.write_all(format!("format {CHAIN_FORMAT}\n").as_bytes())?;
+                file.sync_all()
+            })
+            .and_then(|()| fs::rename(&unfinished, &marker))
+            .and_then(|()| File::open(&self.path)?.sync_all())
+            .map_err(|error| io_error(&marker, error))
+    }
+
+    /// Locks the directory of a chain.
+    pub(crate) fn open(path: &Path) -> Result<Directory, ChainError> {
+        let marker = path.join(MARKER);
+        let text = match fs::read(&marker) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_marker(path)?),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(ChainError::NotAChain { path: path.to_path_buf(), detail: "it is a file".to_owned() });
+            }
+            Err(error) => return Err(io_error(&marker, error)),
+        };
+        let format = str::from_utf8(&text)
+            .ok()
+            .and_then(|text| text.strip_prefix("format ")?.strip_suffix('\n')?.parse::<u64>().ok());
+        match format {
+            Some(CHAIN_FORMAT) => Directory::lock(path),
+            Some(found) => Err(ChainError::Version { path: path.to_path_buf(), found, expected: CHAIN_FORMAT }),
+            None => Err(ChainError::NotAChain {
+                path: path.to_path_buf(),
+                detail: format!("its file `{MARKER}` does not say which format it has"),
+            }),
+        }
+    }
+
+    fn lock(path: &Path) -> Result<Directory, ChainError> {
+        let name = path.join(LOCK);
+        let lock = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&name)
+            .map_err(|error| io_error(&name, error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Directory { path: path.to_path_buf(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(ChainError::Busy { path: path.to_path_buf() }),
+            Err(TryLockError::Error(error)) => Err(io_error(&name, error)),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.path.join(STORE)
+    }
+
+    pub(crate) fn models(&self) -> PathBuf {
+        self.path.join(MODELS)
+    }
+}
+
+/// What a directory without the marker is.
+fn no_marker(path: &Path) -> Result<ChainError, ChainError> {
+    let mut entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(ChainError::Missing { path: path.to_path_buf() });
+        }
+        Err(error) => return Err(io_error(path, error)),
+    };
+    if entries.next().is_none() {
+        return Ok(ChainError::Missing { path: path.to_path_buf() });
+    }
+    let detail = if exists(&path.join(STORE))? || exists(&path.join(LOCK))? {
+        format!("it has no file `{MARKER}`; creating the chain was interrupted: create it again")
+    } else {
+        format!("it has no file `{MARKER}`")
+    };
+    Ok(ChainError::NotAChain { path: path.to_path_buf(), detail })
+}
+
+pub(crate) fn exists(path: &Path) -> Result<bool, ChainError> {
+    fs::exists(path).map_err(|error| io_error(path, error))
+}
+
+fn io_error(path: &Path, error: io::Error) -> ChainError {
+    ChainError::Store(StoreError::from_io(path, error))
+}

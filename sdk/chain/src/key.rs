@@ -1,0 +1,73 @@
+//! Keys of accounts.
+
+use std::fmt;
+
+use ed25519_zebra::{Signature, SigningKey, VerificationKey};
+use noema_vm::Address;
+
+use crate::hash::hash;
+use crate::{SignedTransaction, Transaction};
+
+/// An Ed25519 key that can sign.
+///
+/// ```
+/// use noema_chain::KeyPair;
+/// let key = KeyPair::from_seed([7; 32]);
+/// assert_eq!(key.address(), noema_chain::address_of(&key.public_key()));
+/// assert!(!format!("{key:?}").contains("0707"), "the secret is not shown");
+/// ```
+#[derive(Clone)]
+pub struct KeyPair {
+    signing: SigningKey,
+}
+
+impl KeyPair {
+    /// The key of these 32 secret bytes (RFC 8032's private key). Whoever has them can sign.
+    #[must_use]
+    pub fn from_seed(seed: [u8; 32]) -> KeyPair {
+        KeyPair { signing: SigningKey::from(seed) }
+    }
+
+    /// The secret bytes.
+    #[must_use]
+    pub fn seed(&self) -> [u8; 32] {
+        self.signing.to_bytes()
+    }
+
+    /// The public key.
+    #[must_use]
+    pub fn public_key(&self) -> [u8; 32] {
+        VerificationKey::from(&self.signing).into()
+    }
+
+    /// The address of the account that this key controls.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        address_of(&self.public_key())
+    }
+
+    /// Signs a transaction.
+    #[must_use]
+    pub fn sign(&self, transaction: Transaction) -> SignedTransaction {
+        let signature = self.signing.sign(&transaction.signing_hash()).to_bytes();
+        SignedTransaction { transaction, public_key: self.public_key(), signature }
+    }
+}
+
+/// Shows the public key only.
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeyPair").field(&self.address()).finish()
+    }
+}
+
+/// The address of the account of a public key.
+#[must_use]
+pub fn address_of(public_key: &[u8; 32]) -> Address {
+    Address(hash("noema account address", &[public_key]))
+}
+
+/// Whether the signature is valid by the rules of ZIP-215, under which all implementations agree on every input.
+pub(crate) fn verifies(public_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    VerificationKey::try_from(*public_key).is_ok_and(|key| key.verify(&Signature::from(*signature), message).is_ok())
+}

@@ -1,0 +1,194 @@
+//! Killing the process at any moment loses no committed block.
+
+#![cfg(unix)]
+#![allow(clippy::disallowed_methods, reason = "a test may read its environment")]
+
+mod scene;
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use std::{env, thread};
+
+use noema_chain::{Chain, ChainError, ReceiptStatus, SignedTransaction};
+use noema_tensor::Level;
+use scene::{address, call, config, contract, deploy, genesis, key, model, open, transaction, transfer, upload};
+
+/// Set for the process that is killed: the directory of its chain.
+const DIRECTORY: &str = "NOEMA_KILL_TEST_DIRECTORY";
+/// How often to kill; 40 unless set.
+const KILLS: &str = "NOEMA_KILLS";
+
+/// This executable again, running only the test `name`.
+fn start(name: &str, directory: &Path) -> Child {
+    Command::new(env::current_exe().unwrap())
+        .args(["--ignored", "--exact", name, "--nocapture", "--test-threads=1"])
+        .env(DIRECTORY, directory)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Kills it (SIGKILL) after a while; returns what it had printed.
+fn kill_after(mut child: Child, wait: Duration) -> String {
+    thread::sleep(wait);
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.signal(), Some(9), "it was to be killed, not to end: {status}");
+    let mut printed = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    printed
+}
+
+fn directory_of_child() -> PathBuf {
+    env::var_os(DIRECTORY).expect("another test starts this one").into()
+}
+
+struct Random(u64);
+
+impl Random {
+    fn up_to(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+/// Not a test by itself: the process that is killed. It says which blocks it has committed.
+#[test]
+#[ignore = "the process that the other tests kill"]
+fn child_commits_blocks() {
+    let directory = directory_of_child();
+    let mut chain = open(&directory).unwrap();
+    println!("\nopen {}", chain.height());
+    loop {
+        let height = chain.height();
+        chain.execute_block(2_000 + height, block_after(height, chain.next_nonce(&address(1)).unwrap())).unwrap();
+        println!("\ncommitted {}", chain.height());
+    }
+}
+
+/// What follows the block at `height`: transfers, and now and then a model, in two blocks, and a contract that uses it.
+fn block_after(height: u64, nonce: u64) -> Vec<SignedTransaction> {
+    let model = |height: u64| model(70_000 + usize::try_from(height).unwrap());
+    match height % 6 {
+        0 if height == 0 => vec![deploy(1, nonce)],
+        1 => {
+            let (id, bytes) = model(height);
+            let mut transactions = upload(1, nonce, id, &bytes);
+            transactions.pop();
+            transactions
+        }
+        2 => {
+            let (id, bytes) = model(height - 1);
+            let finish = upload(1, nonce, id, &bytes).pop().unwrap().transaction.action;
+            vec![key(1).sign(transaction(nonce, finish))]
+        }
+        3 => {
+            let (id, _) = model(height - 2);
+            vec![call(1, nonce, contract(1), &[&[3], &id.0[..], &[1, 2, 3]].concat())]
+        }
+        _ => (0..1 + height % 3).map(|more| transfer(1, nonce + more, address(9), 1)).collect(),
+    }
+}
+
+/// Not a test by itself: the process that is killed while it creates a chain.
+#[test]
+#[ignore = "the process that the other tests kill"]
+fn child_creates_a_chain() {
+    let directory = directory_of_child();
+    let chain = Chain::init(&directory, &genesis(), &config()).unwrap();
+    println!("\ncommitted {}", chain.height());
+    loop {
+        thread::park();
+    }
+}
+
+#[test]
+fn a_killed_process_loses_no_committed_block() {
+    let kills: u64 = env::var(KILLS).ok().map_or(40, |kills| kills.parse().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    drop(Chain::init(path, &genesis(), &config()).unwrap());
+    let mut random = Random(0x0BAD_5EED_0BAD_5EED);
+    let mut height = 0;
+    let mut interrupted = 0;
+    for kill in 0..kills {
+        let printed = kill_after(start("child_commits_blocks", path), Duration::from_micros(random.up_to(250_000)));
+        let said = printed.lines().filter_map(|line| line.strip_prefix("committed ")?.parse::<u64>().ok()).max();
+
+        let chain = open(path).unwrap_or_else(|error| panic!("kill {kill}: {error}"));
+        let expected = said.unwrap_or(height);
+        assert!(chain.height() >= expected, "kill {kill}: block {expected} was committed, {} is there", chain.height());
+        assert!(chain.height() <= expected + 1, "kill {kill}: a block was committed that nobody executed");
+        interrupted += u64::from(said.is_some_and(|said| said > height));
+        height = chain.height();
+
+        // The blocks are whole, linked, and what they say is what execution gives.
+        let report = chain.replay(&[Level::Portable], &[1], &mut |_| {}).unwrap();
+        assert!(report.identical(), "kill {kill}: {:?}", report.first_difference());
+        assert_eq!(report.results[0].root, chain.root());
+        let blocks = chain.blocks(0, usize::MAX).unwrap();
+        assert_eq!(blocks.len() as u64, height + 1);
+        let transactions: Vec<_> = blocks.iter().flat_map(|block| &block.transactions).collect();
+        assert_eq!(chain.next_nonce(&address(1)).unwrap(), transactions.len() as u64);
+        let transferred: u128 = transactions.iter().map(|transaction| transaction.transaction.value).sum();
+        assert_eq!(chain.account(&address(9)).unwrap().balance, transferred);
+        for height in 1..=height {
+            for receipt in chain.receipts(height).unwrap() {
+                assert_eq!(receipt.receipt.status, ReceiptStatus::Success, "kill {kill}: {receipt:?}");
+            }
+        }
+    }
+    assert!(interrupted * 4 >= kills, "only {interrupted} of {kills} kills fell between commits");
+}
+
+#[test]
+fn a_process_killed_while_it_creates_a_chain_leaves_one_or_none() {
+    let mut random = Random(0x1DEA_1DEA_1DEA_1DEA);
+    let (mut whole, mut repeated) = (0, 0);
+    for kill in 0..16 {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chain");
+        let printed = kill_after(start("child_creates_a_chain", &path), Duration::from_micros(random.up_to(60_000)));
+        let done = printed.lines().any(|line| line == "committed 0");
+        match open(&path) {
+            Ok(chain) => {
+                whole += 1;
+                assert_eq!(chain.height(), 0);
+            }
+            Err(error) => {
+                assert!(!done, "kill {kill}: the chain was there: {error}");
+                assert!(
+                    matches!(error, ChainError::Missing { .. } | ChainError::NotAChain { .. }),
+                    "kill {kill}: {error:?}"
+                );
+                repeated += 1;
+                let chain =
+                    Chain::init(&path, &genesis(), &config()).unwrap_or_else(|error| panic!("kill {kill}: {error}"));
+                assert_eq!(chain.height(), 0);
+            }
+        }
+    }
+    assert!(whole + repeated == 16 && repeated > 0, "{whole} whole, {repeated} repeated");
+}
+
+#[test]
+fn a_chain_in_another_process_is_in_use() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(Chain::init(directory.path(), &genesis(), &config()).unwrap());
+    let mut child = start("child_commits_blocks", directory.path());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("open ")), "the other process did not open the chain");
+    let Err(error) = open(directory.path()) else { panic!("two processes have the chain open") };
+    assert!(matches!(error, ChainError::Busy { .. }), "{error:?}");
+    assert!(error.to_string().contains("in use by another process"));
+    assert!(matches!(Chain::init(directory.path(), &genesis(), &config()), Err(ChainError::Exists { .. })));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    open(directory.path()).unwrap();
+}
