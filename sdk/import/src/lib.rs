@@ -1,1 +1,50 @@
-//! noema-import
+//! Classifier networks from ONNX files to Noema's exact integer containers.
+//!
+//! ```text
+//!   file --wire, proto--> checked messages --network, node--> steps in float
+//!                                                               |          \
+//!                                              layers: constants folded     float: the original, by candle
+//!                                                               |          /
+//!                                     quantise: integers, scales from calibration rows
+//!                                                               |
+//!                                     noema-model: container with its bound proof
+//! ```
+//!
+//! Floats live in this crate and nowhere near a chain: what leaves it is a container of integers and a report.
+//!
+//! What can be imported: networks of one input whose rows run through operations with constants (`Add`, `Sub`, `Mul`,
+//! `Div`: standardisation, folded), `Gemm` or `MatMul`, `Relu`, and end in scores, with `Softmax` or `ArgMax` behind
+//! them or not. Everything else is refused with the node named.
+//!
+//! ```no_run
+//! use noema_import::{FloatModel, ImportOptions, Table, import_onnx};
+//! let file = std::fs::read("screening.onnx")?;
+//! let calibration = Table::read_csv(std::fs::File::open("calibration.csv")?)?;
+//! let options = ImportOptions { calibration: calibration.rows, ..ImportOptions::new("screening", "CC-BY-4.0") };
+//! let imported = import_onnx(&file, &options)?;
+//! println!("{}", imported.report);
+//! std::fs::write("screening.model", imported.container)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod constant;
+mod error;
+mod float;
+mod import;
+mod layers;
+mod network;
+mod node;
+mod proto;
+mod quantise;
+mod report;
+mod scale;
+mod table;
+mod wire;
+
+pub use error::ImportError;
+pub use float::{FloatModel, Prediction};
+pub use import::{ImportOptions, Imported, Precision, import_onnx};
+pub use quantise::{Width, Widths};
+pub use report::{Accuracy, Agreement, ImportReport, LayerReport};
+pub use table::{Table, quantise_input};

@@ -1,0 +1,152 @@
+//! The original network in float, by candle: what the integer model is measured against.
+
+use candle_core::{D, Device, Tensor};
+use candle_nn::{Linear, Module};
+
+use crate::{
+    ImportError,
+    network::{Activation, Affine, FloatOp, Network},
+};
+
+/// A network as its file means it, in `f32`.
+///
+/// Results are float and may differ in their last bits from machine to machine: they measure a model and never take
+/// part in one.
+#[derive(Debug)]
+pub struct FloatModel {
+    network: Network,
+    steps: Vec<Prepared>,
+}
+
+#[derive(Debug)]
+enum Prepared {
+    Affine(Affine, Tensor),
+    Linear(Linear),
+    Relu,
+    /// Changes no number, or leads to no score.
+    Same,
+}
+
+/// What the network says about a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// The scores of the classes before any softmax.
+    pub logits: Vec<f32>,
+    /// Their softmax, where the network ends in one.
+    pub probabilities: Option<Vec<f32>>,
+    /// The class with the largest score, the lowest among equals.
+    pub class: usize,
+}
+
+impl FloatModel {
+    /// Reads an ONNX file.
+    ///
+    /// # Errors
+    /// [`ImportError`] as [`import_onnx`](crate::import_onnx) for the file alone.
+    pub fn from_onnx(bytes: &[u8]) -> Result<FloatModel, ImportError> {
+        FloatModel::new(Network::read(bytes)?)
+    }
+
+    pub(crate) fn new(network: Network) -> Result<FloatModel, ImportError> {
+        let path = network.path();
+        let prepare = |index: usize| -> Result<Prepared, ImportError> {
+            let step = &network.steps[index];
+            if !path.contains(&index) {
+                return Ok(Prepared::Same);
+            }
+            Ok(match &step.op {
+                FloatOp::Affine(kind, values) => Prepared::Affine(*kind, vector(values)?),
+                FloatOp::Linear { weights, bias } => {
+                    let outputs = step.dims.iter().product::<usize>();
+                    let inputs = weights.len() / outputs;
+                    let weights = Tensor::from_slice(weights, (outputs, inputs), &Device::Cpu)?;
+                    Prepared::Linear(Linear::new(weights, bias.as_deref().map(vector).transpose()?))
+                }
+                FloatOp::Relu => Prepared::Relu,
+                FloatOp::Softmax | FloatOp::ArgMax | FloatOp::Same => Prepared::Same,
+            })
+        };
+        let steps = (0..network.steps.len()).map(prepare).collect::<Result<_, _>>()?;
+        Ok(FloatModel { network, steps })
+    }
+
+    /// Features of a row.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.network.features
+    }
+
+    /// What the network says about each row.
+    ///
+    /// # Errors
+    /// [`ImportError::Row`] for a row of another length, or with a number that is not finite in `f32`.
+    pub fn predict(&self, rows: &[Vec<f64>]) -> Result<Vec<Prediction>, ImportError> {
+        let logits = &self.activations(rows)?[self.network.logits.0];
+        let probabilities = if self.network.softmax { Some(softmax(logits)?.to_vec2::<f32>()?) } else { None };
+        let mut probabilities = probabilities.map(Vec::into_iter);
+        let predictions = logits.to_vec2::<f32>()?.into_iter().map(|logits| {
+            let class = (1..logits.len()).fold(0, |best, at| if logits[at] > logits[best] { at } else { best });
+            Prediction { class, logits, probabilities: probabilities.as_mut().and_then(Iterator::next) }
+        });
+        Ok(predictions.collect())
+    }
+
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Every activation on the way to the scores for these rows, one row of the tensor for each.
+    pub(crate) fn activations(&self, rows: &[Vec<f64>]) -> Result<Vec<Tensor>, ImportError> {
+        let mut activations = vec![self.input(rows)?];
+        for (step, prepared) in self.network.steps.iter().zip(&self.steps) {
+            let x = &activations[step.from.0];
+            activations.push(match prepared {
+                Prepared::Affine(Affine::Add, constant) => x.broadcast_add(constant)?,
+                Prepared::Affine(Affine::Sub, constant) => x.broadcast_sub(constant)?,
+                Prepared::Affine(Affine::Mul, constant) => x.broadcast_mul(constant)?,
+                Prepared::Affine(Affine::Div, constant) => x.broadcast_div(constant)?,
+                Prepared::Linear(linear) => linear.forward(x)?,
+                Prepared::Relu => x.relu()?,
+                Prepared::Same => x.clone(),
+            });
+        }
+        Ok(activations)
+    }
+
+    /// The values of an activation for these rows, row after row.
+    pub(crate) fn values(activations: &[Tensor], activation: Activation) -> Result<Vec<Vec<f64>>, ImportError> {
+        let rows = activations[activation.0].to_vec2::<f32>()?;
+        Ok(rows.into_iter().map(|row| row.into_iter().map(f64::from).collect()).collect())
+    }
+
+    fn input(&self, rows: &[Vec<f64>]) -> Result<Tensor, ImportError> {
+        if rows.is_empty() {
+            return Err(ImportError::Options("there are no rows".into()));
+        }
+        let features = self.network.features;
+        let mut values = Vec::with_capacity(rows.len().saturating_mul(features));
+        for (row, numbers) in rows.iter().enumerate() {
+            if numbers.len() != features {
+                let reason = format!("it has {} features, the network takes {features}", numbers.len());
+                return Err(ImportError::Row { row, reason });
+            }
+            for (feature, number) in numbers.iter().enumerate() {
+                #[allow(clippy::cast_possible_truncation, reason = "the network is in f32; infinite is refused")]
+                let narrow = *number as f32;
+                if !narrow.is_finite() {
+                    return Err(ImportError::Row { row, reason: format!("feature {feature} is {number}") });
+                }
+                values.push(narrow);
+            }
+        }
+        Ok(Tensor::from_vec(values, (rows.len(), features), &Device::Cpu)?)
+    }
+}
+
+fn softmax(x: &Tensor) -> Result<Tensor, ImportError> {
+    Ok(candle_nn::ops::softmax(x, D::Minus1)?)
+}
+
+fn vector(values: &[f32]) -> Result<Tensor, ImportError> {
+    Ok(Tensor::from_slice(values, values.len(), &Device::Cpu)?)
+}

@@ -1,0 +1,83 @@
+//! Rows of features, from CSV files and to integers.
+
+use std::io::Read;
+
+use noema_model::Port;
+
+use crate::{ImportError, scale};
+
+/// Rows of features, with the class of each where there is one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// Names of the features.
+    pub features: Vec<String>,
+    /// The rows.
+    pub rows: Vec<Vec<f64>>,
+    /// The class of each row; empty where the table has no such column.
+    pub labels: Vec<usize>,
+}
+
+impl Table {
+    /// Reads comma-separated values with a header line. The column called `label`, if it is there, holds the class
+    /// as a number from 0; every other column is a feature.
+    ///
+    /// # Errors
+    /// [`ImportError::Table`] naming line and column of what is not a finite number.
+    ///
+    /// ```
+    /// let table = noema_import::Table::read_csv("size,age,label\n1.5,40,1\n0.5,20,0\n".as_bytes()).unwrap();
+    /// assert_eq!(table.rows, [[1.5, 40.0], [0.5, 20.0]]);
+    /// assert_eq!(table.labels, [1, 0]);
+    /// ```
+    pub fn read_csv(reader: impl Read) -> Result<Table, ImportError> {
+        let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(reader);
+        let broken = |error: csv::Error| ImportError::Table(error.to_string());
+        let header = csv.headers().map_err(broken)?.clone();
+        let label = header.iter().position(|name| name == "label");
+        let features = header.iter().enumerate().filter(|(column, _)| Some(*column) != label);
+        let mut table = Table { features: features.map(|(_, name)| name.to_owned()).collect(), ..Table::default() };
+        for (index, record) in csv.records().enumerate() {
+            let record = record.map_err(broken)?;
+            let line = index + 2;
+            let mut row = Vec::with_capacity(table.features.len());
+            for (column, (field, name)) in record.iter().zip(&header).enumerate() {
+                let refused = || ImportError::Table(format!("line {line}, column `{name}`: `{field}` cannot be read"));
+                if Some(column) == label {
+                    table.labels.push(field.parse().map_err(|_| refused())?);
+                } else {
+                    row.push(field.parse().ok().filter(|value: &f64| value.is_finite()).ok_or_else(refused)?);
+                }
+            }
+            table.rows.push(row);
+        }
+        Ok(table)
+    }
+}
+
+/// A row of real features as the integers that an input takes: `rne(x * 2^fraction_bits)`.
+///
+/// # Errors
+/// [`ImportError::Options`] for a row of another length or a feature that does not fit 32 bits.
+///
+/// ```
+/// use noema_model::{Port, graph::Edge};
+/// let port = Port::new("x", &Edge::new(noema_tensor::DType::I32, &[2]), 8);
+/// assert_eq!(noema_import::quantise_input(&port, &[1.0, -0.25]).unwrap(), [256, -64]);
+/// assert!(noema_import::quantise_input(&port, &[1.0, 1.0e9]).is_err());
+/// ```
+pub fn quantise_input(port: &Port, row: &[f64]) -> Result<Vec<i32>, ImportError> {
+    let width: u64 = port.shape.iter().fold(1, |width: u64, dim| width.saturating_mul(u64::from(*dim)));
+    if row.len() as u64 != width {
+        let reason = format!("a row of {} features for input `{}`, which takes {width}", row.len(), port.name);
+        return Err(ImportError::Options(reason));
+    }
+    let factor = 2.0_f64.powi(port.fraction_bits.into());
+    let quantised = row.iter().enumerate().map(|(feature, value)| {
+        let integer = scale::integer(value * factor);
+        integer.ok_or_else(|| {
+            let bits = port.fraction_bits;
+            ImportError::Options(format!("feature {feature} is {value}, too large for {bits} fraction bits in 32 bits"))
+        })
+    });
+    quantised.collect()
+}
