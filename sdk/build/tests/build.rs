@@ -1,0 +1,130 @@
+//! Real builds with every toolchain of this machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use noema_build::{BuildError, BuildOptions, Way, build_contract, toolchains};
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn holds(bytes: &[u8], part: &str) -> bool {
+    bytes.windows(part.len()).any(|window| window == part.as_bytes())
+}
+
+/// A crate of its own that uses the SDK. All of them share one target folder, apart from that of the
+/// repository's contracts: there the SDK is a member of the workspace, and cargo would build it anew
+/// at every change from one to the other.
+fn lone_crate(dir: &Path, source: &str) -> BuildOptions {
+    let sdk = repository().join("sdk/contract");
+    let manifest = format!(
+        "[package]\nname = \"lone\"\nversion = \"1.2.3\"\nedition = \"2024\"\n[workspace]\n\
+         [dependencies]\nnoema-sdk = {{ path = {sdk:?} }}\n"
+    );
+    fs::create_dir_all(dir.join("src")).unwrap();
+    fs::write(dir.join("Cargo.toml"), manifest).unwrap();
+    fs::copy(repository().join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
+    fs::write(dir.join("src/lib.rs"), source).unwrap();
+    let mut options = BuildOptions::new(dir);
+    options.target_dir = Some(target_dir().join("noema-build-tests"));
+    options
+}
+
+/// Where cargo keeps this test: `<target>/release/deps`.
+fn target_dir() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_path_buf()
+}
+
+/// Panics with a message that names its place, so that the wasm holds a path of its own source.
+const PANICS: &str = r#"
+    #![no_std]
+    use noema_sdk::{self as noema, prelude::*};
+    #[noema::state]
+    pub struct Lone { values: Vec<u64> }
+    #[noema::contract]
+    impl Lone {
+        #[init]
+        fn new(values: Vec<u64>) -> Self { Lone { values } }
+        #[view]
+        fn at(&self, index: u32) -> u64 { self.values[index as usize] }
+    }
+"#;
+
+#[test]
+fn every_toolchain_of_this_machine_builds_a_contract() {
+    let source = fs::read_to_string(repository().join("sdk/testing/contracts/empty/src/lib.rs")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = lone_crate(dir.path(), &source);
+    let ready = toolchains(dir.path()).unwrap();
+    assert!(!ready.is_empty(), "run `make setup`");
+    for way in [Way::Installed, Way::Source] {
+        if !ready.iter().any(|toolchain| toolchain.way == way) {
+            continue;
+        }
+        options.way = Some(way);
+        let built = build_contract(&options).unwrap();
+        assert_eq!(fs::read(&built.path).unwrap(), built.wasm);
+        assert!(built.wasm.starts_with(b"\0asm\x01\0\0\0"));
+        assert!(holds(&built.wasm, "noema.schema") && holds(&built.wasm, r#""contract":"Empty""#), "{way:?}");
+        assert!(built.wasm.len() < 2048, "{way:?}: the empty contract has {} bytes", built.wasm.len());
+    }
+}
+
+#[test]
+fn builds_in_two_folders_are_the_same_bytes_and_name_no_folder() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let deeper = folders[1].path().join("some/where/else");
+    lone_crate(folders[0].path(), PANICS);
+    for way in toolchains(folders[0].path()).unwrap().iter().map(|toolchain| toolchain.way) {
+        let wasms = [folders[0].path(), &deeper].map(|dir| {
+            let mut options = lone_crate(dir, PANICS);
+            options.way = Some(way);
+            build_contract(&options).unwrap().wasm
+        });
+        assert!(wasms[0] == wasms[1], "{way:?}: {} and {} bytes", wasms[0].len(), wasms[1].len());
+        assert!(holds(&wasms[0], "src/lib.rs"), "{way:?}: the place of the panic is named");
+        let home = std::env::var_os("HOME").unwrap_or_default();
+        let local = [repository(), target_dir(), folders[0].path().into(), home.into(), "/usr/".into()];
+        for folder in local.iter().filter(|folder| folder.as_os_str().len() > 1) {
+            assert!(!holds(&wasms[0], folder.to_str().unwrap()), "{way:?}: the wasm names {}", folder.display());
+        }
+    }
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = build_contract(&BuildOptions::new(dir.path().join("missing"))).unwrap_err();
+    assert!(matches!(error, BuildError::NotACrate { .. }), "{error}");
+    let error = build_contract(&BuildOptions::new(dir.path())).unwrap_err();
+    assert!(error.to_string().contains("it holds no Cargo.toml"), "{error}");
+
+    let options = lone_crate(dir.path(), "#![no_std]\nfn broken( {");
+    let error = build_contract(&options).unwrap_err();
+    assert!(matches!(error, BuildError::Compile { .. }), "{error}");
+    assert!(error.to_string().contains("src/lib.rs:2"), "{error}");
+
+    let options = lone_crate(dir.path(), &PANICS.replace("#![no_std]", ""));
+    let error = build_contract(&options).unwrap_err();
+    assert!(error.to_string().contains("begin src/lib.rs with `#![no_std]`"), "{error}");
+
+    fs::write(dir.path().join("Cargo.toml"), "[package]\nname = \"lone\"\nversion = \"1.2.3\"\n[workspace]\n").unwrap();
+    fs::rename(dir.path().join("src/lib.rs"), dir.path().join("src/main.rs")).unwrap();
+    let error = build_contract(&options).unwrap_err();
+    assert!(matches!(error, BuildError::NoLibrary { .. }), "{error}");
+}
+
+#[test]
+fn without_a_toolchain_it_says_what_to_install() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = lone_crate(dir.path(), PANICS);
+    let manifest = fs::read_to_string(dir.path().join("Cargo.toml")).unwrap();
+    let manifest = manifest.replace("edition", "rust-version = \"1.999\"\nedition");
+    fs::write(dir.path().join("Cargo.toml"), manifest).unwrap();
+    options.way = Some(Way::Source);
+    let error = build_contract(&options).unwrap_err().to_string();
+    for part in ["rustup target add wasm32-unknown-unknown", "apt-get install rustc-web", "the contract needs 1.999"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
