@@ -38,8 +38,12 @@ mod node;
 mod proto;
 mod quantise;
 mod report;
+#[cfg(test)]
+mod sample;
 mod scale;
 mod table;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use error::ImportError;

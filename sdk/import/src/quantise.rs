@@ -192,14 +192,15 @@ fn standardise(
     input_bits: u8,
     width: Width,
 ) -> Result<(EdgeId, f64), ImportError> {
-    let refused = |feature: usize, reason: &str| ImportError::Quantise {
+    let refused = |feature: usize, reason: String| ImportError::Quantise {
         what: features.name.clone(),
         reason: format!("feature {feature}: {reason}"),
     };
     let unit = 2.0_f64.powi(-i32::from(input_bits));
     // x * mul + add = mul * (x + add / mul)
     let offsets = features.mul.iter().zip(&features.add).enumerate().map(|(feature, (mul, add))| {
-        integer(add / mul / unit).ok_or_else(|| refused(feature, "its offset does not fit 32 bits"))
+        let reason = || format!("its offset {} does not fit 32 bits with {input_bits} fraction bits", add / mul);
+        integer(add / mul / unit).ok_or_else(|| refused(feature, reason()))
     });
     let offsets = offsets.collect::<Result<Vec<_>, _>>()?;
     let standardised = |row: &Vec<f64>| {

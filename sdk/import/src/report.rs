@@ -70,7 +70,9 @@ pub struct Agreement {
     pub rows: usize,
     /// In how many the class is the same.
     pub same_class: usize,
-    /// The largest difference of a probability; without probabilities, of a score as a share of the largest score.
+    /// Whether what follows is about probabilities, or about scores of a network that has none.
+    pub probabilities: bool,
+    /// The largest difference of a probability, or of a score as a share of the largest score.
     pub largest_difference: f64,
 }
 
@@ -86,6 +88,7 @@ impl Agreement {
         Agreement {
             rows: float.len(),
             same_class: pairs().filter(|(a, b)| a.class == b.class).count(),
+            probabilities,
             largest_difference: difference.fold(0.0, f64::max) / unit,
         }
     }
@@ -93,9 +96,13 @@ impl Agreement {
 
 impl fmt::Display for Agreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Agreement { rows, same_class, largest_difference } = self;
+        let Agreement { rows, same_class, probabilities, largest_difference } = self;
         write!(f, "on {rows} calibration rows the class of the float original in {same_class}, ")?;
-        write!(f, "probabilities at most {largest_difference:.5} away")
+        if *probabilities {
+            write!(f, "probabilities at most {largest_difference:.5} away")
+        } else {
+            write!(f, "scores at most {largest_difference:.5} of the largest one away")
+        }
     }
 }
 

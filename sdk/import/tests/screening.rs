@@ -63,7 +63,7 @@ fn the_integer_model_decides_as_the_float_original_at_every_level() {
             assert_eq!(reference.get_or_insert_with(|| bytes.clone()), &bytes, "{level} with {threads} threads");
             // Row by row gives the same as all at once.
             let single: Vec<i32> =
-                heldout.rows.iter().flat_map(|row| run(&model, &kernels, &[row.clone()]).1).collect();
+                heldout.rows.iter().flat_map(|row| run(&model, &kernels, std::slice::from_ref(row)).1).collect();
             assert_eq!(single, classes);
 
             for (row, (class, float)) in classes.iter().zip(&float).enumerate() {
