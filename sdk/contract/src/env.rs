@@ -17,8 +17,8 @@ pub(crate) fn must<T>(result: Result<T, Status>) -> T {
     }
 }
 
-/// Who made this call: a contract, or the sender of the transaction. In a view that nobody signed
-/// it is whatever the reader chose.
+/// Who made this call: a contract, or the sender of the transaction. A view read from outside has no
+/// sender, and the zero address stands for it.
 #[must_use]
 pub fn caller() -> Address {
     let mut address = [0; 32];

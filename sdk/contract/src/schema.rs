@@ -20,7 +20,8 @@ pub use json::{json, json_len};
 /// A type that can stand in a contract's interface. Made by `#[noema::data]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand in a contract's interface",
-    note = "put `#[noema::data]` on the type; floats, references and `usize` have no place there"
+    note = "put `#[noema::data]` on the type; floats, references and `usize` have no place there",
+    note = "a method that can fail spells its return type `Result<..>`, not an alias of another name"
 )]
 pub trait Type {
     /// Its description. A type that contains itself has none: the compiler reports a cycle.
