@@ -45,3 +45,8 @@ pub use execute::{Outcome, Vm, VmConfig, intrinsic_gas};
 pub use message::{Action, Address, BlockContext, MAX_GAS, Message, code_hash};
 pub use noema_state::{StateView, WriteSet};
 pub use receipt::{Event, GasUsed, Receipt, ReceiptStatus, Rejection, write_hash};
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
