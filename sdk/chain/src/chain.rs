@@ -54,7 +54,7 @@ pub struct ExecutedBlock {
     pub notes: Vec<Notes>,
 }
 
-/// A chain in a directory, locked for this process. One block at a time; views may run beside it.
+/// A chain in a directory, locked for this process.
 ///
 /// ```
 /// use noema_chain::{Action, Chain, ChainConfig, Genesis, KeyPair, Transaction};
