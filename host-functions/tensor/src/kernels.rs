@@ -111,6 +111,14 @@ impl Kernels {
         self.threads
     }
 
+    /// Runs `f` where candle finds this pool and no other.
+    pub(crate) fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
+        match &self.pool {
+            Some(pool) => pool.install(f),
+            None => f(),
+        }
+    }
+
     /// How many parts to cut `work` multiplications into.
     pub(crate) fn parts(&self, work: usize) -> usize {
         if self.threads == 1 || work < MIN_SPLIT_WORK { 1 } else { self.threads }

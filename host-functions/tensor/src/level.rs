@@ -52,7 +52,24 @@ impl Level {
     /// Whether this machine has the instructions.
     #[must_use]
     pub fn is_available(self) -> bool {
-        matches!(self, Level::Reference | Level::Portable)
+        match self {
+            Level::Reference | Level::Portable | Level::CandleF32 => true,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => is_x86_feature_detected!("avx2"),
+            #[cfg(target_arch = "x86_64")]
+            Level::AvxVnni => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni"),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512Vnni => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vnni")
+            }
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[allow(unreachable_patterns, reason = "what is left depends on the architecture")]
+            _ => false,
+        }
     }
 
     /// The levels of this machine, slowest first.

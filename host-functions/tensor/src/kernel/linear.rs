@@ -2,27 +2,50 @@
 
 use std::ops::Range;
 
-use super::{Kernels, PackedWeights, PackedWeights16, packed::Layout, portable, reference};
+#[cfg(target_arch = "aarch64")]
+use super::neon;
+#[cfg(target_arch = "x86_64")]
+use super::x86;
+use super::{Kernels, PackedWeights, PackedWeights16, candle_f32, packed::Layout, panels::Panels, portable, reference};
 use crate::{DType, Element, Level, OpError};
 
 /// An element type that can stand on the left of 8-bit weights.
-pub(crate) trait Input: Element + Into<i32> {
+pub(crate) trait Input: Element + bytemuck::Pod + Into<i16> + Into<i32> {
     /// How many products of this type and `i8` always have a sum inside 32 bits.
     const MAX_CHUNK: usize;
+
+    /// Runs the SIMD kernel of a level.
+    fn simd<A: Accumulator>(level: Level, x: &[Self], w: &Panels, columns: Range<usize>, out: &mut [A]);
 }
 
-impl Input for i8 {
-    // 131071 * 128 * 128 = 2^31 - 2^14
-    const MAX_CHUNK: usize = 131_071;
+macro_rules! input {
+    ($type:ty, $max_chunk:literal, $avx_vnni:expr, $avx512_vnni:expr) => {
+        impl Input for $type {
+            const MAX_CHUNK: usize = $max_chunk;
+
+            fn simd<A: Accumulator>(level: Level, x: &[Self], w: &Panels, columns: Range<usize>, out: &mut [A]) {
+                match level {
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2 => x86::avx2::linear(x, w, columns, out),
+                    #[cfg(target_arch = "x86_64")]
+                    Level::AvxVnni => $avx_vnni(x, w, columns, out),
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512Vnni => $avx512_vnni(x, w, columns, out),
+                    #[cfg(target_arch = "aarch64")]
+                    Level::Neon => neon::linear(x, w, columns, out),
+                    _ => unreachable!("kernels of level {level} cannot exist on this machine"),
+                }
+            }
+        }
+    };
 }
-impl Input for u8 {
-    // 65793 * 255 * 128 = 2^31 - 128
-    const MAX_CHUNK: usize = 65_793;
-}
-impl Input for i16 {
-    // 511 * 32768 * 128 = 2^31 - 2^22
-    const MAX_CHUNK: usize = 511;
-}
+
+// 131071 * 128 * 128 = 2^31 - 2^14
+input!(i8, 131_071, x86::avx_vnni::linear, x86::avx512_vnni::linear);
+// 65793 * 255 * 128 = 2^31 - 128
+input!(u8, 65_793, x86::avx_vnni::linear, x86::avx512_vnni::linear);
+// 511 * 32768 * 128 = 2^31 - 2^22
+input!(i16, 511, x86::avx2::linear, x86::avx2::linear);
 
 /// A type that sums are written to.
 pub(crate) trait Accumulator: Element {
@@ -31,6 +54,12 @@ pub(crate) trait Accumulator: Element {
     /// It wraps: an intermediate of a 32-bit sum may leave the range (the offset of the VNNI levels
     /// does that) while the whole sum, which the caller has bounded, is right modulo `2^32`.
     fn accumulate(&mut self, partial: i32);
+
+    /// Adds a multiple of a partial sum.
+    fn accumulate_scaled(&mut self, partial: i32, factor: i32);
+
+    /// The value modulo the size of the type.
+    fn wrapping_from(value: i64) -> Self;
 }
 
 impl Accumulator for i32 {
@@ -38,12 +67,31 @@ impl Accumulator for i32 {
     fn accumulate(&mut self, partial: i32) {
         *self = self.wrapping_add(partial);
     }
+
+    fn accumulate_scaled(&mut self, partial: i32, factor: i32) {
+        *self = self.wrapping_add(partial.wrapping_mul(factor));
+    }
+
+    #[inline(always)]
+    #[allow(clippy::as_conversions, reason = "takes the lower half on purpose")]
+    fn wrapping_from(value: i64) -> i32 {
+        value as i32
+    }
 }
 
 impl Accumulator for i64 {
     #[inline(always)]
     fn accumulate(&mut self, partial: i32) {
         *self = self.wrapping_add(i64::from(partial));
+    }
+
+    fn accumulate_scaled(&mut self, partial: i32, factor: i32) {
+        *self = self.wrapping_add(i64::from(partial).wrapping_mul(i64::from(factor)));
+    }
+
+    #[inline(always)]
+    fn wrapping_from(value: i64) -> i64 {
+        value
     }
 }
 
@@ -155,7 +203,10 @@ fn product<X: Input, A: Accumulator>(
         out.fill(A::default());
         return Ok(());
     }
-    split(kernels, x, rows, w, out);
+    match &w.layout {
+        Layout::Floats(floats) => candle_f32::linear(kernels, x, (rows, k, n), floats, out)?,
+        _ => split(kernels, x, rows, w, out),
+    }
     #[cfg(test)]
     kernels.inject(crate::selftest::Primitive::linear::<X, A>(), out);
     Ok(())
@@ -193,5 +244,7 @@ fn block<X: Input, A: Accumulator>(level: Level, x: &[X], w: &PackedWeights, col
             reference::linear(x, w.k(), weights, columns.start, columns.len(), out);
         }
         Layout::Rows(weights) => portable::linear(x, w.k(), weights, columns.start, columns.len(), out),
+        Layout::Panels(panels) => X::simd(level, x, panels, columns, out),
+        Layout::Floats(_) => unreachable!("candle takes the whole product"),
     }
 }

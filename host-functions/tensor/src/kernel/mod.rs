@@ -5,10 +5,14 @@
 //! anything is written.
 
 mod argmax;
+mod candle_f32;
 mod elementwise;
 mod exp;
 mod linear;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod packed;
+mod panels;
 mod portable;
 pub(crate) mod reference;
 mod requantise;
@@ -16,6 +20,8 @@ mod round;
 mod softmax;
 mod strided;
 mod wide;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use argmax::argmax_rows;
 pub use elementwise::{add, add_broadcast, copy_box, relu};
@@ -26,3 +32,6 @@ pub use round::{round_shift, round_shift_i128};
 pub use softmax::{MAX_SOFTMAX_ROW, Softmax, softmax_rows};
 
 use crate::Kernels;
+
+#[cfg(test)]
+mod tests;

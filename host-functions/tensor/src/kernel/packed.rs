@@ -1,6 +1,6 @@
 //! Weights in the layout of a level.
 
-use super::portable;
+use super::{candle_f32::Floats, panels::Panels, portable};
 use crate::{Level, OpError};
 
 /// The right operand of [`linear_i8`](super::linear_i8) and its siblings, in the layout that one
@@ -29,6 +29,10 @@ pub struct PackedWeights {
 pub(super) enum Layout {
     /// Row-major `[n][k]`, as it came.
     Rows(Vec<i8>),
+    /// The layout of the SIMD levels.
+    Panels(Panels),
+    /// candle's.
+    Floats(Floats),
 }
 
 impl PackedWeights {
@@ -41,7 +45,13 @@ impl PackedWeights {
     /// Where `weights` is not `n * k` long.
     pub fn pack(level: Level, k: usize, n: usize, weights: &[i8]) -> Result<PackedWeights, OpError> {
         assert_eq!(Some(weights.len()), k.checked_mul(n), "weights of another shape");
-        let layout = Layout::Rows(weights.to_vec());
+        let layout = match level {
+            Level::Reference | Level::Portable => Layout::Rows(weights.to_vec()),
+            Level::CandleF32 => Layout::Floats(Floats::from_rows(k, n, weights)?),
+            Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Neon => {
+                Layout::Panels(Panels::from_rows(k, n, weights))
+            }
+        };
         Ok(PackedWeights { level, k, n, layout })
     }
 
@@ -54,7 +64,12 @@ impl PackedWeights {
     /// Where `weights` is not `n * k` long.
     pub fn pack_columns(level: Level, k: usize, n: usize, weights: &[i8]) -> Result<PackedWeights, OpError> {
         assert_eq!(Some(weights.len()), k.checked_mul(n), "weights of another shape");
-        PackedWeights::pack(level, k, n, &portable::transpose(k, n, weights))
+        match level {
+            Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Neon => {
+                Ok(PackedWeights { level, k, n, layout: Layout::Panels(Panels::from_columns(k, n, weights)) })
+            }
+            _ => PackedWeights::pack(level, k, n, &portable::transpose(k, n, weights)),
+        }
     }
 
     /// The level that can read it.
