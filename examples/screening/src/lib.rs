@@ -134,7 +134,7 @@ impl Screening {
         Ok(())
     }
 
-    /// Runs the model on one row: the first output are scores of the two classes, the last one their
+    /// Runs the model on one row: the first output are scores of the two classes, the second one their
     /// probabilities.
     fn classify(&self, row: &[i32]) -> Result<(Class, i32)> {
         let model = Model::open(&self.model)?;
@@ -142,8 +142,8 @@ impl Screening {
         ensure!(model.cost(1)? < env::gas_left(), TOO_LITTLE_GAS, "the model costs {} gas", model.cost(1)?);
 
         let outputs = model.run(&[&Tensor::from_slice(&[1, 30], row)?])?;
-        let (Some(scores), Some(probabilities)) = (outputs.first(), outputs.last()) else {
-            bail!(UNFIT_MODEL, "the model has no output");
+        let [scores, probabilities, ..] = &*outputs else {
+            bail!(UNFIT_MODEL, "the model does not give scores and probabilities");
         };
         let class = match *op::argmax(scores)?.read::<i32>()? {
             [0] => Class::Benign,

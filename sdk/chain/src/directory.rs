@@ -5,6 +5,7 @@
 //! lock           held while a process has the chain open
 //! state.redb     state, tree, blocks, receipts
 //! models/        bytes of models, read-only once they are complete
+//! key.json       whoever creates the chain may leave a key here first; nothing in this crate reads it
 //! ```
 
 use std::fs::{self, File, TryLockError};
@@ -22,6 +23,7 @@ const MARKER: &str = "noema-chain";
 const LOCK: &str = "lock";
 const STORE: &str = "state.redb";
 const MODELS: &str = "models";
+const KEY: &str = "key.json";
 
 /// A directory that this process has locked.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ impl Directory {
             if name == MARKER {
                 return Err(ChainError::Exists { path: path.to_path_buf() });
             }
-            let ours = [LOCK, MODELS, "noema-chain.unfinished"].contains(&&*name) || name.starts_with(STORE);
+            let ours = [LOCK, MODELS, KEY, "noema-chain.unfinished"].contains(&&*name) || name.starts_with(STORE);
             if !ours {
                 return Err(ChainError::NotEmpty { path: path.to_path_buf(), entry: name.into_owned() });
             }
