@@ -1,1 +1,110 @@
-//! noema-cli
+//! The `noema` command line: contracts, models and a local chain.
+//!
+//! ```text
+//!   main.rs -> Cli (clap) -> commands/<name>.rs -> a Report -> Output: text, or one JSON object
+//!                                  |        \
+//!                                  v         +-> CliError: what went wrong, what to do, exit status
+//!                    session.rs: chain directory, key, next nonce, blocks
+//! ```
+//!
+//! Exit status: 0 all well; 1 something that was checked is not as it should be (a replay or self-test that differs,
+//! a transaction that the chain refused or that failed on it, a proof that does not hold); 2 wrong command line, wrong input, or an
+//! environment that does not allow the work.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "outside consensus: keys need randomness, the blocks of single commands take their time from the clock"
+)]
+
+pub mod arguments;
+pub mod commands;
+pub mod demo;
+mod error;
+pub mod interface;
+pub mod keys;
+mod output;
+pub mod receipts;
+pub mod session;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use error::{CliError, EXIT_DIFFERENCE, EXIT_OK, EXIT_USAGE};
+pub use output::{Output, Report};
+
+const EXIT_HELP: &str = "\
+Exit status:
+  0  all well
+  1  something that was checked is not as it should be: a replay or self-test that differs,
+     a transaction that the chain refused or that failed on it, a proof that does not hold
+  2  wrong command line, wrong input, or an environment that does not allow the work
+
+Example:
+  noema init && noema deploy examples/screening ...   # noema COMMAND --help has the details
+  noema demo                                          # the whole story in one go";
+
+/// Deterministic smart contracts that run neural networks, bit for bit the same on every machine.
+#[derive(Parser, Debug)]
+#[command(name = "noema", version, about, after_help = EXIT_HELP, arg_required_else_help = true)]
+pub struct Cli {
+    /// Directory of the chain
+    #[arg(long, global = true, value_name = "DIR", default_value = "noema-chain", env = "NOEMA_CHAIN")]
+    pub chain: PathBuf,
+    /// One JSON object on standard output instead of text, errors too: {"error": {...}}
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: commands::Command,
+}
+
+/// What every command is given.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Directory of the chain.
+    pub chain: PathBuf,
+    /// Where its words go.
+    pub output: Output,
+}
+
+/// Runs the program with a command line that starts with the name of the program.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    start_log();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error, arguments.iter().any(|argument| argument == "--json")),
+    };
+    let output = Output::new(cli.json);
+    let context = Context { chain: cli.chain, output };
+    match cli.command.run(&context) {
+        Ok(()) => ExitCode::from(EXIT_OK),
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(error.exit())
+        }
+    }
+}
+
+/// Help and version are no errors; everything else that clap refuses is one, in the form that was asked for.
+fn refuse(error: &clap::Error, json: bool) -> ExitCode {
+    if !error.use_stderr() || !json {
+        let _ = error.print();
+    } else {
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        Output::new(true).error(&CliError::Usage { message });
+    }
+    ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { EXIT_OK })
+}
+
+/// What the node has to say goes to standard error; `NOEMA_LOG` chooses how much (`NOEMA_LOG=info`).
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("NOEMA_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().try_init();
+}

@@ -1,0 +1,103 @@
+//! The commands, one file for each.
+
+pub mod account;
+pub mod block;
+pub mod build;
+pub mod call;
+pub mod demo;
+pub mod deploy;
+pub mod init;
+pub mod key;
+pub mod model;
+pub mod proof;
+pub mod receipt;
+pub mod replay;
+pub mod selftest;
+pub mod submit;
+pub mod view;
+
+use clap::Subcommand;
+
+use crate::{CliError, Context};
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Create a chain: a directory with a genesis block and a funded key
+    #[command(after_help = "Example:\n  noema init\n  noema --chain /tmp/test init --chain-id test --key alice.json")]
+    Init(init::InitArgs),
+    /// Make and show key files
+    #[command(after_help = "Example:\n  noema key new alice.json\n  noema key show alice.json")]
+    Key(key::KeyArgs),
+    /// Build a contract crate to WebAssembly and check that the chain admits it
+    #[command(after_help = "Example:\n  noema build examples/screening -o screening.wasm")]
+    Build(build::BuildArgs),
+    /// Import, inspect and upload models
+    #[command(after_help = "Example:\n  \
+        noema model import screening.onnx --calibration calibration.csv -o screening.noema\n  \
+        noema model add screening.noema")]
+    Model(model::ModelArgs),
+    /// Deploy a contract
+    #[command(after_help = "Example:\n  noema deploy screening.wasm '{\"model\": \"MODEL_ID\"}'")]
+    Deploy(deploy::DeployArgs),
+    /// Send transactions that run a method of a contract
+    #[command(after_help = "Example:\n  noema call CONTRACT vote '[\"Yes\"]'\n  \
+        noema call CONTRACT vote --batch ballots.jsonl --block-size 50")]
+    Call(call::CallArgs),
+    /// Ask a contract without a transaction
+    #[command(after_help = "Example:\n  noema view CONTRACT votes")]
+    View(view::ViewArgs),
+    /// Send a transaction that was signed elsewhere
+    #[command(after_help = "Example:\n  noema call CONTRACT vote '[\"Yes\"]' --sign-only | noema submit -")]
+    Submit(submit::SubmitArgs),
+    /// Show what became of a transaction
+    #[command(after_help = "Example:\n  noema --json receipt TRANSACTION")]
+    Receipt(receipt::ReceiptArgs),
+    /// Show nonce and balance of an account
+    #[command(after_help = "Example:\n  noema account\n  noema account ADDRESS")]
+    Account(account::AccountArgs),
+    /// Show a block and its transactions
+    #[command(after_help = "Example:\n  noema block\n  noema block 0")]
+    Block(block::BlockArgs),
+    /// Prove what the state holds, and check such proofs
+    #[command(after_help = "Example:\n  noema --json proof make --balance ADDRESS > proof.json\n  \
+        noema proof check proof.json --root STATE_ROOT")]
+    Proof(proof::ProofArgs),
+    /// Execute the whole chain again and compare every receipt and every root
+    #[command(after_help = "Example:\n  noema replay\n  noema replay --levels reference,avx2 --threads 1,2,4")]
+    Replay(replay::ReplayArgs),
+    /// Run the known-answer tests of the kernels
+    #[command(after_help = "Example:\n  noema selftest\n  noema selftest --levels portable --threads 1")]
+    Selftest(selftest::SelftestArgs),
+    /// The main job in one go: a contract that screens patients with a neural network, and its replay
+    #[command(after_help = "Example:\n  noema demo\n  noema demo --dir screening-chain   # keeps the chain")]
+    Demo(demo::DemoArgs),
+}
+
+impl Command {
+    /// Runs the command and reports what it found.
+    ///
+    /// # Errors
+    /// Those of the command.
+    pub fn run(self, context: &Context) -> Result<(), CliError> {
+        let output = context.output;
+        match self {
+            Command::Init(arguments) => output.report(&init::run(context, arguments)?),
+            Command::Key(arguments) => output.report(&key::run(context, arguments)?),
+            Command::Build(arguments) => output.report(&build::run(context, arguments)?),
+            Command::Model(arguments) => model::run(context, arguments)?,
+            Command::Deploy(arguments) => output.report(&deploy::run(context, arguments)?),
+            Command::Call(arguments) => output.report(&call::run(context, arguments)?),
+            Command::View(arguments) => output.report(&view::run(context, arguments)?),
+            Command::Submit(arguments) => output.report(&submit::run(context, arguments)?),
+            Command::Receipt(arguments) => output.report(&receipt::run(context, arguments)?),
+            Command::Account(arguments) => output.report(&account::run(context, arguments)?),
+            Command::Block(arguments) => output.report(&block::run(context, arguments)?),
+            Command::Proof(arguments) => output.report(&proof::run(context, arguments)?),
+            Command::Replay(arguments) => output.report(&replay::run(context, arguments)?),
+            Command::Selftest(arguments) => output.report(&selftest::run(context, arguments)?),
+            Command::Demo(arguments) => output.report(&demo::run(context, arguments)?),
+        }
+        Ok(())
+    }
+}

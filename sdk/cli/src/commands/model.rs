@@ -1,0 +1,59 @@
+//! `noema model`: ONNX files to containers, containers onto the chain.
+
+pub mod add;
+pub mod import;
+pub mod inspect;
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use noema_model::Model;
+
+use crate::{CliError, Context};
+
+/// Arguments of `noema model`.
+#[derive(Args, Debug)]
+pub struct ModelArgs {
+    #[command(subcommand)]
+    action: ModelAction,
+}
+
+#[derive(Subcommand, Debug)]
+enum ModelAction {
+    /// Turn an ONNX file into a container: int8 weights, integer-only graph, bound proof
+    #[command(after_help = "Example:\n  \
+        noema model import screening.onnx --calibration calibration.csv -o screening.noema")]
+    Import(import::ImportArgs),
+    /// Show what is in a container: graph, bounds, gas, id
+    #[command(after_help = "Example:\n  noema model inspect screening.noema")]
+    Inspect(inspect::InspectArgs),
+    /// Upload a container to the chain in chunks; an interrupted upload goes on where it stopped
+    #[command(after_help = "Example:\n  noema model add screening.noema")]
+    Add(add::AddArgs),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of its actions.
+pub fn run(context: &Context, arguments: ModelArgs) -> Result<(), CliError> {
+    let output = context.output;
+    match arguments.action {
+        ModelAction::Import(arguments) => output.report(&import::run(context, &arguments)?),
+        ModelAction::Inspect(arguments) => output.report(&inspect::run(&arguments)?),
+        ModelAction::Add(arguments) => output.report(&add::run(context, &arguments)?),
+    }
+    Ok(())
+}
+
+/// Reads a container and checks everything in it.
+///
+/// # Errors
+/// The file cannot be read or is no valid container.
+pub fn read(path: &Path) -> Result<Model, CliError> {
+    let bytes = std::fs::read(path).map_err(|error| CliError::io("read", path, error))?;
+    Model::from_bytes(bytes).map_err(|error| {
+        let hint = "containers are made by `noema model import`; copy or import it again if it was damaged on the way";
+        CliError::file(path, format!("not a valid model container: {error}"), hint)
+    })
+}

@@ -1,0 +1,168 @@
+//! `noema model add`: a container onto the chain, chunk by chunk.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use borsh::BorshDeserialize;
+use clap::Args;
+use noema_chain::{Action, Chain, SignedTransaction};
+use noema_model::Model;
+use noema_model::merkle::{self, MerkleTree};
+use noema_vm::layout::{self, ModelRecord};
+use serde::Serialize;
+
+use crate::arguments::{self, KernelArgs, SenderArgs};
+use crate::output::{Output, Report};
+use crate::receipts::{ReceiptReport, amount};
+use crate::session::{self, Sender};
+use crate::{CliError, Context};
+
+/// Arguments of `noema model add`.
+#[derive(Args, Debug)]
+pub struct AddArgs {
+    /// The container, as `noema model import` wrote it
+    file: PathBuf,
+    /// Chunks (of 64 KiB) in a block
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=512))]
+    block_size: u32,
+    #[command(flatten)]
+    sender: SenderArgs,
+    #[command(flatten)]
+    kernels: KernelArgs,
+}
+
+/// A model that is on the chain now.
+#[derive(Serialize, Debug)]
+pub struct AddReport {
+    /// Its id: the Merkle root of the container.
+    pub model: String,
+    /// Its name.
+    pub name: String,
+    /// Bytes of the container.
+    pub bytes: usize,
+    /// Chunks of the container.
+    pub chunks: u64,
+    /// Chunks that this command sent; the others were there.
+    pub sent: u64,
+    /// Blocks that it took.
+    pub blocks: u64,
+    /// Gas that it took.
+    pub gas: u64,
+    /// Whether the chain had all of it before.
+    pub already_there: bool,
+}
+
+impl Report for AddReport {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "model   {}", self.model)?;
+        writeln!(out, "name    {}", self.name)?;
+        writeln!(out, "bytes   {}", self.bytes)?;
+        if self.already_there {
+            return writeln!(out, "the chain had it already");
+        }
+        writeln!(out, "chunks  {} sent of {}", self.sent, self.chunks)?;
+        writeln!(out, "blocks  {}", self.blocks)?;
+        writeln!(out, "gas     {}", amount(self.gas))
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The file is no valid container (nothing is sent then), the chain cannot be opened, or a transaction did not succeed.
+pub fn run(context: &Context, arguments: &AddArgs) -> Result<AddReport, CliError> {
+    let model = super::read(&arguments.file)?;
+    let mut chain = session::open(context, &arguments.kernels)?;
+    let mut sender = Sender::new(context, &chain, &arguments.sender)?;
+    let block_size = usize::try_from(arguments.block_size).unwrap_or(usize::MAX);
+    upload(context.output, &mut chain, &mut sender, &model, block_size)
+}
+
+/// Sends what the chain does not have of a model, `block_size` chunks in a block, and makes it usable.
+///
+/// # Errors
+/// A transaction is refused or did not succeed. What was committed stays: the next upload goes on there.
+pub fn upload(
+    output: Output,
+    chain: &mut Chain,
+    sender: &mut Sender,
+    model: &Model,
+    block_size: usize,
+) -> Result<AddReport, CliError> {
+    let bytes = model.container();
+    let tree = MerkleTree::new(bytes);
+    let id = model.id().0;
+    let total_len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let record = record(chain, &id)?;
+    let mut report = AddReport {
+        model: arguments::show(id),
+        name: model.manifest().name.clone(),
+        bytes: bytes.len(),
+        chunks: tree.chunk_count(),
+        sent: 0,
+        blocks: 0,
+        gas: 0,
+        already_there: record.as_ref().is_some_and(|record| record.active),
+    };
+    if report.already_there {
+        return Ok(report);
+    }
+    let missing = missing(chain, &id, tree.chunk_count())?;
+    if record.is_none_or(|record| record.total_len != total_len) {
+        commit(chain, sender, &mut report, vec![Action::BeginModel { id, total_len }])?;
+    }
+    let bar = output.progress(tree.chunk_count(), "model chunks");
+    bar.set_position(tree.chunk_count().saturating_sub(u64::try_from(missing.len()).unwrap_or(u64::MAX)));
+    for block in missing.chunks(block_size) {
+        let chunks = block.iter().filter_map(|&index| chunk(bytes, &tree, id, index)).collect();
+        commit(chain, sender, &mut report, chunks)?;
+        let sent = u64::try_from(block.len()).unwrap_or(u64::MAX);
+        report.sent = report.sent.saturating_add(sent);
+        bar.inc(sent);
+    }
+    bar.finish_and_clear();
+    commit(chain, sender, &mut report, vec![Action::FinishModel { id }])?;
+    Ok(report)
+}
+
+/// What the chain knows about a model.
+fn record(chain: &Chain, id: &[u8; 32]) -> Result<Option<ModelRecord>, CliError> {
+    let Some(bytes) = chain.state()?.get(&layout::model_key(id))? else { return Ok(None) };
+    let record = ModelRecord::try_from_slice(&bytes).map_err(|error| noema_chain::ChainError::Damaged {
+        detail: format!("the record of model {} cannot be read: {error}", arguments::show(id)),
+    })?;
+    Ok(Some(record))
+}
+
+/// The chunks that the chain has not verified yet.
+fn missing(chain: &Chain, id: &[u8; 32], count: u64) -> Result<Vec<u32>, CliError> {
+    let state = chain.state()?;
+    let mut missing = Vec::new();
+    for index in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+        if state.get(&layout::chunk_key(id, index))?.is_none() {
+            missing.push(index);
+        }
+    }
+    Ok(missing)
+}
+
+fn chunk(bytes: &[u8], tree: &MerkleTree, id: [u8; 32], index: u32) -> Option<Action> {
+    let chunk = merkle::chunks(bytes).nth(usize::try_from(index).ok()?)?;
+    Some(Action::ModelChunk { id, index, bytes: chunk.to_vec(), proof: tree.proof(u64::from(index))? })
+}
+
+fn commit(
+    chain: &mut Chain,
+    sender: &mut Sender,
+    report: &mut AddReport,
+    actions: Vec<Action>,
+) -> Result<(), CliError> {
+    let transactions: Vec<SignedTransaction> = actions.into_iter().map(|action| sender.sign(0, action)).collect();
+    let executed = sender.commit(chain, transactions)?;
+    report.blocks = report.blocks.saturating_add(1);
+    report.gas = report.gas.saturating_add(executed.block.header.gas_used);
+    for receipt in ReceiptReport::of_block(&executed, None) {
+        receipt.successful("a transaction of the upload")?;
+    }
+    Ok(())
+}

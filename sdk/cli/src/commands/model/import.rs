@@ -1,0 +1,218 @@
+//! `noema model import`: an ONNX file to a container.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use noema_import::{ImportError, ImportOptions, ImportReport, Imported, Precision, Table, Width, Widths, import_onnx};
+use serde::Serialize;
+
+use crate::output::Report;
+use crate::{CliError, Context};
+
+/// Arguments of `noema model import`.
+#[derive(Args, Debug)]
+pub struct ImportArgs {
+    /// The network as an ONNX file
+    file: PathBuf,
+    /// Where to write the container; an existing file is not overwritten
+    #[arg(short, long, value_name = "FILE")]
+    out: PathBuf,
+    /// Rows like those the model will meet (CSV with a header; a column `label` is left out): ranges are taken from them
+    #[arg(long, value_name = "CSV")]
+    calibration: PathBuf,
+    /// Rows with a column `label` that the network has not seen: their accuracy goes into the container
+    #[arg(long, value_name = "CSV")]
+    heldout: Option<PathBuf>,
+    /// What the model shall be called [default: the name of the file]
+    #[arg(long)]
+    name: Option<String>,
+    /// Its licence, as an SPDX expression
+    #[arg(long, value_name = "SPDX", default_value = "NOASSERTION")]
+    licence: String,
+    /// Its version, in your own scheme
+    #[arg(long = "model-version", value_name = "TEXT", default_value = "1")]
+    version: String,
+    /// Names of the classes
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    labels: Vec<String>,
+    /// Fraction bits of the features [default: as many as leave room for four times the calibration rows]
+    #[arg(long, value_name = "BITS")]
+    input_bits: Option<u8>,
+    /// Bits of the activations; weights always have 8
+    #[arg(long, value_enum, default_value_t = Bits::Auto)]
+    precision: Bits,
+}
+
+/// Bits of the activations.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum Bits {
+    /// The fewest that keep the probabilities of the calibration rows within 0.01
+    Auto,
+    /// 8 everywhere
+    #[value(name = "8")]
+    Eight,
+    /// 16 for the features, 8 between layers
+    #[value(name = "16-8")]
+    Mixed,
+    /// 16 everywhere
+    #[value(name = "16")]
+    Sixteen,
+}
+
+impl From<Bits> for Precision {
+    fn from(bits: Bits) -> Precision {
+        let fixed = |features, hidden| Precision::Fixed(Widths { features, hidden });
+        match bits {
+            Bits::Auto => Precision::Auto { tolerance: 0.01 },
+            Bits::Eight => fixed(Width::Eight, Width::Eight),
+            Bits::Mixed => fixed(Width::Sixteen, Width::Eight),
+            Bits::Sixteen => fixed(Width::Sixteen, Width::Sixteen),
+        }
+    }
+}
+
+/// A network that was just imported.
+#[derive(Serialize, Debug)]
+pub struct ModelReport {
+    /// Where the container is.
+    pub file: PathBuf,
+    /// Its id.
+    pub model: String,
+    /// Bytes of the container.
+    pub bytes: usize,
+    /// Features of a row.
+    pub features: usize,
+    /// Fraction bits of the features.
+    pub input_fraction_bits: u8,
+    /// Rows of calibration, and in how many of them the class is that of the float original.
+    pub calibration_rows: usize,
+    /// See `calibration_rows`.
+    pub calibration_same_class: usize,
+    /// Layers of weights.
+    pub layers: Vec<LayerLine>,
+    /// Accuracy on rows that neither model has seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heldout: Option<HeldoutLine>,
+    #[serde(skip)]
+    text: String,
+}
+
+/// A layer of weights.
+#[derive(Serialize, Debug)]
+pub struct LayerLine {
+    name: String,
+    inputs: u32,
+    outputs: u32,
+    accumulator: &'static str,
+    proven_peak: u64,
+}
+
+/// Accuracy on rows with known classes.
+#[derive(Serialize, Debug)]
+pub struct HeldoutLine {
+    rows: usize,
+    float_right: usize,
+    model_right: usize,
+    different: usize,
+}
+
+impl ModelReport {
+    /// Shows what an import did.
+    #[must_use]
+    pub fn new(file: PathBuf, report: &ImportReport) -> ModelReport {
+        ModelReport {
+            file,
+            model: report.id.to_string(),
+            bytes: report.container_bytes,
+            features: report.features,
+            input_fraction_bits: report.input_fraction_bits,
+            calibration_rows: report.calibration.rows,
+            calibration_same_class: report.calibration.same_class,
+            layers: report
+                .layers
+                .iter()
+                .map(|layer| LayerLine {
+                    name: layer.name.clone(),
+                    inputs: layer.inputs,
+                    outputs: layer.outputs,
+                    accumulator: layer.accumulator.name(),
+                    proven_peak: layer.peak,
+                })
+                .collect(),
+            heldout: report.heldout.map(|heldout| HeldoutLine {
+                rows: heldout.rows,
+                float_right: heldout.float_right,
+                model_right: heldout.integer_right,
+                different: heldout.different,
+            }),
+            text: report.to_string(),
+        }
+    }
+}
+
+impl Report for ModelReport {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{}", self.text)?;
+        writeln!(out, "written to {}", self.file.display())
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A file cannot be read or written, or the network cannot be imported: the node and the operator are named.
+pub fn run(context: &Context, arguments: &ImportArgs) -> Result<ModelReport, CliError> {
+    let stem = || arguments.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let options = ImportOptions {
+        version: arguments.version.clone(),
+        labels: arguments.labels.clone(),
+        calibration: read_table(&arguments.calibration)?.rows,
+        heldout: arguments.heldout.as_deref().map(read_table).transpose()?,
+        input_fraction_bits: arguments.input_bits,
+        precision: arguments.precision.into(),
+        ..ImportOptions::new(&arguments.name.clone().unwrap_or_else(stem), &arguments.licence)
+    };
+    let bar = context.output.spinner("importing");
+    let imported = import(&arguments.file, &options);
+    bar.finish_and_clear();
+    let Imported { container, report } = imported?;
+    write_new(&arguments.out, &container)?;
+    Ok(ModelReport::new(arguments.out.clone(), &report))
+}
+
+/// Imports an ONNX file.
+///
+/// # Errors
+/// It cannot be read or imported.
+pub fn import(file: &Path, options: &ImportOptions) -> Result<Imported, CliError> {
+    let bytes = std::fs::read(file).map_err(|error| CliError::io("read", file, error))?;
+    import_onnx(&bytes, options).map_err(|error| CliError::import(file, error))
+}
+
+/// Reads rows of features from a CSV file.
+///
+/// # Errors
+/// It cannot be read, or is no such table.
+pub fn read_table(path: &Path) -> Result<Table, CliError> {
+    let file = std::fs::File::open(path).map_err(|error| CliError::io("read", path, error))?;
+    let table = Table::read_csv(file).map_err(|error| CliError::import(path, error))?;
+    if table.rows.is_empty() {
+        return Err(CliError::import(path, ImportError::Table("it has no rows".to_owned())));
+    }
+    Ok(table)
+}
+
+/// Writes a file that does not exist yet, whole or not at all.
+///
+/// # Errors
+/// It exists, or cannot be written.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|error| CliError::io("create", path, error))?;
+    file.write_all(bytes)
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(|error| CliError::io("write", path, error))?;
+    file.persist_noclobber(path).map_err(|error| CliError::io("create", path, error.error))?;
+    Ok(())
+}

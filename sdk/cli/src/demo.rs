@@ -1,0 +1,178 @@
+//! The main job in one go: a contract that screens patients with a neural network, on a chain that lasts.
+//!
+//! ```text
+//!  examples/screening --build--> wasm -----------------------------+
+//!  screening.onnx, calibration.csv --import--> container --chunks--+--> chain directory: deploy
+//!  heldout.csv --114 signed transactions, 10 a block--------------------> decisions, events, receipts
+//!                                                                             |
+//!  close, open again, replay from the genesis: every level x every number of threads, every bit equal
+//! ```
+//!
+//! Key, block times and order are fixed: the same code and the same container give the same chain.
+
+mod decisions;
+mod example;
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use noema_chain::{Address, Chain, Genesis, KeyPair};
+use noema_import::{FloatModel, ImportOptions, Prediction, Table};
+use noema_model::Model;
+use noema_tensor::Level;
+use serde_json::json;
+
+pub use decisions::Decision;
+pub use example::ExampleFiles;
+pub use report::{Accuracy, DemoReport, DifferentRow, GasLine};
+
+use crate::arguments::{self, KernelArgs, SenderArgs};
+use crate::commands::init::refuse_other_files;
+use crate::commands::model::{add, import};
+use crate::commands::{build, deploy, replay};
+use crate::interface::Interface;
+use crate::session::{self, Clock, Sender};
+use crate::{CliError, Output};
+
+/// The key of the clinic. It is no secret, so that everybody's demo is the same chain.
+const CLINIC: [u8; 32] = [42; 32];
+/// Time of block 0, milliseconds since 1970: 1 January 2026.
+const START_MS: u64 = 1_767_225_600_000;
+/// Time between blocks.
+const BLOCK_MS: u64 = 1_000;
+/// What the clinic has, and what it pays for a unit of gas.
+const BALANCE: u128 = 1_000_000_000_000_000_000;
+const GAS_PRICE: u64 = 1;
+/// Most gas of a transaction: a second of the reference machine.
+const GAS_LIMIT: u64 = 1_000_000_000_000;
+/// Chunks of the model in a block.
+const CHUNKS_PER_BLOCK: usize = 16;
+/// Where the data come from, for the manifest.
+const LICENCE: &str = "CC-BY-4.0";
+
+/// What the demo is to do.
+#[derive(Clone, Debug)]
+pub struct DemoOptions {
+    /// Where the chain shall be kept; without it, in a temporary directory that goes at the end.
+    pub dir: Option<PathBuf>,
+    /// Where the examples are; without it, in the repository.
+    pub examples: Option<PathBuf>,
+    /// Transactions in a block.
+    pub block_size: usize,
+    /// What executes the blocks.
+    pub kernels: KernelArgs,
+    /// What replays them: each level ..
+    pub levels: Vec<Level>,
+    /// .. with each number of threads.
+    pub threads: Vec<usize>,
+}
+
+/// Runs the demo. `closed` is called with the directory of the chain after it was closed and before it is opened again.
+///
+/// # Errors
+/// A step fails; or something differs, with the first differing block, transaction and field.
+pub fn run(output: Output, options: &DemoOptions, closed: &mut dyn FnMut(&Path)) -> Result<DemoReport, CliError> {
+    let Some(dir) = &options.dir else {
+        let temporary = tempfile::Builder::new().prefix("noema-demo-").tempdir();
+        let temporary = temporary.map_err(|error| CliError::io("create", &std::env::temp_dir(), error))?;
+        return match run_in(&temporary.path().join("chain"), output, options, closed) {
+            Err(CliError::Check { code, message, hint, details }) => {
+                // Whoever looks for the reason needs the chain.
+                let hint = format!("{hint}; the chain is kept in {}", temporary.keep().display());
+                Err(CliError::Check { code, message, hint, details })
+            }
+            result => result,
+        };
+    };
+    refuse_other_files(dir)?;
+    let mut report = run_in(dir, output, options, closed)?;
+    report.chain = Some(dir.clone());
+    Ok(report)
+}
+
+fn run_in(
+    dir: &Path,
+    output: Output,
+    options: &DemoOptions,
+    closed: &mut dyn FnMut(&Path),
+) -> Result<DemoReport, CliError> {
+    let files = ExampleFiles::find(options.examples.as_deref())?;
+    let built = build::compile(output, &files.contract, None)?;
+    output.say(&format!("contract  {} bytes of wasm, built from {}", built.wasm.len(), files.contract.display()));
+
+    let heldout = import::read_table(&files.heldout)?;
+    let (model, float) = models(output, &files, &heldout)?;
+    let mut chain = begin(dir, &options.kernels)?;
+    output.say(&format!("chain     {} in {}, opened", chain.genesis().chain_id, dir.display()));
+
+    let mut clinic = clinic(&chain)?;
+    let upload = add::upload(output, &mut chain, &mut clinic, &model, CHUNKS_PER_BLOCK)?;
+    output.say(&format!("upload    {} bytes in {} chunks", upload.bytes, upload.chunks));
+
+    let interface = Interface::of_wasm(&built.wasm).ok_or_else(|| Interface::missing(&files.contract.display()))?;
+    let input = interface.encode_init(&json!({ "model": upload.model }))?;
+    let deployed = deploy::deploy(&mut chain, &mut clinic, built.wasm, 0, 0, input)?;
+    output.say(&format!("deployed  contract {}", deployed.contract));
+    let contract = arguments::hash(&deployed.contract).map(Address).map_err(internal)?;
+
+    let decisions = decisions::send(
+        output,
+        &mut chain,
+        &mut clinic,
+        &decisions::Job {
+            interface: &interface,
+            contract,
+            model: &model,
+            rows: &heldout,
+            block_size: options.block_size,
+        },
+    )?;
+    decisions::compare_with_state(&chain, &interface, contract, &decisions)?;
+    let mut report = DemoReport::new(&chain, &upload, &deployed, &heldout, &float, &decisions);
+    output.say(&report.summary());
+
+    drop(chain);
+    closed(dir);
+    let chain = session::open_at(dir, &options.kernels)?;
+    output.say(&format!("closed and opened again at block {}; replaying from the genesis", chain.height()));
+    report.compare_with_reopened(&chain)?;
+    report.replay = Some(replay::replay(output, &chain, &options.levels, &options.threads)?);
+    Ok(report)
+}
+
+/// The network as the chain has it, and what the float original says about the rows.
+fn models(output: Output, files: &ExampleFiles, heldout: &Table) -> Result<(Model, Vec<Prediction>), CliError> {
+    let options = ImportOptions {
+        labels: vec!["benign".into(), "malignant".into()],
+        calibration: import::read_table(&files.calibration)?.rows,
+        heldout: Some(heldout.clone()),
+        ..ImportOptions::new("screening", LICENCE)
+    };
+    let bar = output.spinner("importing the network");
+    let imported = import::import(&files.onnx, &options)?;
+    bar.finish_and_clear();
+    output.say(&format!("model     {} bytes, id {}", imported.report.container_bytes, imported.report.id));
+    let model = Model::from_bytes(imported.container)
+        .map_err(|error| CliError::file(&files.onnx, format!("the imported model does not load: {error}"), ""))?;
+
+    let failed = |error| CliError::import(&files.onnx, error);
+    let bytes = std::fs::read(&files.onnx).map_err(|error| CliError::io("read", &files.onnx, error))?;
+    let float = FloatModel::from_onnx(&bytes).map_err(failed)?.predict(&heldout.rows).map_err(failed)?;
+    Ok((model, float))
+}
+
+fn begin(dir: &Path, kernels: &KernelArgs) -> Result<Chain, CliError> {
+    let mut genesis = Genesis::new("noema-demo", START_MS);
+    genesis.balances.insert(KeyPair::from_seed(CLINIC).address(), BALANCE);
+    Ok(Chain::init(dir, &genesis, &session::config(kernels))?)
+}
+
+fn clinic(chain: &Chain) -> Result<Sender, CliError> {
+    let arguments = SenderArgs { key: None, gas_limit: GAS_LIMIT, gas_price: GAS_PRICE, nonce: None, time_ms: None };
+    Ok(Sender::with_key(KeyPair::from_seed(CLINIC), chain, &arguments)?.with_clock(Clock::Step(BLOCK_MS)))
+}
+
+/// Something that this program itself made and that does not read back.
+fn internal(problem: String) -> CliError {
+    CliError::argument("demo", problem, "this is a mistake in the program: please report it")
+}
