@@ -66,7 +66,7 @@ fn value(kind: Kind, cursor: &mut Cursor<'_>) -> Value {
         Kind::u64 => Value::U64(u64::from_le_bytes(cursor.array())),
         Kind::i64 => Value::I64(i64::from_le_bytes(cursor.array())),
         // Small numbers are the meaningful ones.
-        _ if cursor.byte() % 4 != 0 => Value::U32(u32::from(cursor.byte())),
+        _ if !cursor.byte().is_multiple_of(4) => Value::U32(u32::from(cursor.byte())),
         _ => Value::U32(u32::from_le_bytes(cursor.array())),
     }
 }

@@ -2,7 +2,7 @@
 //! all contenders taking turns in one process.
 //!
 //! `RAYON_NUM_THREADS=1 cargo run --release -p noema-tensor --example kernel_speed [LEVEL..]`
-#![allow(clippy::disallowed_types, reason = "it measures time")]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "it measures time")]
 #![allow(clippy::cast_precision_loss, reason = "it prints ratios")]
 
 use std::{hint::black_box, time::Instant};
