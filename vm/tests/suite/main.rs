@@ -6,6 +6,7 @@ mod code;
 mod golden;
 mod hostile;
 mod machine;
+mod models;
 mod stack;
 mod storage;
 mod world;

@@ -37,6 +37,8 @@ const PRELUDE: &str = r#"
   (import "tensor" "create" (func $tensor (param i32 i32 i32 i32 i32) (result i64)))
   (import "tensor" "read" (func $tensor_read (param i32 i32 i32) (result i64)))
   (import "tensor" "drop" (func $tensor_drop (param i32) (result i64)))
+  (import "model" "open" (func $open (param i32) (result i64)))
+  (import "model" "run" (func $run (param i32 i32 i32 i32 i32) (result i64)))
   (memory (export "memory") 1)
 "#;
 
