@@ -63,6 +63,18 @@ pub struct Limits {
     pub nesting: u64,
     /// Targets of one `br_table`, the default not counted.
     pub br_table_targets: u64,
+    /// Metering blocks of one function.
+    pub metering_blocks: u64,
+    /// Metering blocks times locals of one function: a compiler may need a value for each pair.
+    pub local_blocks: u64,
+    /// Loops times locals of one function.
+    pub local_loops: u64,
+    /// Nesting of loops.
+    pub loop_nesting: u64,
+    /// Values that the control operators of one function pass on.
+    pub control_values: u64,
+    /// Arguments and results of all calls of one function.
+    pub call_values: u64,
     /// Price of one metering block.
     pub block_price: u64,
 }
@@ -74,8 +86,10 @@ pub struct Prices {
     pub message: u64,
     /// Every byte of its payload (input, code, chunk, proof).
     pub message_byte: u64,
-    /// Admitting, instrumenting, compiling and storing code, by byte of the module.
+    /// Admitting, instrumenting and storing code, by byte of the module.
     pub deploy_byte: u64,
+    /// Compiling code.
+    pub compile: CompilePrices,
     /// Finding the contract of a message and entering it.
     pub load: u64,
     /// Loading its code, by byte. Calls from contracts pay it as the work of `call.contract`.
@@ -106,6 +120,33 @@ pub struct Prices {
     pub model_finish: u64,
     /// Every byte of the finished model: reading it, checking its root and its certificate, packing it.
     pub model_finish_byte: u64,
+}
+
+/// What compiling costs, by what takes compilers time. Charged after admission has counted, before the compiler runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompilePrices {
+    /// Every byte of a body.
+    pub body_byte: u64,
+    /// Every function type.
+    pub ty: u64,
+    /// Every parameter and result of a function type.
+    pub type_value: u64,
+    /// Every function.
+    pub function: u64,
+    /// Every function that an element segment or an export names, again.
+    pub reference: u64,
+    /// Every metering block.
+    pub block: u64,
+    /// Every value that a control operator passes on.
+    pub control_value: u64,
+    /// Every target of a branch table.
+    pub target: u64,
+    /// Every argument and result of a call.
+    pub call_value: u64,
+    /// Every metering block times every local of its function.
+    pub local_block: u64,
+    /// Every loop times every local of its function.
+    pub local_loop: u64,
 }
 
 /// Sizes of the machine.
@@ -142,8 +183,8 @@ const V1: Rules = Rules {
         code_bytes: 1024 * 1024,
         instrumented_bytes: 8 * 1024 * 1024,
         types: 4096,
-        params: 128,
-        results: 16,
+        params: 64,
+        results: 8,
         imports: 256,
         functions: 16_384,
         tables: 4,
@@ -156,17 +197,36 @@ const V1: Rules = Rules {
         segment_elements: 65_536,
         data_segments: 4096,
         body_bytes: 256 * 1024,
-        locals: 4096,
+        locals: 2048,
         total_locals: 262_144,
         blocks: 16_384,
         nesting: 1024,
-        br_table_targets: 4096,
+        br_table_targets: 1024,
+        metering_blocks: 4096,
+        local_blocks: 1 << 20,
+        local_loops: 1 << 16,
+        loop_nesting: 64,
+        control_values: 1 << 17,
+        call_values: 1 << 17,
         block_price: 1 << 40,
     },
     prices: Prices {
         message: 20_000_000,
         message_byte: 1_000,
-        deploy_byte: 2_000_000,
+        deploy_byte: 500_000,
+        compile: CompilePrices {
+            body_byte: 3_000_000,
+            ty: 100_000_000,
+            type_value: 15_000_000,
+            function: 200_000_000,
+            reference: 150_000_000,
+            block: 90_000_000,
+            control_value: 25_000_000,
+            target: 4_000_000,
+            call_value: 5_000_000,
+            local_block: 1_000_000,
+            local_loop: 10_000_000,
+        },
         load: 20_000_000,
         load_byte: 10,
         instantiate: 10_000_000,

@@ -2,6 +2,7 @@
 
 use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, ValidatorResources};
 
+use super::shape::Shape;
 use super::{AdmissionError, check_in};
 use crate::instrument::operator_price;
 use crate::rules::Rules;
@@ -12,6 +13,8 @@ pub(super) struct Measure {
     pub(super) locals: u64,
     /// Price of a frame, in stack units.
     pub(super) frame_units: u64,
+    /// Price of compiling it.
+    pub(super) compile_gas: u64,
 }
 
 /// Units of 8 bytes that a value takes on the logical stack. An operand of unknown type, which only dead code has,
@@ -41,31 +44,24 @@ pub(super) fn measure(
     let local_units: u64 = (0..validator.len_locals()).map(|index| units(validator.get_local_type(index))).sum();
 
     let mut heights = Heights::default();
-    let mut blocks: u64 = 0;
+    let mut shape = Shape::new(function, locals, limits);
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
         if operator_price(&operator).is_none() {
             return Err(AdmissionError::Operator { operator: name_of(&operator), function, offset });
         }
-        match &operator {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
-                blocks += 1;
-                check_in(function, "blocks", blocks, limits.blocks)?;
-                // The validator counts the function itself as one; the new block takes its place in the count.
-                check_in(function, "nested blocks", validator.control_stack_height(), limits.nesting)?;
-            }
-            Operator::BrTable { targets } => {
-                check_in(function, "branch table targets", targets.len(), limits.br_table_targets)?;
-            }
-            _ => {}
-        }
-        let popped = operator.operator_arity(validator).map_or(u32::MAX, |(popped, _)| popped);
+        let arity = operator.operator_arity(validator);
         validator.op(offset, &operator)?;
-        heights.step(validator, popped);
+        heights.step(validator, arity.map_or(u32::MAX, |(popped, _)| popped));
+        shape.step(&operator, arity)?;
     }
     operators.finish()?;
-    Ok(Measure { locals, frame_units: rules.machine.frame_units + local_units + heights.largest })
+    Ok(Measure {
+        locals,
+        frame_units: rules.machine.frame_units + local_units + heights.largest,
+        compile_gas: shape.gas(&rules.prices.compile, body.as_bytes().len()),
+    })
 }
 
 /// The operator without its immediates.

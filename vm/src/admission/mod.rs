@@ -4,7 +4,8 @@
 //! ```text
 //! bytes -> features.rs  allow-list of proposals, given to the validator
 //!       -> module.rs    sections: limits, imports, memory, exports, price of an instance
-//!       -> body.rs      functions: validation, limits, frame price
+//!       -> body.rs      functions: validation, frame price
+//!       -> shape.rs     functions: what compiling them takes, limits and price
 //!       -> instrument   charges and checks woven in; its size is limited too
 //!       -> Admitted
 //! ```
@@ -13,6 +14,7 @@ mod body;
 mod error;
 mod features;
 mod module;
+mod shape;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +34,8 @@ pub struct Admitted {
     pub instrumented: Vec<u8>,
     /// Gas of a new instance of it.
     pub instantiate_gas: u64,
+    /// Gas of compiling it.
+    pub compile_gas: u64,
     /// Which entry points it exports.
     pub entry_points: EntryPoints,
     /// Price of the frame of each function that is not imported, in stack units.
@@ -73,6 +77,7 @@ pub fn admit(version: ProtocolVersion, wasm: &[u8]) -> Result<Admitted, Admissio
         version,
         instrumented,
         instantiate_gas: facts.instantiate_gas,
+        compile_gas: facts.compile_gas,
         entry_points: facts.entry_points,
         frame_units: facts.frame_units,
     })

@@ -14,6 +14,7 @@ use crate::rules::Rules;
 pub(super) struct Facts {
     pub(super) entry_points: EntryPoints,
     pub(super) instantiate_gas: u64,
+    pub(super) compile_gas: u64,
     pub(super) frame_units: Vec<u64>,
 }
 
@@ -55,6 +56,7 @@ struct Module<'r> {
     exports_memory: bool,
     entry_points: EntryPoints,
     instantiate_gas: u64,
+    compile_gas: u64,
     segment_elements: u64,
     total_locals: u64,
     frame_units: Vec<u64>,
@@ -72,6 +74,7 @@ impl<'r> Module<'r> {
             exports_memory: false,
             entry_points: EntryPoints::default(),
             instantiate_gas: rules.prices.instantiate,
+            compile_gas: 0,
             segment_elements: 0,
             total_locals: 0,
             frame_units: Vec::new(),
@@ -158,6 +161,7 @@ impl<'r> Module<'r> {
                     };
                     self.segment_elements = self.segment_elements.saturating_add(u64::from(count));
                     check("elements in segments", self.segment_elements, self.rules.limits.segment_elements)?;
+                    self.add_compile_gas(u64::from(count), self.rules.prices.compile.reference);
                     if matches!(element.kind, ElementKind::Active { .. }) {
                         self.add_gas(u64::from(count), self.rules.prices.instantiate_element);
                     }
@@ -181,12 +185,20 @@ impl<'r> Module<'r> {
         self.instantiate_gas = self.instantiate_gas.saturating_add(amount.saturating_mul(price));
     }
 
+    fn add_compile_gas(&mut self, amount: u64, price: u64) {
+        self.compile_gas = self.compile_gas.saturating_add(amount.saturating_mul(price));
+    }
+
     fn one_type(&mut self, inner: CompositeInnerType) -> Result<(), AdmissionError> {
         let CompositeInnerType::Func(function) = inner else {
             return Err(AdmissionError::Invalid { offset: 0, reason: "a type that is no function type".into() });
         };
         check("parameters of a type", function.params().len(), self.rules.limits.params)?;
         check("results of a type", function.results().len(), self.rules.limits.results)?;
+        let prices = &self.rules.prices.compile;
+        let values = u64::try_from(function.params().len() + function.results().len()).unwrap_or(u64::MAX);
+        self.add_compile_gas(1, prices.ty);
+        self.add_compile_gas(values, prices.type_value);
         self.types.push(function);
         check("types", self.types.len(), self.rules.limits.types)
     }
@@ -215,6 +227,7 @@ impl<'r> Module<'r> {
     fn export(&mut self, name: &str, kind: ExternalKind, index: u32) -> Result<(), AdmissionError> {
         let refuse = |reason| Err(AdmissionError::Export { name: name.to_owned(), reason });
         check("bytes of an export name", name.len(), self.rules.limits.export_name_bytes)?;
+        self.add_compile_gas(1, self.rules.prices.compile.reference);
         if name.starts_with(RESERVED_PREFIX) {
             return refuse("names that begin like this are reserved");
         }
@@ -253,6 +266,7 @@ impl<'r> Module<'r> {
     fn body(&mut self, function: u32, measure: body::Measure) -> Result<(), AdmissionError> {
         self.total_locals = self.total_locals.saturating_add(measure.locals);
         super::check_in(function, "locals up to here", self.total_locals, self.rules.limits.total_locals)?;
+        self.add_compile_gas(measure.compile_gas, 1);
         self.frame_units.push(measure.frame_units);
         Ok(())
     }
@@ -267,6 +281,7 @@ impl<'r> Module<'r> {
         Ok(Facts {
             entry_points: self.entry_points,
             instantiate_gas: self.instantiate_gas,
+            compile_gas: self.compile_gas,
             frame_units: self.frame_units,
         })
     }

@@ -232,6 +232,44 @@ fn sizes_of_functions_are_limited() {
         // The last one is the default.
         function(format!("(br_table {} (local.get 0))", repeat(count + 1, "0 ")))
     });
+    limited("metering blocks", limits.metering_blocks, |count| {
+        // The first one begins with the function.
+        function(repeat(count - 1, "(br_if 0 (local.get 0))"))
+    });
+    limited("metering blocks times locals", limits.local_blocks, |product| {
+        // With as many locals as there may be, the number of metering blocks that is left, rounded up.
+        let locals = limits.locals;
+        let blocks = product.div_ceil(locals);
+        function(format!("(local {}) {}", repeat(locals - 1, "i32 "), repeat(blocks - 1, "(br_if 0 (local.get 0))")))
+    });
+    limited("loops times locals", limits.local_loops, |product| {
+        let loops = product.div_ceil(limits.locals);
+        function(format!("(local {}) {}", repeat(limits.locals - 1, "i32 "), repeat(loops, "(loop)")))
+    });
+    limited("nested loops", limits.loop_nesting, |count| function(repeat(count, "(loop ") + &repeat(count, ")")));
+    limited("arguments and results of calls", limits.call_values, |count| {
+        let one = "(drop (call $f (local.get 0)))";
+        let odd = if count % 2 == 1 { "(call $g (local.get 0))" } else { "" };
+        let calls = repeat(count / 2 / 4, one);
+        // Spread over four values a call, so that the body stays short enough.
+        with_memory(&format!(
+            "(func $f (param i32 i32 i32 i32) (result i32 i32 i32 i32) unreachable) (func $g (param i32))
+             (func (param i32) (local.get 0) (local.get 0) (local.get 0) (local.get 0) {} drop drop drop drop {odd})",
+            repeat(calls.matches("call").count() as u64, "(call $f)")
+        ))
+    });
+    limited("values passed on by control operators", limits.control_values, |count| {
+        // Eight go in and eight come out at `block` and `end`: 8 + 8 + 8 + 8. The function's own `end` passes none.
+        let blocks = repeat(count / 32, "(block (type $t))");
+        let rest = count % 32;
+        with_memory(&format!(
+            "(type $t (func (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32 i32 i32 i32 i32 i32 i32 i32)))
+             (func (param i32) {} {blocks} {} {})",
+            repeat(8, "(local.get 0)"),
+            repeat(8, "drop "),
+            repeat(rest, "(if (local.get 0) (then))")
+        ))
+    });
     // Size of the locals (one byte), and `end`.
     limited("bytes of body", limits.body_bytes, |count| function(repeat(count - 2, "nop ")));
     let functions = limits.total_locals / limits.locals;
@@ -256,17 +294,15 @@ fn code_is_limited_before_and_after_instrumentation() {
     let big = usize::try_from(limits.code_bytes).unwrap() + 1;
     let error = admit(ProtocolVersion::V1, &vec![0; big]).unwrap_err();
     assert!(matches!(error, AdmissionError::Limit { what: "bytes of code", .. }), "{error}");
-    // Small code that grows most: every second operator begins a metering block.
-    let body = repeat(limits.body_bytes / 4 - 1, "(br_if 0 (i32.const 0))");
-    let module = with_memory(&format!("(func {body})").repeat(3));
-    let source = wat::parse_str(&module).unwrap();
-    match admit(ProtocolVersion::V1, &source) {
-        Ok(admitted) => assert!(admitted.instrumented.len() as u64 <= limits.instrumented_bytes),
-        Err(error) => {
-            assert!(matches!(error, AdmissionError::Limit { what: "bytes of instrumented code", .. }), "{error}");
-        }
-    }
-    assert!(source.len() as u64 <= limits.code_bytes);
+    // What grows most: operators of one byte, each of which ends a metering block.
+    let body = repeat(limits.metering_blocks - 1, "return ");
+    let source = |functions: u64| wat::parse_str(with_memory(&repeat(functions, &format!("(func {body})")))).unwrap();
+    let one = admit(ProtocolVersion::V1, &source(1)).unwrap().instrumented.len();
+    let too_many = limits.instrumented_bytes / u64::try_from(one).unwrap() + 1;
+    assert!(source(too_many).len() <= usize::try_from(limits.code_bytes).unwrap());
+    let error = admit(ProtocolVersion::V1, &source(too_many)).unwrap_err();
+    assert!(matches!(error, AdmissionError::Limit { what: "bytes of instrumented code", .. }), "{error}");
+    admit(ProtocolVersion::V1, &source(too_many - 2)).unwrap();
 }
 
 #[test]

@@ -12,6 +12,8 @@ pub(crate) struct Compiled {
     pub(crate) pre: InstancePre<Frame>,
     /// Gas of a new instance.
     pub(crate) instantiate_gas: u64,
+    /// Gas of compiling it.
+    pub(crate) compile_gas: u64,
     pub(crate) gas: ModuleExport,
     pub(crate) room: ModuleExport,
     pub(crate) least_room: ModuleExport,
@@ -42,6 +44,7 @@ impl Compiled {
         let code_bytes = image.end.addr().saturating_sub(image.start.addr());
         Ok(Compiled {
             instantiate_gas: admitted.instantiate_gas,
+            compile_gas: admitted.compile_gas,
             gas: export(GAS)?,
             room: export(ROOM)?,
             least_room: export(LEAST_ROOM)?,

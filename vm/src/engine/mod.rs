@@ -25,8 +25,11 @@ use crate::VmError;
 use crate::execute::Frame;
 use crate::rules::Machine;
 
-/// Native stack that WebAssembly code of one instance may use: 32 times the whole logical stack, where the largest
-/// ratio that has been measured is below 4. Its end is never a verdict.
+/// Native bytes that are there for each logical one. Frames of hostile code have been measured at less than an eighth
+/// of it (`instrument/tests/native.rs`).
+pub(crate) const NATIVE_PER_LOGICAL: u64 = 32;
+/// Native stack that WebAssembly code of one instance may use: enough for the whole logical stack. Its end is never a
+/// verdict.
 const MAX_WASM_STACK: usize = 32 * 1024 * 1024;
 /// Native stack for everything that is not WebAssembly: the compiler, host functions, nested calls.
 const HOST_STACK: usize = 64 * 1024 * 1024;
@@ -76,7 +79,7 @@ fn slots(concurrent: u32) -> u32 {
 
 /// The whole configuration. What is not set here is wasmtime's default, and no default may change a receipt: features
 /// are decided by admission, which has seen the module before.
-fn config(machine: &Machine, concurrent: u32) -> Config {
+pub(crate) fn config(machine: &Machine, concurrent: u32) -> Config {
     let slots = slots(concurrent);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(slots)

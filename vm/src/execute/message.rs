@@ -8,7 +8,7 @@ use noema_host::{CallInfo, CallKind, GasClass, Stop};
 
 use super::frame::{self, End, Task};
 use super::transaction::{Transaction, TransferRefused, charge, load_gas};
-use super::{Core, NotCompiled, Outcome, models};
+use super::{Core, Outcome, models};
 use crate::layout::{self, ContractRecord};
 use crate::message::{Action, Address, BlockContext, MAX_GAS, Message, code_hash};
 use crate::receipt::{Receipt, ReceiptStatus, Rejection, write_hash};
@@ -16,7 +16,7 @@ use crate::rules::Rules;
 use crate::{VmError, engine::Compiled};
 
 /// Why a message does not go on.
-pub(super) enum Halt {
+pub(crate) enum Halt {
     /// The limit does not pay for the next step.
     OutOfGas,
     /// Refused, with what a person may want to know.
@@ -190,13 +190,8 @@ impl<'m> Run<'m> {
         let code_len = u64::try_from(code.len()).unwrap_or(u64::MAX);
         // By size, before anything looks at the code.
         self.take(GasClass::Code, self.rules.prices.deploy_byte.saturating_mul(code_len))?;
-        let module = match self.core.compile(self.block.version, &hash, code) {
-            Ok(module) => module,
-            Err(NotCompiled::Inadmissible(error)) => {
-                return Err(Halt::Rejected(Rejection::Inadmissible, error.to_string()));
-            }
-            Err(NotCompiled::Failed(error)) => return Err(error.into()),
-        };
+        let core = Arc::clone(self.core);
+        let module = core.compile(self.block.version, &hash, code, |gas| self.take(GasClass::Code, gas))?;
         let code_key = layout::code_key(&hash);
         if self.tx.get(&code_key)?.is_none() {
             self.tx.journal.set(code_key, Some(code.to_vec()));

@@ -25,12 +25,13 @@ use noema_state::{StateView, WriteSet};
 use noema_tensor::Kernels;
 
 pub(crate) use frame::Frame;
+use message::Halt;
 pub use message::intrinsic_gas;
 
 use crate::admission::{AdmissionError, Admitted, admit};
 use crate::engine::{self, Compiled, Key, Machinery, ModuleCache, Stacks};
 use crate::rules::Rules;
-use crate::{Address, BlockContext, Message, Receipt, VmError, layout};
+use crate::{Address, BlockContext, Message, Receipt, Rejection, VmError, layout};
 
 /// What a [`Vm`] is made of.
 #[derive(Clone)]
@@ -157,12 +158,6 @@ impl std::fmt::Debug for Vm {
     }
 }
 
-/// Why code that is to be deployed was not compiled.
-pub(crate) enum NotCompiled {
-    Inadmissible(AdmissionError),
-    Failed(VmError),
-}
-
 impl Core {
     /// The compiled code of a contract that exists.
     pub(crate) fn load(&self, version: ProtocolVersion, code_hash: &[u8; 32]) -> Result<Arc<Compiled>, VmError> {
@@ -181,20 +176,30 @@ impl Core {
         )
     }
 
-    /// Compiles code that is to be deployed, if the version admits it.
+    /// Compiles code that is to be deployed, if the version admits it and `pay` can pay what compiling costs. That is
+    /// asked for whether or not the code is in the cache.
     pub(crate) fn compile(
         &self,
         version: ProtocolVersion,
         code_hash: &[u8; 32],
         code: &[u8],
-    ) -> Result<Arc<Compiled>, NotCompiled> {
-        self.modules.get_or_make(
+        mut pay: impl FnMut(u64) -> Result<(), Halt>,
+    ) -> Result<Arc<Compiled>, Halt> {
+        let mut paid = false;
+        let module = self.modules.get_or_make(
             Key { version, code_hash: *code_hash },
             |compiled| compiled.bytes,
             || {
-                let admitted: Admitted = admit(version, code).map_err(NotCompiled::Inadmissible)?;
-                self.machinery.compile(admitted).map_err(NotCompiled::Failed)
+                let admitted =
+                    admit(version, code).map_err(|error| Halt::Rejected(Rejection::Inadmissible, error.to_string()))?;
+                pay(admitted.compile_gas)?;
+                paid = true;
+                Ok::<_, Halt>(self.machinery.compile(admitted)?)
             },
-        )
+        )?;
+        if !paid {
+            pay(module.compile_gas)?;
+        }
+        Ok(module)
     }
 }

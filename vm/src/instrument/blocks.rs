@@ -8,7 +8,7 @@ use wasmparser::Operator;
 /// behind the `end` of a `block` that some branch in the body names, and behind `br`, `br_table`, `return` and
 /// `unreachable` (where only dead code can follow).
 #[derive(Default)]
-pub(super) struct Blocks {
+pub(crate) struct Blocks {
     /// Open blocks, innermost last; the function itself is not among them.
     open: Vec<Open>,
 }
@@ -33,7 +33,7 @@ impl Blocks {
     }
 
     /// Goes over an operator. Returns whether a new metering block begins behind it.
-    pub(super) fn step(&mut self, operator: &Operator<'_>) -> bool {
+    pub(crate) fn step(&mut self, operator: &Operator<'_>) -> bool {
         match operator {
             Operator::Block { .. } => {
                 self.open.push(Open { kind: Kind::Block, named: false });

@@ -34,6 +34,7 @@ use wasm_encoder::{
 };
 use wasmparser::{CompositeInnerType, FuncType, FunctionBody, Parser, Payload};
 
+pub(crate) use blocks::Blocks;
 pub(crate) use operators::operator_price;
 
 use crate::AdmissionError;

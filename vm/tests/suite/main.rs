@@ -5,6 +5,7 @@ mod calls;
 mod code;
 mod golden;
 mod hostile;
+mod largest;
 mod machine;
 mod models;
 mod stack;

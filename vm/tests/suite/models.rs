@@ -236,8 +236,7 @@ fn a_node_without_the_bytes_stops() {
     // The same state on a node that has lost its models.
     let empty = Vm::new(VmConfig { models: Arc::new(MemoryModelStore::new()), ..config() }).unwrap();
     world.vm = Arc::new(empty);
-    let message =
-        Message { sender: ALICE, value: 0, gas_limit: GAS, action: Action::Call { contract, input: vec![] } };
+    let message = Message { sender: ALICE, value: 0, gas_limit: GAS, action: Action::Call { contract, input: vec![] } };
     let error = world.try_execute(&message).unwrap_err();
     assert!(matches!(error, VmError::Model { id, .. } if id == upload.id), "{error}");
 }

@@ -32,18 +32,18 @@ fn endless() -> Vec<(&'static str, Vec<u8>)> {
             module(&format!(
                 r#"(func $f (param i64) (local {}) (local.set 1 (v128.const i64x2 1 2)) (call $f (local.get 0)) (local.set 2 (local.get 1)))
                    (func (export "call") (call $f (i64.const 0)))"#,
-                many("v128", 4000)
+                many("v128", 2000)
             )),
         ),
         (
             "many parameters and results",
             module(&format!(
                 "(func $f (param {}) (result {}) (call $f {})) (func (export \"call\") (call $f {}) {})",
-                many("i64", 128),
-                many("i64", 16),
-                (0..128).map(|index| format!("(local.get {index})")).collect::<String>(),
-                many("(i64.const 1)", 128),
-                many("drop", 16),
+                many("i64", 64),
+                many("i64", 8),
+                (0..64).map(|index| format!("(local.get {index})")).collect::<String>(),
+                many("(i64.const 1)", 64),
+                many("drop", 8),
             )),
         ),
         (

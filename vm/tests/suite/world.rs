@@ -119,9 +119,13 @@ impl World {
 
     /// Deploys from Alice, without running anything that could fail.
     pub(crate) fn deploy(&mut self, code: &[u8]) -> Address {
+        self.deploy_with(code, GAS)
+    }
+
+    pub(crate) fn deploy_with(&mut self, code: &[u8], gas_limit: u64) -> Address {
         self.salt += 1;
         let action = Action::Deploy { code: code.to_vec(), salt: self.salt, input: vec![] };
-        let outcome = self.send(ALICE, 0, GAS, action);
+        let outcome = self.send(ALICE, 0, gas_limit, action);
         assert_eq!(outcome.receipt.status, ReceiptStatus::Success, "{:?}", outcome.diagnostic);
         Address::of_contract(ALICE, self.salt, &code_hash(code))
     }

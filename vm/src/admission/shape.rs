@@ -1,0 +1,125 @@
+//! What makes a body expensive to compile: counted, limited and priced before any compiler sees it. Compilers that
+//! optimise are not linear in the length of a function, so several of the limits are products.
+
+use wasmparser::Operator;
+
+use super::{AdmissionError, check_in};
+use crate::instrument::Blocks;
+use crate::rules::{CompilePrices, Limits};
+
+/// The counts of one function.
+pub(super) struct Shape<'l> {
+    function: u32,
+    locals: u64,
+    limits: &'l Limits,
+    metering: Blocks,
+    /// Which of the open blocks are loops.
+    open: Vec<bool>,
+    open_loops: u64,
+    blocks: u64,
+    loops: u64,
+    metering_blocks: u64,
+    control_values: u64,
+    targets: u64,
+    call_values: u64,
+}
+
+impl<'l> Shape<'l> {
+    pub(super) fn new(function: u32, locals: u64, limits: &'l Limits) -> Shape<'l> {
+        Shape {
+            function,
+            locals,
+            limits,
+            metering: Blocks::default(),
+            open: Vec::new(),
+            open_loops: 0,
+            blocks: 0,
+            loops: 0,
+            metering_blocks: 1,
+            control_values: 0,
+            targets: 0,
+            call_values: 0,
+        }
+    }
+
+    /// Goes over a valid operator that pops and pushes this many values.
+    pub(super) fn step(&mut self, operator: &Operator<'_>, arity: Option<(u32, u32)>) -> Result<(), AdmissionError> {
+        let (popped, pushed) = arity.unwrap_or((0, 0));
+        let values = u64::from(popped) + u64::from(pushed);
+        match operator {
+            Operator::Block { .. } | Operator::If { .. } => {
+                self.begin(false)?;
+                self.pass_on(values)?;
+            }
+            Operator::Loop { .. } => {
+                self.begin(true)?;
+                self.pass_on(values)?;
+            }
+            Operator::Else | Operator::Br { .. } | Operator::BrIf { .. } => self.pass_on(values)?,
+            Operator::End => {
+                if self.open.pop() == Some(true) {
+                    self.open_loops -= 1;
+                }
+                self.pass_on(values)?;
+            }
+            Operator::BrTable { targets } => {
+                check_in(self.function, "branch table targets", targets.len(), self.limits.br_table_targets)?;
+                // Every target is passed all of them.
+                let count = u64::from(targets.len()) + 1;
+                self.targets += count;
+                self.pass_on(count.saturating_mul(values))?;
+            }
+            Operator::Call { .. } | Operator::CallIndirect { .. } => {
+                self.call_values += values;
+                self.check("arguments and results of calls", self.call_values, self.limits.call_values)?;
+            }
+            _ => {}
+        }
+        if self.metering.step(operator) {
+            self.metering_blocks += 1;
+            self.check("metering blocks", self.metering_blocks, self.limits.metering_blocks)?;
+            let product = self.metering_blocks.saturating_mul(self.locals);
+            self.check("metering blocks times locals", product, self.limits.local_blocks)?;
+        }
+        Ok(())
+    }
+
+    /// The price of compiling a body with these counts.
+    pub(super) fn gas(&self, prices: &CompilePrices, body_bytes: usize) -> u64 {
+        let amounts = [
+            (1, prices.function),
+            (u64::try_from(body_bytes).unwrap_or(u64::MAX), prices.body_byte),
+            (self.metering_blocks, prices.block),
+            (self.control_values, prices.control_value),
+            (self.targets, prices.target),
+            (self.call_values, prices.call_value),
+            (self.metering_blocks.saturating_mul(self.locals), prices.local_block),
+            (self.loops.saturating_mul(self.locals), prices.local_loop),
+        ];
+        amounts.into_iter().fold(0, |gas: u64, (amount, price)| gas.saturating_add(amount.saturating_mul(price)))
+    }
+
+    fn begin(&mut self, is_loop: bool) -> Result<(), AdmissionError> {
+        self.blocks += 1;
+        self.check("blocks", self.blocks, self.limits.blocks)?;
+        self.open.push(is_loop);
+        let nesting = u64::try_from(self.open.len()).unwrap_or(u64::MAX);
+        self.check("nested blocks", nesting, self.limits.nesting)?;
+        if is_loop {
+            self.loops += 1;
+            self.open_loops += 1;
+            self.check("nested loops", self.open_loops, self.limits.loop_nesting)?;
+            self.check("loops times locals", self.loops.saturating_mul(self.locals), self.limits.local_loops)?;
+        }
+        Ok(())
+    }
+
+    fn pass_on(&mut self, values: u64) -> Result<(), AdmissionError> {
+        self.control_values = self.control_values.saturating_add(values);
+        self.check("values passed on by control operators", self.control_values, self.limits.control_values)
+    }
+
+    fn check(&self, what: &'static str, found: u64, limit: u64) -> Result<(), AdmissionError> {
+        check_in(self.function, what, found, limit)
+    }
+}
