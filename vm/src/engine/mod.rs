@@ -28,9 +28,6 @@ use crate::rules::Machine;
 /// Native bytes that are there for each logical one. Frames of hostile code have been measured at less than an eighth
 /// of it (`instrument/tests/native.rs`).
 pub(crate) const NATIVE_PER_LOGICAL: u64 = 32;
-/// Native stack that WebAssembly code of one instance may use: enough for the whole logical stack. Its end is never a
-/// verdict.
-const MAX_WASM_STACK: usize = 32 * 1024 * 1024;
 /// Native stack for everything that is not WebAssembly: the compiler, host functions, nested calls.
 const HOST_STACK: usize = 64 * 1024 * 1024;
 /// Linear memory and tables that stay resident in a slot of the pool, and are set to zero by hand.
@@ -67,10 +64,16 @@ impl Machinery {
     }
 }
 
-/// Stacks for `concurrent` messages at a time.
-pub(crate) fn stacks(concurrent: u32) -> Stacks {
+/// Native stack that WebAssembly code of one instance may use: its share for the whole logical stack. Its end is never
+/// a verdict.
+fn max_wasm_stack(machine: &Machine) -> usize {
+    usize::try_from(machine.stack_units * 8 * NATIVE_PER_LOGICAL).expect("limited")
+}
+
+/// Stacks for `concurrent` messages at a time. Each instance may use what one may, counted from where it begins.
+pub(crate) fn stacks(machine: &Machine, concurrent: u32) -> Stacks {
     let nested = usize::try_from(MAX_CALL_DEPTH).expect("small");
-    Stacks::new(nested * MAX_WASM_STACK + HOST_STACK, concurrent)
+    Stacks::new(nested * max_wasm_stack(machine) + HOST_STACK, concurrent)
 }
 
 fn slots(concurrent: u32) -> u32 {
@@ -110,9 +113,9 @@ pub(crate) fn config(machine: &Machine, concurrent: u32) -> Config {
         .wasm_extended_const(false)
         .consume_fuel(false)
         .epoch_interruption(false)
-        .max_wasm_stack(MAX_WASM_STACK)
+        .max_wasm_stack(max_wasm_stack(machine))
         // Not used, but it must not be smaller.
-        .async_stack_size(MAX_WASM_STACK)
+        .async_stack_size(max_wasm_stack(machine))
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

@@ -28,7 +28,7 @@ pub(crate) use frame::Frame;
 use message::Halt;
 pub use message::intrinsic_gas;
 
-use crate::admission::{AdmissionError, Admitted, admit};
+use crate::admission::admit;
 use crate::engine::{self, Compiled, Key, Machinery, ModuleCache, Stacks};
 use crate::rules::Rules;
 use crate::{Address, BlockContext, Message, Receipt, Rejection, VmError, layout};
@@ -101,7 +101,7 @@ impl Vm {
             kernels: config.kernels,
             models: config.models,
         };
-        Ok(Vm { core: Arc::new(core), stacks: engine::stacks(concurrent) })
+        Ok(Vm { core: Arc::new(core), stacks: engine::stacks(machine, concurrent) })
     }
 
     /// Executes a message on a view of the state.

@@ -26,7 +26,7 @@ fn measure(wat: &str) -> (u64, u64) {
             0i64
         })
         .unwrap();
-    let mut at = |depth: i32| {
+    let at = |depth: i32| {
         let mut store = Store::new(&engine, (0, 0));
         let instance: Instance = linker.instantiate(&mut store, &module).unwrap();
         for name in [GAS, ROOM, LEAST_ROOM] {
