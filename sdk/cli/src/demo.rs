@@ -34,8 +34,8 @@ use crate::interface::Interface;
 use crate::session::{self, Clock, Sender};
 use crate::{CliError, Output};
 
-/// The key of the clinic. It is no secret, so that everybody's demo is the same chain.
-const CLINIC: [u8; 32] = [42; 32];
+/// The secret of the clinic's key. It is none, so that everybody's demo is the same chain.
+pub const CLINIC: [u8; 32] = [42; 32];
 /// Time of block 0, milliseconds since 1970: 1 January 2026.
 const START_MS: u64 = 1_767_225_600_000;
 /// Time between blocks.

@@ -8,6 +8,7 @@ use noema_chain::ChainError;
 use noema_import::ImportError;
 use noema_model::ModelStoreError;
 use noema_state::StoreError;
+use noema_state::root::RootError;
 use noema_tensor::KernelError;
 use noema_vm::{AdmissionError, VmError};
 use serde_json::{Value, json};
@@ -200,10 +201,7 @@ impl From<StoreError> for CliError {
 fn store_error(error: &ChainError) -> Option<&StoreError> {
     match error {
         ChainError::Store(error) | ChainError::Vm(VmError::Store(error)) => Some(error),
-        ChainError::Root(error) => match error {
-            noema_state::root::RootError::Store(error) => Some(error),
-            _ => None,
-        },
+        ChainError::Root(RootError::Store(error)) => Some(error),
         _ => None,
     }
 }
@@ -236,7 +234,7 @@ fn chain_code(error: &ChainError) -> &'static str {
         ChainError::Busy { .. } => "in-use",
         ChainError::Models(ModelStoreError::DiskFull(_)) => "disk-full",
         ChainError::Models(ModelStoreError::ReadOnly(_)) => "read-only",
-        ChainError::Models(_) => "models",
+        ChainError::Models(_) | ChainError::Vm(VmError::Model { .. }) => "models",
         ChainError::Kernels(_) => "kernels",
         ChainError::Genesis(_) => "genesis",
         ChainError::Refused { .. } => "refused",
@@ -255,10 +253,10 @@ fn chain_hint(error: &ChainError) -> Option<&'static str> {
         "not-empty" => "--chain DIR names another directory; nothing was written",
         "chain-version" => "nothing was changed; --chain DIR names another directory",
         "in-use" => "only one process can have a chain open: wait for the other, or end it (a kill loses no block)",
-        "disk-full" => "free some space and run the command again; everything committed before is safe",
+        "disk-full" => "free some space and run the command again; `noema block` shows the newest block",
         "read-only" => "check who owns the directory and its permissions; everything committed before is safe",
         "damaged" => "restore the directory from a backup, or create a new chain with --chain DIR",
-        "models" => "add the model again from its container file, or restore the directory from a backup",
+        "models" => "`noema model add` with the container file gives this node the bytes again",
         "kernels" => "`noema selftest` shows which levels this machine can use",
         "genesis" => "choose another --chain-id or --balance",
         "refused" => "nothing was changed; `noema account` shows the next nonce and the balance",

@@ -87,6 +87,9 @@ impl Output {
     #[must_use]
     pub fn spinner(self, what: &str) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(None, self.target());
+        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
         bar.set_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(120));
         bar

@@ -64,6 +64,22 @@ fn the_demo_ends_well_and_its_chain_can_be_used() {
     assert_eq!(decision["result"]["class"], receipt["result"]);
     assert_eq!(json(0, &["view", contract, "decision", "[114]"])["result"], serde_json::Value::Null);
 
+    // A node without the model's bytes stops instead of disagreeing, and goes on when it has them again.
+    let clinic = workplace.path("clinic.json");
+    noema_cli::keys::write(&clinic, &demo::CLINIC).expect("a key file");
+    let models = workplace.path("screening/models");
+    let entries = std::fs::read_dir(&models).expect("it is there").map(|entry| entry.expect("readable").path());
+    let model = entries.filter(|path| path.is_file()).last().expect("the model's file");
+    std::fs::rename(&model, workplace.path("elsewhere")).expect("moved");
+    let row = format!("[114, {:?}]", [0; 30]);
+    let decide = ["call", contract, "decide", &row, "--key", "clinic.json", "--time-ms", "1767225700000"];
+    let error = json(2, &decide);
+    assert_error(&error, "models", &["does not have the bytes of model", "noema model add"]);
+    assert_eq!(text(&json(0, &["block"]), "/state_root"), root, "nothing was committed");
+    let restored = json(0, &["model", "add", "elsewhere", "--key", "clinic.json"]);
+    assert_eq!(restored["restored"], true);
+    assert_eq!(text(&json(0, &["block"]), "/state_root"), root, "nothing was sent");
+
     // It is never overwritten.
     let again = workplace.json(2, &["demo", "--dir", "screening"]);
     assert_error(&again, "chain-exists", &["has a chain already"]);

@@ -178,7 +178,7 @@ impl DemoReport {
         let _ = writeln!(text, "{gas}\n");
         let (rate, height) = (self.decisions_per_second, self.height);
         let _ = writeln!(text, " {} decisions, {rate} a second on this machine, {height} blocks", self.decisions);
-        let _ = write!(text, " state root {}\n", self.state_root);
+        let _ = writeln!(text, " state root {}", self.state_root);
         text
     }
 

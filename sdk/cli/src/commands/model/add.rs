@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use borsh::BorshDeserialize;
 use clap::Args;
-use noema_chain::{Action, Chain, SignedTransaction};
-use noema_model::Model;
+use noema_chain::{Action, Chain, ChainError, SignedTransaction};
 use noema_model::merkle::{self, MerkleTree};
+use noema_model::{Model, ModelStoreError};
 use noema_vm::layout::{self, ModelRecord};
 use serde::Serialize;
 
@@ -50,6 +50,8 @@ pub struct AddReport {
     pub gas: u64,
     /// Whether the chain had all of it before.
     pub already_there: bool,
+    /// Whether this node had lost the bytes, and has them again now.
+    pub restored: bool,
 }
 
 impl Report for AddReport {
@@ -57,6 +59,9 @@ impl Report for AddReport {
         writeln!(out, "model   {}", self.model)?;
         writeln!(out, "name    {}", self.name)?;
         writeln!(out, "bytes   {}", self.bytes)?;
+        if self.restored {
+            return writeln!(out, "the chain had it already; this node had lost its bytes, and has them again");
+        }
         if self.already_there {
             return writeln!(out, "the chain had it already");
         }
@@ -103,8 +108,10 @@ pub fn upload(
         blocks: 0,
         gas: 0,
         already_there: record.as_ref().is_some_and(|record| record.active),
+        restored: false,
     };
     if report.already_there {
+        report.restored = restore(chain, model, total_len)?;
         return Ok(report);
     }
     let missing = missing(chain, &id, tree.chunk_count())?;
@@ -128,7 +135,7 @@ pub fn upload(
 /// What the chain knows about a model.
 fn record(chain: &Chain, id: &[u8; 32]) -> Result<Option<ModelRecord>, CliError> {
     let Some(bytes) = chain.state()?.get(&layout::model_key(id))? else { return Ok(None) };
-    let record = ModelRecord::try_from_slice(&bytes).map_err(|error| noema_chain::ChainError::Damaged {
+    let record = ModelRecord::try_from_slice(&bytes).map_err(|error| ChainError::Damaged {
         detail: format!("the record of model {} cannot be read: {error}", arguments::show(id)),
     })?;
     Ok(Some(record))
@@ -144,6 +151,26 @@ fn missing(chain: &Chain, id: &[u8; 32], count: u64) -> Result<Vec<u32>, CliErro
         }
     }
     Ok(missing)
+}
+
+/// Gives this node the bytes of a model of its chain, if it does not have them or they are damaged.
+fn restore(chain: &Chain, model: &Model, total_len: u64) -> Result<bool, CliError> {
+    let models = chain.models();
+    match models.open(model.id()) {
+        Ok(_) => return Ok(false),
+        // A file in the way of the right one; its name says which bytes it should have.
+        Err(ModelStoreError::Corrupt { .. }) => {
+            let file = chain.path().join("models").join(format!("{}.model", model.id()));
+            std::fs::remove_file(&file).map_err(|error| CliError::io("remove", &file, error))?;
+        }
+        Err(_) => {}
+    }
+    for (index, chunk) in (0..).zip(merkle::chunks(model.container())) {
+        models.stage_chunk(model.id(), index, chunk).map_err(ChainError::from)?;
+    }
+    models.assemble(model.id(), total_len).map_err(ChainError::from)?;
+    models.open(model.id()).map_err(ChainError::from)?;
+    Ok(true)
 }
 
 fn chunk(bytes: &[u8], tree: &MerkleTree, id: [u8; 32], index: u32) -> Option<Action> {

@@ -1,0 +1,270 @@
+//! Models from ONNX files to the chain: whole, interrupted, damaged and forged.
+
+mod program;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use noema_chain::{Action, Chain, Transaction};
+use noema_cli::keys;
+use noema_model::graph::{Edge, EdgeId, Graph, Node};
+use noema_model::manifest::{Manifest, Port};
+use noema_model::merkle::{self, CHUNK_BYTES};
+use noema_model::ops::Linear;
+use noema_model::parameters::Array;
+use noema_model::{ModelId, container};
+use noema_tensor::DType;
+use program::{Workplace, assert_error, number, repository, text};
+
+/// A container of one layer with `outputs` times 1024 weights.
+fn layer(outputs: u32) -> Vec<u8> {
+    let inputs = 1024;
+    let graph = Graph {
+        inputs: vec![Edge::new(DType::I8, &[inputs])],
+        nodes: vec![Node {
+            name: "layer".into(),
+            op: Linear { outputs, accumulator: DType::I32 }.into(),
+            inputs: vec![EdgeId(0)],
+        }],
+        outputs: vec![EdgeId(1)],
+    };
+    let edges = graph.edges().expect("a graph");
+    let manifest = Manifest {
+        name: "layer".into(),
+        licence: "CC0-1.0".into(),
+        version: "1".into(),
+        inputs: vec![Port::new("x", &edges[0], 0)],
+        outputs: vec![Port::new("y", &edges[1], 0)],
+        labels: vec![],
+        accuracy: String::new(),
+    };
+    let mut state = 1_u32;
+    let weights = (0..inputs * outputs).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        i8::from_le_bytes([state.to_le_bytes()[3]])
+    });
+    let bias = vec![0; usize::try_from(outputs).expect("small")];
+    container::encode(&manifest, &graph, &[vec![Array::I8(weights.collect()), Array::I32(bias)]]).expect("it encodes")
+}
+
+/// Sends an action as the owner of the chain; expects this exit status.
+fn send(workplace: &Workplace, exit: i32, action: Action) -> serde_json::Value {
+    let key = keys::read(&keys::default_path(&workplace.chain())).expect("the chain's key");
+    let nonce = number(&workplace.json(0, &["account"]), "/nonce");
+    let transaction = key.sign(Transaction {
+        chain_id: "noema-local".into(),
+        nonce,
+        gas_limit: 1_000_000_000_000,
+        gas_price: 0,
+        value: 0,
+        action,
+    });
+    // Too long for a command line.
+    let file = workplace.write("transaction.hex", hex::encode(transaction.to_bytes()));
+    let output = workplace
+        .command()
+        .args(["--json", "submit", "-", "--time-ms", "2000"])
+        .stdin(std::fs::File::open(file).expect("just written"))
+        .output();
+    let run = program::Run::from(output.expect("the program starts"));
+    assert_eq!(run.exit, Some(exit), "{run:#?}");
+    run.object()
+}
+
+fn screening(name: &str) -> String {
+    repository().join("examples/screening/model").join(name).to_string_lossy().into_owned()
+}
+
+#[test]
+fn from_an_onnx_file_to_the_chain() {
+    let workplace = Workplace::new();
+    let (onnx, calibration, heldout) =
+        (screening("screening.onnx"), screening("calibration.csv"), screening("heldout.csv"));
+    let arguments = [
+        "model",
+        "import",
+        &onnx,
+        "--calibration",
+        &calibration,
+        "--heldout",
+        &heldout,
+        "-o",
+        "screening.noema",
+        "--licence",
+        "CC-BY-4.0",
+        "--labels",
+        "benign,malignant",
+    ];
+    let imported = workplace.json(0, &arguments);
+    assert_eq!(number(&imported, "/heldout/rows"), 114);
+    assert_eq!(number(&imported, "/calibration_rows"), 64);
+    let bytes = std::fs::read(workplace.path("screening.noema")).unwrap();
+    let id = merkle::root(&bytes).to_string();
+    assert_eq!(text(&imported, "/model"), id);
+    // The same file gives the same bytes; an existing file is not overwritten.
+    assert_error(&workplace.json(2, &arguments), "io", &["screening.noema", "nothing is overwritten"]);
+    let mut again = arguments;
+    again[8] = "again.noema";
+    workplace.json(0, &again);
+    assert_eq!(std::fs::read(workplace.path("again.noema")).unwrap(), bytes);
+
+    let inspected = workplace.json(0, &["model", "inspect", "screening.noema"]);
+    assert_eq!(text(&inspected, "/model"), id);
+    assert_eq!(inspected["labels"], serde_json::json!(["benign", "malignant"]));
+    assert!(number(&inspected, "/gas") > 0 && number(&inspected, "/arena_bytes") > 0);
+    for node in inspected["nodes"].as_array().expect("nodes") {
+        assert!(node["lowest"].as_i64() <= node["highest"].as_i64(), "{node}");
+    }
+    let people = workplace.run(&["model", "inspect", "screening.noema"]);
+    assert!(people.stdout.contains("proven bounds") && people.stdout.contains(&id), "{people:?}");
+
+    workplace.init();
+    let added = workplace.json(0, &["model", "add", "screening.noema"]);
+    assert_eq!((text(&added, "/model"), number(&added, "/sent")), (&*id, number(&added, "/chunks")));
+    let again = workplace.json(0, &["model", "add", "screening.noema"]);
+    assert_eq!((again["already_there"].as_bool(), number(&again, "/sent")), (Some(true), 0));
+    assert_eq!(number(&workplace.json(0, &["block"]), "/height"), 3, "adding it again sends nothing");
+}
+
+#[test]
+fn an_operator_that_cannot_be_imported_is_named() {
+    let workplace = Workplace::new();
+    // Another operator with as many letters: everything else in the file stays right.
+    let mut onnx = std::fs::read(screening("screening.onnx")).unwrap();
+    let at = onnx.windows(6).position(|bytes| bytes == b"\x22\x04Relu").expect("an operator Relu");
+    onnx[at + 2..at + 6].copy_from_slice(b"Tanh");
+    workplace.write("tanh.onnx", onnx);
+    let import = |file: &str, calibration: &str| {
+        workplace.json(2, &["model", "import", file, "--calibration", calibration, "-o", "out.noema"])
+    };
+    let error = import("tanh.onnx", &screening("calibration.csv"));
+    assert_error(&error, "import", &["tanh.onnx", "relu1", "Tanh", "Gemm", "other operators"]);
+
+    workplace.write("text.onnx", "this is no network");
+    assert_error(&import("text.onnx", &screening("calibration.csv")), "import", &["text.onnx", "not an ONNX file"]);
+    workplace.write("short.csv", "a,b\n1,2\n");
+    assert_error(&import(&screening("screening.onnx"), "short.csv"), "import", &["row 0", "30"]);
+    workplace.write("empty.csv", "a,b\n");
+    assert_error(&import(&screening("screening.onnx"), "empty.csv"), "import", &["empty.csv", "no rows"]);
+    workplace.write("words.csv", "a,b\n1,many\n");
+    assert_error(&import(&screening("screening.onnx"), "words.csv"), "import", &["line 2", "`b`", "many"]);
+    assert_error(&import("absent.onnx", &screening("calibration.csv")), "io", &["absent.onnx"]);
+    assert!(!workplace.path("out.noema").exists(), "nothing half done is left");
+}
+
+#[test]
+fn a_damaged_container_is_refused_before_anything_is_sent() {
+    let workplace = Workplace::new();
+    workplace.init();
+    let bytes = layer(8);
+    let mut altered = bytes.clone();
+    altered[0] ^= 1;
+    for (name, bytes) in [
+        ("half.noema", &bytes[..bytes.len() / 2]),
+        ("short.noema", &bytes[..bytes.len() - 1]),
+        ("longer.noema", &[&bytes[..], &[0]].concat()),
+        ("altered.noema", &altered),
+        ("text.noema", b"hello"),
+        ("empty.noema", b""),
+    ] {
+        workplace.write(name, bytes);
+        for command in ["inspect", "add"] {
+            let error = workplace.json(2, &["model", command, name]);
+            assert_error(&error, "file", &[name, "not a valid model container", "import it again"]);
+        }
+    }
+    assert_eq!(number(&workplace.json(0, &["block"]), "/height"), 0);
+}
+
+#[test]
+fn a_chunk_that_is_not_the_models_is_rejected_with_its_gas() {
+    let workplace = Workplace::new();
+    workplace.init();
+    let bytes = layer(256);
+    let ModelId(id) = merkle::root(&bytes);
+    let total_len = u64::try_from(bytes.len()).unwrap();
+    let chunk = |index: u32| bytes.chunks(CHUNK_BYTES).nth(usize::try_from(index).unwrap()).unwrap().to_vec();
+    let proof = |index: u32| merkle::proof(&bytes, u64::from(index)).unwrap();
+    let rejected = |action: Action, reason: &str| {
+        let error = send(&workplace, 1, action);
+        assert_error(&error, "transaction-failed", &["rejected", reason]);
+        assert!(number(&error, "/error/details/gas/used") > 0, "{error:#}");
+    };
+    let own = |index| Action::ModelChunk { id, index, bytes: chunk(index), proof: proof(index) };
+    rejected(own(0), "announced");
+    send(&workplace, 0, Action::BeginModel { id, total_len });
+
+    let mut wrong = chunk(1);
+    wrong[77] ^= 1;
+    rejected(Action::ModelChunk { id, index: 1, bytes: wrong, proof: proof(1) }, "does not belong");
+    rejected(Action::ModelChunk { id, index: 2, bytes: chunk(1), proof: proof(1) }, "does not belong");
+    rejected(Action::ModelChunk { id, index: 1, bytes: chunk(1)[1..].to_vec(), proof: proof(1) }, "does not belong");
+    rejected(Action::ModelChunk { id, index: 1, bytes: chunk(1), proof: proof(2) }, "does not belong");
+    rejected(Action::ModelChunk { id, index: 1, bytes: chunk(1), proof: vec![] }, "does not belong");
+    rejected(Action::FinishModel { id }, "chunks of the model are missing");
+
+    // The right chunk still goes, and an upload goes on from there.
+    send(&workplace, 0, own(1));
+    workplace.write("layer.noema", &bytes);
+    let added = workplace.json(0, &["model", "add", "layer.noema", "--time-ms", "2000"]);
+    let chunks = merkle::chunk_count(total_len);
+    assert_eq!((number(&added, "/chunks"), number(&added, "/sent")), (chunks, chunks - 1));
+    assert_eq!(workplace.json(0, &["replay", "--levels", "portable", "--threads", "1"])["identical"], true);
+}
+
+#[test]
+fn an_upload_goes_on_where_it_was_killed() {
+    let workplace = Workplace::new();
+    workplace.init();
+    let bytes = layer(4096);
+    let chunks = merkle::chunk_count(u64::try_from(bytes.len()).unwrap());
+    workplace.write("layer.noema", &bytes);
+    let mut child = workplace
+        .command()
+        .args(["model", "add", "layer.noema", "--block-size", "1", "--time-ms", "2000"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    // Until the first chunks are there: each is a file of its own until all are.
+    let staged = || {
+        let models = walk(&workplace.chain().join("models"));
+        models.iter().filter(|path| path.is_file()).count()
+    };
+    for _ in 0..3_000 {
+        if staged() >= 3 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().expect("it can be killed");
+    assert_eq!(child.wait().expect("it ends").code(), None, "it was still uploading when it was killed");
+
+    let height = number(&workplace.json(0, &["block"]), "/height");
+    assert!(height >= 2, "some chunks were committed");
+    let added = workplace.json(0, &["model", "add", "layer.noema", "--time-ms", "2000"]);
+    assert_eq!(number(&added, "/sent"), chunks - (height - 1), "only what was missing was sent");
+    let again = workplace.json(0, &["model", "add", "layer.noema"]);
+    assert_eq!((again["already_there"].as_bool(), again["restored"].as_bool()), (Some(true), Some(false)));
+    assert_eq!(workplace.json(0, &["replay", "--levels", "portable", "--threads", "1"])["identical"], true);
+
+    // This node loses or damages the bytes: the file gives them back, and nothing is sent.
+    let before = number(&workplace.json(0, &["block"]), "/height");
+    let file = workplace.chain().join("models").join(format!("{}.model", merkle::root(&bytes)));
+    std::fs::remove_file(&file).expect("the model is there");
+    assert_eq!(workplace.json(0, &["model", "add", "layer.noema"])["restored"], true);
+    let mut damaged = bytes.clone();
+    damaged[100] ^= 1;
+    std::fs::remove_file(&file).expect("the model is there again");
+    std::fs::write(&file, damaged).unwrap();
+    assert_eq!(workplace.json(0, &["model", "add", "layer.noema"])["restored"], true);
+    assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    assert_eq!(number(&workplace.json(0, &["block"]), "/height"), before);
+    assert!(Chain::open(&workplace.chain(), &noema_chain::ChainConfig::default()).is_ok());
+}
+
+/// Every file and directory below a directory; none where it is not there.
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.flat_map(|path| [walk(&path), vec![path]].concat()).collect()
+}
