@@ -179,11 +179,11 @@ impl Model {
     /// Checks the inputs of a run and gives the batch.
     ///
     /// # Errors
-    /// `BadArgument` for a wrong number of inputs, `TypeMismatch` for a wrong element type, `ShapeMismatch` for a
-    /// shape that is not `[N, dims..]` with one `N` above 0 for all inputs.
+    /// `TypeMismatch` for a wrong element type, `ShapeMismatch` for a wrong number of inputs and for a shape that is not
+    /// `[N, dims..]` with one `N` above 0 for all inputs.
     pub fn batch_of(&self, inputs: &[&Tensor]) -> Result<u32, Status> {
         if inputs.len() != self.graph().inputs.len() {
-            return Err(Status::BadArgument);
+            return Err(Status::ShapeMismatch);
         }
         let mut batch = None;
         for (tensor, edge) in inputs.iter().zip(&self.graph().inputs) {

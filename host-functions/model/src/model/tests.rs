@@ -138,8 +138,8 @@ fn inputs_are_checked() {
     let other = Tensor::from_vec(Shape::new(&[2, 4]).unwrap(), vec![0_u8; 8]).unwrap();
     assert_eq!(model.batch_of(&[&good]), Ok(2));
     for (inputs, status) in [
-        (vec![], Status::BadArgument),
-        (vec![&good, &good], Status::BadArgument),
+        (vec![], Status::ShapeMismatch),
+        (vec![&good, &good], Status::ShapeMismatch),
         (vec![&other], Status::TypeMismatch),
         (vec![&short], Status::ShapeMismatch),
         (vec![&flat], Status::ShapeMismatch),
@@ -211,4 +211,41 @@ fn one_row_must_fit_the_memory_of_a_transaction() {
     let bytes = container::encode(&sample.manifest(), &sample.graph, &sample.parameters).unwrap();
     let error = Model::from_bytes(bytes).unwrap_err();
     assert!(matches!(error, ModelError::Limit { what: "memory for one row", .. }), "{error}");
+}
+
+/// Rows longer than the type alone would allow, with sums up to the last unit that the proof allows.
+#[test]
+fn sums_at_the_edge_of_the_proof_are_exact_at_every_level() {
+    let kernels = kernels();
+    for (dtype, extreme) in [(DType::U8, 255_i64), (DType::I8, -128)] {
+        let k = i64::from(i32::MAX) / (extreme.abs() * 127);
+        let rest = i32::try_from(i64::from(i32::MAX) - k * extreme.abs() * 127).unwrap();
+        let k = u32::try_from(k).unwrap();
+        let length = usize::try_from(k).unwrap();
+        let mut sample = Sample::new(Edge::new(dtype, &[k]));
+        let mut weights = vec![127_i8; length];
+        weights.extend(vec![-127_i8; length]);
+        // Up to the edge and back, then down to the other one and back.
+        weights.extend((0..length).map(|at| if at < length / 2 { 127 } else { -127 }));
+        weights.extend((0..length).map(|at| if at % 2 == 0 { -127 } else { 127 }));
+        let sign = i32::try_from(extreme.signum()).unwrap();
+        let bias = vec![rest * sign, -rest * sign, 0, 7];
+        let linear = Linear { outputs: 4, accumulator: DType::I32 };
+        let node = sample.node(linear, &[EdgeId(0)], vec![Array::I8(weights.clone()), Array::I32(bias.clone())]);
+        sample.graph.outputs = vec![node];
+        let model = sample.model();
+        assert_eq!(model.certificate().edges[1].peak, u64::from(i32::MAX.unsigned_abs()));
+        let expected: Vec<i64> = weights
+            .chunks(length)
+            .zip(bias)
+            .map(|(row, bias)| i64::from(bias) + row.iter().map(|weight| i64::from(*weight) * extreme).sum::<i64>())
+            .collect();
+        assert!(expected[..2].iter().all(|sum| sum.abs() == i64::from(i32::MAX)));
+        let byte = extreme.to_le_bytes()[0];
+        let x = Tensor::from_le_bytes(dtype, Shape::new(&[1, k]).unwrap(), &vec![byte; length]).unwrap();
+        for kernels in &kernels {
+            let sums = model.run(kernels, &[&x]).unwrap()[0].to_vec::<i32>().unwrap();
+            assert_eq!(sums.into_iter().map(i64::from).collect::<Vec<_>>(), expected, "{}", kernels.level());
+        }
+    }
 }

@@ -10,6 +10,7 @@
 //! that has its name is whole, whenever the process or the machine stops.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -23,8 +24,9 @@ use crate::{Model, ModelBytes, ModelId, merkle};
 #[derive(Debug)]
 pub struct DirModelStore {
     dir: PathBuf,
-    /// Held while files are written, so that two threads never write one temporary file.
-    writing: Mutex<()>,
+    /// Held while files are written, so that two threads never write one temporary file; the models whose staging
+    /// directory this process has made durable.
+    writing: Mutex<BTreeSet<ModelId>>,
     cache: Cache,
 }
 
@@ -89,22 +91,25 @@ impl DirModelStore {
 impl ModelStore for DirModelStore {
     fn stage_chunk(&self, id: ModelId, index: u32, bytes: &[u8]) -> Result<(), ModelStoreError> {
         check_chunk(id, index, bytes)?;
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut staged = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.chunk_path(id, index);
-        if self.model_path(id).exists() || fs::read(&path).is_ok_and(|staged| staged == bytes) {
+        if self.model_path(id).exists() || fs::read(&path).is_ok_and(|there| there == bytes) {
             return Ok(());
         }
         let parent = path.parent().unwrap_or(&self.dir);
-        fs::create_dir_all(parent).map_err(|error| file_error(parent, error))?;
-        sync_dir(&self.staging())?;
-        sync_dir(&self.dir)?;
+        if !staged.contains(&id) || !parent.is_dir() {
+            fs::create_dir_all(parent).map_err(|error| file_error(parent, error))?;
+            sync_dir(&self.staging())?;
+            sync_dir(&self.dir)?;
+            staged.insert(id);
+        }
         let temporary = path.with_extension("tmp");
         write_synced(&temporary, |file| file.write_all(bytes))?;
         rename(&temporary, &path)
     }
 
     fn assemble(&self, id: ModelId, total_len: u64) -> Result<(), ModelStoreError> {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut staged = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.model_path(id);
         if path.exists() && self.open(id).is_ok() {
             return Ok(());
@@ -138,6 +143,7 @@ impl ModelStore for DirModelStore {
         rename(&temporary, &path)?;
         self.cache.put(model);
         // The model is safe; chunks that cannot be removed only take space.
+        staged.remove(&id);
         let _ = fs::remove_dir_all(self.staging().join(id.to_string()));
         Ok(())
     }
