@@ -17,7 +17,7 @@ use crate::{
     manifest::Manifest,
     merkle,
     ops::Step,
-    prices::{NodePrice, PriceList},
+    prices::PriceList,
 };
 
 /// The bytes of a container, in memory or mapped from a file.
@@ -140,26 +140,27 @@ impl Model {
         self.decoded.layout.parameters(index, &self.bytes.as_ref()[self.decoded.weights_start..])
     }
 
-    /// The gas of running a batch of this many rows: for each node its base and its work times its price, and for
-    /// the run its base and the bytes of inputs and outputs times theirs. Known from the shapes alone.
+    /// The gas of running a batch of this many rows: for the run its base and the bytes of inputs and outputs, for each
+    /// node its base and the work of its opcodes, each times its price ([`PriceList`]). Known from the shapes alone.
     ///
     /// # Errors
     /// `LimitExceeded` where the sum does not fit 63 bits.
     pub fn cost(&self, version: ProtocolVersion, batch: u32) -> Result<u64, Status> {
-        let batch = u64::from(batch);
         let prices = PriceList::of(version);
-        let gas = |price: NodePrice, row_work: u64| {
-            let work = row_work.checked_mul(batch)?;
-            price.base.checked_add(price.per_work.checked_mul(work)?)
-        };
         let outputs = self.graph().outputs.iter().map(|id| self.edge(*id).row_bytes());
         let ports = self.graph().inputs.iter().map(Edge::row_bytes).chain(outputs).fold(0, u64::saturating_add);
-        let mut total = gas(prices.run, ports);
+        let mut fixed = Some(prices.run);
+        let mut per_row = ports.checked_mul(prices.port_byte);
         for node in &self.graph().nodes {
             let inputs = node.input_edges(self.edges()).expect("checked when loaded");
-            let node_gas = gas((prices.node)(&node.op), node.op.operator().work(&inputs));
-            total = total.zip(node_gas).and_then(|(sum, gas)| sum.checked_add(gas));
+            fixed = fixed.and_then(|fixed| fixed.checked_add(prices.node));
+            for (opcode, work) in node.op.operator().work(&inputs) {
+                let gas = work.checked_mul((prices.per_work)(opcode));
+                per_row = per_row.zip(gas).and_then(|(sum, gas)| sum.checked_add(gas));
+            }
         }
+        let rows = per_row.and_then(|per_row| per_row.checked_mul(u64::from(batch)));
+        let total = fixed.zip(rows).and_then(|(fixed, rows)| fixed.checked_add(rows));
         total.filter(|gas| i64::try_from(*gas).is_ok()).ok_or(Status::LimitExceeded)
     }
 

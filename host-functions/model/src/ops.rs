@@ -1,6 +1,7 @@
 //! The operators of the graph. Each is one file with everything about it: attributes, shapes, parameters, bound,
 //! amount of work and execution. To add one, write its file, add its line below (the number is its code in the
-//! container and never changes) and its price in `prices.rs`; what is forgotten does not compile.
+//! container and never changes) and, where it is made of opcodes that no other is made of, their prices in `prices.rs`;
+//! what is forgotten does not compile.
 //!
 //! Each operator is a composition of opcodes of the table, named in its documentation, and has exactly their
 //! result: running a graph and running its opcodes one by one gives the same bits.
@@ -14,6 +15,7 @@ use crate::{
     bounds::{EdgeBound, Interval},
     graph::Edge,
     parameters::Parameters,
+    prices::Opcode,
 };
 
 macro_rules! operators {
@@ -113,10 +115,8 @@ pub(crate) trait Operator {
     /// The bound of its output from those of its inputs, or why there is none. Also checks parameter values.
     fn bound(&self, edges: &[&Edge], inputs: &[Interval], parameters: &Parameters<'_>) -> Result<EdgeBound, String>;
 
-    /// Units of work for one row, saturating; what a unit is stands in `prices.rs`.
-    fn work(&self, inputs: &[&Edge]) -> u64 {
-        inputs.first().map_or(0, |edge| edge.row_elements())
-    }
+    /// The opcodes that it is made of and their work for one row, saturating.
+    fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)>;
 
     /// What it needs for running, with weights packed for `level`.
     fn prepare(&self, level: Level, inputs: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError>;

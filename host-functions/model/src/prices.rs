@@ -1,34 +1,47 @@
 //! What running a graph costs: data, one list for each protocol version that changes it. Lists that have been in use
 //! are never edited.
+//!
+//! A node does the work of opcodes and pays for it what their rows of the table say, so running a graph is never
+//! priced unlike running its opcodes; what it saves is the price of each call.
 
-use noema_abi::ProtocolVersion;
+use noema_abi::{ProtocolVersion, ROWS};
 
-use crate::ops::Op;
-
-/// `base + per_work * work`, in gas (picoseconds of the reference machine). The work of a node is that of one row
-/// times the batch.
+/// The opcodes of the table that nodes are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NodePrice {
-    /// Whatever the batch.
-    pub base: u64,
-    /// For a unit of work.
-    pub per_work: u64,
+#[non_exhaustive]
+pub enum Opcode {
+    /// Work: multiplications.
+    Matmul,
+    /// Work: elements.
+    Requantise,
+    /// Work: elements.
+    Add,
+    /// Work: elements.
+    Relu,
+    /// Work: elements.
+    Softmax,
+    /// Work: elements of the input.
+    Argmax,
 }
 
-/// The prices from one protocol version on.
+/// The prices from one protocol version on, in gas (picoseconds of the reference machine).
 #[derive(Clone, Copy, Debug)]
 pub struct PriceList {
     /// The first version that has it.
     pub since: ProtocolVersion,
-    /// For running a graph at all: checking the inputs, the arena, handing out the outputs. Work: bytes of inputs
-    /// and outputs.
-    pub run: NodePrice,
-    /// For a node. Work: see the list.
-    pub node: fn(&Op) -> NodePrice,
+    /// For running a graph at all: checking the inputs, the arena, handing out the outputs.
+    pub run: u64,
+    /// For a byte of inputs and outputs.
+    pub port_byte: u64,
+    /// For a node, whatever the batch.
+    pub node: u64,
+    /// For a unit of the work of an opcode.
+    pub per_work: fn(Opcode) -> u64,
 }
 
 /// Every list, oldest first.
-pub const PRICES: &[PriceList] = &[PriceList { since: ProtocolVersion::V1, run: price(1_000_000, 200), node: v1 }];
+pub const PRICES: &[PriceList] =
+    &[PriceList { since: ProtocolVersion::V1, run: 1_000_000, port_byte: 200, node: 100_000, per_work: v1 }];
 
 impl PriceList {
     /// The list of a version.
@@ -38,20 +51,34 @@ impl PriceList {
     }
 }
 
-const fn price(base: u64, per_work: u64) -> NodePrice {
-    NodePrice { base, per_work }
+fn v1(opcode: Opcode) -> u64 {
+    match opcode {
+        Opcode::Matmul => const { row("matmul") },
+        Opcode::Requantise => const { row("requantise") },
+        Opcode::Add => const { row("add") },
+        Opcode::Relu => const { row("relu") },
+        Opcode::Softmax => const { row("softmax") },
+        Opcode::Argmax => const { row("argmax") },
+    }
 }
 
-fn v1(op: &Op) -> NodePrice {
-    match op {
-        // Multiplications.
-        Op::Linear(_) => price(200_000, 50),
-        // Elements.
-        Op::Requantise(_) => price(100_000, 1_500),
-        Op::AddConst(_) => price(100_000, 1_500),
-        Op::Relu(_) => price(100_000, 500),
-        Op::Softmax(_) => price(100_000, 40_000),
-        Op::Argmax(_) => price(100_000, 1_500),
-        Op::Add(_) => price(100_000, 1_500),
+/// The price of a unit of work in the row `op.name`; one that is missing does not compile.
+const fn row(name: &str) -> u64 {
+    let mut at = 0;
+    while at < ROWS.len() {
+        if same(ROWS[at].group, "op") && same(ROWS[at].name, name) {
+            return ROWS[at].price.per_work;
+        }
+        at += 1;
     }
+    panic!("the table has no such opcode")
+}
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
 }

@@ -176,13 +176,10 @@ fn the_cost_is_the_formula() {
     sample.graph.outputs = vec![relu];
     let model = sample.model();
     let list = PRICES[0];
-    let [linear, relu] = [0, 1].map(|node| (list.node)(&sample.graph.nodes[node].op));
+    let [matmul, add, relu] = ["matmul", "add", "relu"].map(|name| noema_abi::find("op", name).unwrap().price.per_work);
     for batch in [0, 1, 2, 114, 1_000_000] {
-        let rows = u64::from(batch);
-        let expected = list.run.base
-            + linear.base
-            + relu.base
-            + rows * (list.run.per_work * (30 + 80) + linear.per_work * 600 + relu.per_work * 20);
+        let row = list.port_byte * (30 + 80) + matmul * 600 + add * 20 + relu * 20;
+        let expected = list.run + 2 * list.node + u64::from(batch) * row;
         assert_eq!(model.cost(ProtocolVersion::V1, batch), Ok(expected));
     }
     // Input 30 bytes, rounded to 32; sums and their positive part 80 each, of which the second takes the place of

@@ -7,6 +7,7 @@ use crate::{
     bounds::{EdgeBound, Interval},
     graph::Edge,
     parameters::Parameters,
+    prices::Opcode,
 };
 
 /// `y = sat(a + b)` of two edges of one type and shape. As opcode: `op.add`.
@@ -30,6 +31,10 @@ impl Operator for Add {
         let (a, b) = (inputs[0], inputs[1]);
         let (lo, hi) = (i128::from(a.lo) + i128::from(b.lo), i128::from(a.hi) + i128::from(b.hi));
         Ok(Interval::saturated(lo, hi, edges[0].dtype).into())
+    }
+
+    fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
+        vec![(Opcode::Add, inputs[0].row_elements())]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

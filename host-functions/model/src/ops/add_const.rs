@@ -8,6 +8,7 @@ use crate::{
     bounds::{EdgeBound, Interval},
     graph::Edge,
     parameters::Parameters,
+    prices::Opcode,
 };
 
 /// `y[.., c] = sat(x[.., c] + constant[c])` on `i32`: moves fixed-point features before they are scaled.
@@ -41,6 +42,10 @@ impl Operator for AddConst {
         let lo = i128::from(inputs[0].lo) + i128::from(least);
         let hi = i128::from(inputs[0].hi) + i128::from(most);
         Ok(Interval::saturated(lo, hi, DType::I32).into())
+    }
+
+    fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
+        vec![(Opcode::Add, inputs[0].row_elements())]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

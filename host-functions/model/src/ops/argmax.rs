@@ -8,6 +8,7 @@ use crate::{
     bounds::{EdgeBound, Interval},
     graph::Edge,
     parameters::Parameters,
+    prices::Opcode,
 };
 
 /// Index of the largest element along the last axis as `i32`, the lowest among equals; the axis goes. As opcode:
@@ -28,6 +29,10 @@ impl Operator for Argmax {
 
     fn bound(&self, edges: &[&Edge], _: &[Interval], _: &Parameters<'_>) -> Result<EdgeBound, String> {
         Ok(Interval { lo: 0, hi: i64::from(edges[0].last()) - 1 }.into())
+    }
+
+    fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
+        vec![(Opcode::Argmax, inputs[0].row_elements())]
     }
 
     fn prepare(&self, _: Level, inputs: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

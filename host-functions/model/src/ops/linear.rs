@@ -7,6 +7,7 @@ use crate::{
     bounds::{EdgeBound, Interval},
     graph::{Edge, dtype_codec},
     parameters::Parameters,
+    prices::Opcode,
 };
 
 mod step;
@@ -74,8 +75,10 @@ impl Operator for Linear {
         bound.ok_or_else(|| "it has no outputs".into())
     }
 
-    fn work(&self, inputs: &[&Edge]) -> u64 {
-        inputs[0].row_elements().saturating_mul(u64::from(self.outputs))
+    fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
+        let sums = inputs[0].row_elements() / u64::from(inputs[0].last());
+        let outputs = sums.saturating_mul(u64::from(self.outputs));
+        vec![(Opcode::Matmul, outputs.saturating_mul(u64::from(inputs[0].last()))), (Opcode::Add, outputs)]
     }
 
     fn prepare(&self, level: Level, inputs: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

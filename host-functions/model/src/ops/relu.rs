@@ -7,6 +7,7 @@ use crate::{
     bounds::{EdgeBound, Interval},
     graph::Edge,
     parameters::Parameters,
+    prices::Opcode,
 };
 
 /// `y = max(x, 0)`, any element type. As opcode: `op.relu`.
@@ -20,6 +21,10 @@ impl Operator for Relu {
 
     fn bound(&self, _edges: &[&Edge], inputs: &[Interval], _: &Parameters<'_>) -> Result<EdgeBound, String> {
         Ok(Interval { lo: inputs[0].lo.max(0), hi: inputs[0].hi.max(0) }.into())
+    }
+
+    fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
+        vec![(Opcode::Relu, inputs[0].row_elements())]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -11,6 +11,7 @@ use crate::{
     bounds::{EdgeBound, Interval},
     graph::{Edge, dtype_codec},
     parameters::Parameters,
+    prices::Opcode,
 };
 
 /// `y = sat(rne(x * multiplier / 2^shift) + zero_point)` with `x` of `i32` or `i64`.
@@ -60,6 +61,10 @@ impl Operator for Requantise {
         bound.map(EdgeBound::from).ok_or_else(|| "it has no channels".into())
     }
 
+    fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
+        vec![(Opcode::Requantise, inputs[0].row_elements())]
+    }
+
     fn prepare(&self, _: Level, inputs: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(RequantiseStep {
             multipliers: parameters.i32s(0).collect(),
@@ -89,8 +94,7 @@ impl Step for RequantiseStep {
 
 impl RequantiseStep {
     fn to<X: Element>(&self, k: &Kernels, x: &[X], output: &mut Sink<'_>) -> Result<(), OpError> {
-        let scales =
-            Scales { multipliers: &self.multipliers, shifts: &self.shifts, zero_point: self.zero_point };
+        let scales = Scales { multipliers: &self.multipliers, shifts: &self.shifts, zero_point: self.zero_point };
         match output {
             Sink::I8(y) => kernel::requantise_rows(k, x, self.row, scales, y),
             Sink::U8(y) => kernel::requantise_rows(k, x, self.row, scales, y),

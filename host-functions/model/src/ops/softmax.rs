@@ -8,6 +8,7 @@ use crate::{
     bounds::{EdgeBound, Interval},
     graph::Edge,
     parameters::Parameters,
+    prices::Opcode,
 };
 
 /// Softmax over the last axis of `i8`, `i16` or `i32`, with `c = multiplier / 2^shift`:
@@ -47,6 +48,10 @@ impl Operator for Softmax {
 
     fn bound(&self, _: &[&Edge], _: &[Interval], _: &Parameters<'_>) -> Result<EdgeBound, String> {
         Ok(Interval { lo: 0, hi: 1 << self.fraction_bits }.into())
+    }
+
+    fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
+        vec![(Opcode::Softmax, inputs[0].row_elements())]
     }
 
     fn prepare(&self, _: Level, inputs: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
