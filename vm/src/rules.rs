@@ -21,8 +21,16 @@ pub struct Rules {
 pub struct Limits {
     /// Bytes of the module.
     pub code_bytes: u64,
-    /// Bytes of the module after instrumentation.
+    /// Bytes of the module and what instrumentation may add to them.
     pub instrumented_bytes: u64,
+    /// Bytes that instrumentation may add for a function or an import.
+    pub function_growth: u64,
+    /// Bytes that instrumentation may add for a metering block.
+    pub block_growth: u64,
+    /// Bytes that instrumentation may add for an operator that is priced by its length.
+    pub bulk_growth: u64,
+    /// Bytes that instrumentation may add where a function is named: operators, segments, exports.
+    pub name_growth: u64,
     /// Function types.
     pub types: u64,
     /// Parameters of a function type.
@@ -182,6 +190,10 @@ const V1: Rules = Rules {
     limits: Limits {
         code_bytes: 1024 * 1024,
         instrumented_bytes: 8 * 1024 * 1024,
+        function_growth: 80,
+        block_growth: 28,
+        bulk_growth: 32,
+        name_growth: 3,
         types: 4096,
         params: 64,
         results: 8,

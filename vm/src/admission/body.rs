@@ -15,6 +15,8 @@ pub(super) struct Measure {
     pub(super) frame_units: u64,
     /// Price of compiling it.
     pub(super) compile_gas: u64,
+    /// The most bytes that instrumentation adds to it.
+    pub(super) added_bytes: u64,
 }
 
 /// Units of 8 bytes that a value takes on the logical stack. An operand of unknown type, which only dead code has,
@@ -61,6 +63,7 @@ pub(super) fn measure(
         locals,
         frame_units: rules.machine.frame_units + local_units + heights.largest,
         compile_gas: shape.gas(&rules.prices.compile, body.as_bytes().len()),
+        added_bytes: shape.added_bytes(),
     })
 }
 

@@ -10,11 +10,16 @@ use super::{AdmissionError, EntryPoints, body, check, features};
 use crate::instrument::RESERVED_PREFIX;
 use crate::rules::Rules;
 
+/// Bytes that the accounts of the instrumentation may take.
+const ACCOUNTS_BYTES: u64 = 256;
+
 /// What the rest of admission needs to know.
 pub(super) struct Facts {
     pub(super) entry_points: EntryPoints,
     pub(super) instantiate_gas: u64,
     pub(super) compile_gas: u64,
+    /// The most bytes that the instrumented module can have.
+    pub(super) instrumented_bytes: u64,
     pub(super) frame_units: Vec<u64>,
 }
 
@@ -25,6 +30,8 @@ pub(super) fn inspect(version: ProtocolVersion, rules: &Rules, wasm: &[u8]) -> R
     parser.set_features(features);
     let mut validator = Validator::new_with_features(features);
     let mut module = Module::new(version, rules);
+    // The accounts and their exports.
+    module.add_bytes(ACCOUNTS_BYTES.saturating_add(u64::try_from(wasm.len()).unwrap_or(u64::MAX)))?;
     let mut allocations = FuncValidatorAllocations::default();
     for payload in parser.parse_all(wasm) {
         let payload = payload?;
@@ -57,6 +64,7 @@ struct Module<'r> {
     entry_points: EntryPoints,
     instantiate_gas: u64,
     compile_gas: u64,
+    instrumented_bytes: u64,
     segment_elements: u64,
     total_locals: u64,
     frame_units: Vec<u64>,
@@ -75,6 +83,7 @@ impl<'r> Module<'r> {
             entry_points: EntryPoints::default(),
             instantiate_gas: rules.prices.instantiate,
             compile_gas: 0,
+            instrumented_bytes: 0,
             segment_elements: 0,
             total_locals: 0,
             frame_units: Vec::new(),
@@ -162,6 +171,7 @@ impl<'r> Module<'r> {
                     self.segment_elements = self.segment_elements.saturating_add(u64::from(count));
                     check("elements in segments", self.segment_elements, self.rules.limits.segment_elements)?;
                     self.add_compile_gas(u64::from(count), self.rules.prices.compile.reference);
+                    self.add_bytes(self.rules.limits.name_growth.saturating_mul(u64::from(count)))?;
                     if matches!(element.kind, ElementKind::Active { .. }) {
                         self.add_gas(u64::from(count), self.rules.prices.instantiate_element);
                     }
@@ -183,6 +193,11 @@ impl<'r> Module<'r> {
 
     fn add_gas(&mut self, amount: u64, price: u64) {
         self.instantiate_gas = self.instantiate_gas.saturating_add(amount.saturating_mul(price));
+    }
+
+    fn add_bytes(&mut self, bytes: u64) -> Result<(), AdmissionError> {
+        self.instrumented_bytes = self.instrumented_bytes.saturating_add(bytes);
+        check("bytes of instrumented code", self.instrumented_bytes, self.rules.limits.instrumented_bytes)
     }
 
     fn add_compile_gas(&mut self, amount: u64, price: u64) {
@@ -221,6 +236,7 @@ impl<'r> Module<'r> {
             return Err(refuse("its type is not the one in the table of host functions"));
         }
         self.imported_functions.push(type_index);
+        self.add_bytes(self.rules.limits.function_growth)?;
         check("imports", self.imported_functions.len(), self.rules.limits.imports)
     }
 
@@ -228,6 +244,7 @@ impl<'r> Module<'r> {
         let refuse = |reason| Err(AdmissionError::Export { name: name.to_owned(), reason });
         check("bytes of an export name", name.len(), self.rules.limits.export_name_bytes)?;
         self.add_compile_gas(1, self.rules.prices.compile.reference);
+        self.add_bytes(self.rules.limits.name_growth)?;
         if name.starts_with(RESERVED_PREFIX) {
             return refuse("names that begin like this are reserved");
         }
@@ -267,6 +284,7 @@ impl<'r> Module<'r> {
         self.total_locals = self.total_locals.saturating_add(measure.locals);
         super::check_in(function, "locals up to here", self.total_locals, self.rules.limits.total_locals)?;
         self.add_compile_gas(measure.compile_gas, 1);
+        self.add_bytes(measure.added_bytes)?;
         self.frame_units.push(measure.frame_units);
         Ok(())
     }
@@ -282,6 +300,7 @@ impl<'r> Module<'r> {
             entry_points: self.entry_points,
             instantiate_gas: self.instantiate_gas,
             compile_gas: self.compile_gas,
+            instrumented_bytes: self.instrumented_bytes,
             frame_units: self.frame_units,
         })
     }

@@ -4,7 +4,7 @@
 use wasmparser::Operator;
 
 use super::{AdmissionError, check_in};
-use crate::instrument::Blocks;
+use crate::instrument::{Blocks, is_bulk};
 use crate::rules::{CompilePrices, Limits};
 
 /// The counts of one function.
@@ -22,6 +22,10 @@ pub(super) struct Shape<'l> {
     control_values: u64,
     targets: u64,
     call_values: u64,
+    /// Operators that are priced by their length.
+    bulk: u64,
+    /// Operators that name a function.
+    names: u64,
 }
 
 impl<'l> Shape<'l> {
@@ -39,6 +43,8 @@ impl<'l> Shape<'l> {
             control_values: 0,
             targets: 0,
             call_values: 0,
+            bulk: 0,
+            names: 0,
         }
     }
 
@@ -46,6 +52,8 @@ impl<'l> Shape<'l> {
     pub(super) fn step(&mut self, operator: &Operator<'_>, arity: Option<(u32, u32)>) -> Result<(), AdmissionError> {
         let (popped, pushed) = arity.unwrap_or((0, 0));
         let values = u64::from(popped) + u64::from(pushed);
+        self.bulk += u64::from(is_bulk(operator));
+        self.names += u64::from(matches!(operator, Operator::Call { .. } | Operator::RefFunc { .. }));
         match operator {
             Operator::Block { .. } | Operator::If { .. } => {
                 self.begin(false)?;
@@ -97,6 +105,19 @@ impl<'l> Shape<'l> {
             (self.loops.saturating_mul(self.locals), prices.local_loop),
         ];
         amounts.into_iter().fold(0, |gas: u64, (amount, price)| gas.saturating_add(amount.saturating_mul(price)))
+    }
+
+    /// The most bytes that instrumentation adds to this function.
+    pub(super) fn added_bytes(&self) -> u64 {
+        let Limits { function_growth, block_growth, bulk_growth, name_growth, .. } = self.limits;
+        [
+            (1, function_growth),
+            (self.metering_blocks, block_growth),
+            (self.bulk, bulk_growth),
+            (self.names, name_growth),
+        ]
+        .into_iter()
+        .fold(0, |sum: u64, (count, growth)| sum.saturating_add(growth.saturating_mul(count)))
     }
 
     fn begin(&mut self, is_loop: bool) -> Result<(), AdmissionError> {

@@ -1,8 +1,9 @@
 //! Every rule of admission, broken once.
 
 use noema_abi::ProtocolVersion;
+use proptest::prelude::*;
 
-use super::{AdmissionError, admit};
+use super::{AdmissionError, admit, features};
 use crate::rules::Rules;
 
 fn admit_wat(wat: &str) -> Result<super::Admitted, AdmissionError> {
@@ -297,8 +298,9 @@ fn code_is_limited_before_and_after_instrumentation() {
     // What grows most: operators of one byte, each of which ends a metering block.
     let body = repeat(limits.metering_blocks - 1, "return ");
     let source = |functions: u64| wat::parse_str(with_memory(&repeat(functions, &format!("(func {body})")))).unwrap();
-    let one = admit(ProtocolVersion::V1, &source(1)).unwrap().instrumented.len();
-    let too_many = limits.instrumented_bytes / u64::try_from(one).unwrap() + 1;
+    let one = u64::try_from(source(2).len() - source(1).len()).unwrap();
+    let bound = one + limits.function_growth + limits.block_growth * limits.metering_blocks;
+    let too_many = limits.instrumented_bytes / bound + 1;
     assert!(source(too_many).len() <= usize::try_from(limits.code_bytes).unwrap());
     let error = admit(ProtocolVersion::V1, &source(too_many)).unwrap_err();
     assert!(matches!(error, AdmissionError::Limit { what: "bytes of instrumented code", .. }), "{error}");
@@ -317,4 +319,54 @@ fn instances_are_priced_by_what_they_set_up() {
         gas("(table 5 funcref) (func $f) (elem (i32.const 0) func $f $f) (elem func $f)"),
         empty + 7 * prices.instantiate_element + prices.instantiate_item
     );
+}
+
+/// A module with a bit of everything.
+const RICH: &str = r#"(module
+  (import "storage" "get" (func $get (param i32 i32 i32 i32) (result i64)))
+  (import "call" "contract" (func (param i32 i32 i64 i32 i32 i32 i32) (result i64)))
+  (type $t (func (param i32 i64) (result i64 f32)))
+  (table 4 9 funcref) (elem (i32.const 1) $f $get) (elem func $f)
+  (memory (export "memory") 1 7)
+  (global $g (mut i64) (i64.const 7)) (global v128 (v128.const i64x2 1 2))
+  (data (i32.const 3) "some text") (data "more")
+  (func $f (type $t) (local v128 f64 i32)
+    (block $b (result i64)
+      (loop $l
+        (br_if $l (i32.eqz (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+        (if (local.get 0) (then (global.set $g (local.get 1))) (else (br $l))))
+      (br_table $b $b (i64.const 1) (local.get 0)))
+    (f32.demote_f64 (f64.sqrt (local.get 3))))
+  (func (export "call")
+    (memory.fill (i32.const 0) (i32.const 1) (i32.const 9)) (memory.init 1 (i32.const 0) (i32.const 0) (i32.const 2))
+    (drop (memory.grow (i32.const 1))) (drop (table.grow (ref.null func) (i32.const 1)))
+    (drop (call $get (i32.const 0) (i32.const 1) (i32.const 2) (i32.const 3)))
+    (call_indirect (type $t) (i32.const 5) (i64.const 6) (i32.const 1)) (drop) (drop)
+    (v128.store (i32.const 16) (i8x16.add (v128.load (i32.const 0)) (v128.const i64x2 3 4))) (return))
+  (func (export "view")))"#;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whatever the bytes are, admission answers, and what it admits is valid after instrumentation as well.
+    #[test]
+    fn damaged_modules_are_refused_or_stay_valid(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..4), 1..4),
+    ) {
+        let mut bytes = wat::parse_str(RICH).unwrap();
+        admit(ProtocolVersion::V1, &bytes).expect("the whole one is admitted");
+        for (at, value, how) in changes {
+            let at = at.index(bytes.len());
+            match how {
+                0 => bytes[at] = value,
+                1 => bytes[at] ^= 1 << (value % 8),
+                2 => bytes.insert(at, value),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        if let Ok(admitted) = admit(ProtocolVersion::V1, &bytes) {
+            let mut validator = wasmparser::Validator::new_with_features(features::allowed(ProtocolVersion::V1));
+            prop_assert!(validator.validate_all(&admitted.instrumented).is_ok());
+        }
+    }
 }

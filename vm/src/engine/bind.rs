@@ -56,18 +56,19 @@ pub(crate) fn read_account(global: Global, store: impl wasmtime::AsContextMut) -
     }
 }
 
-/// Runs one host function: a settlement point, so the frame takes the balance over before and hands it back after.
+/// Runs one host function: a settlement point, so the frame takes the balance over before, and the guest gets it back
+/// after, behind the result (see `instrument`).
 fn call(
     caller: Caller<'_, Frame>,
+    gas: i64,
     nests: bool,
     function: impl FnOnce(&mut GuestCaller<'_>) -> Result<i64, Stop>,
-) -> wasmtime::Result<i64> {
+) -> wasmtime::Result<(i64, i64)> {
     let mut caller = caller;
     let Some(accounts) = caller.data().accounts() else {
         // Instantiation runs no code of the guest.
         return Err(wasmtime::Error::msg("a host function was called before the entry point"));
     };
-    let gas = read_account(accounts.gas, &mut caller);
     caller.data_mut().settle(gas);
     if nests {
         let room = read_account(accounts.room, &mut caller);
@@ -75,13 +76,14 @@ fn call(
     }
     let mut guest = GuestCaller { caller, memory: accounts.memory };
     let result = function(&mut guest);
-    let mut caller = guest.caller;
-    let gas = caller.data().balance();
-    accounts.gas.set(&mut caller, Val::I64(gas))?;
-    result.map_err(|stop| {
-        caller.data_mut().stop(stop);
-        Stopped.into()
-    })
+    let frame = guest.caller.data_mut();
+    match result {
+        Ok(result) => Ok((result, frame.balance())),
+        Err(stop) => {
+            frame.stop(stop);
+            Err(Stopped.into())
+        }
+    }
 }
 
 /// Binds every row of the table.
@@ -91,8 +93,8 @@ pub(super) fn bind(linker: &mut Linker<Frame>) -> wasmtime::Result<()> {
             linker.func_wrap(
                 stringify!($group),
                 stringify!($name),
-                |caller: Caller<'_, Frame> $(, $param: $ty)*| {
-                    call(caller, stringify!($group) == "call", |guest| {
+                |caller: Caller<'_, Frame> $(, $param: $ty)*, gas: i64| {
+                    call(caller, gas, stringify!($group) == "call", |guest| {
                         noema_host::shim::$group::$name(guest $(, $param)*)
                     })
                 },

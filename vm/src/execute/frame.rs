@@ -62,8 +62,8 @@ pub(super) struct Ended {
     pub(super) least_room: i64,
 }
 
-/// Runs one entry point in a new instance, from taking a checkpoint to giving the transaction back. `before` happens
-/// inside the checkpoint: the value that comes with the call is moved there.
+/// Runs one entry point in a new instance, from taking a checkpoint to giving the transaction back. The value that comes
+/// with the call has been moved before; whoever moved it takes it back if the frame fails.
 pub(super) fn run(core: &Arc<Core>, mut tx: Transaction, task: Task) -> Result<(Transaction, Ended), VmError> {
     let entered = tx.enter(Address(task.info.self_address));
     let rules = Rules::of(task.version);

@@ -6,7 +6,7 @@ use wasmparser::{FuncType, FunctionBody, Operator};
 
 use super::blocks::Blocks;
 use super::operators::{ENTRY_PRICE, LOCAL_PRICE, bulk_price, operator_price};
-use super::{Counters, refused};
+use super::{Counters, Reindex, refused};
 use crate::AdmissionError;
 use crate::admission::{check_block, check_in};
 use crate::rules::Rules;
@@ -19,16 +19,24 @@ struct Plan {
     has_bulk: bool,
 }
 
+/// Which function, and what it becomes part of.
+pub(super) struct Task {
+    pub(super) counters: Counters,
+    pub(super) index: u32,
+    pub(super) reindex: Reindex,
+    /// Type of the block around the body.
+    pub(super) wrapper: BlockType,
+    pub(super) frame_units: u64,
+}
+
 /// Rewrites one body.
 pub(super) fn rewrite(
     rules: &Rules,
-    counters: Counters,
-    index: u32,
+    task: Task,
     ty: &FuncType,
-    wrapper: BlockType,
     body: &FunctionBody<'_>,
-    frame_units: u64,
 ) -> Result<Function, AdmissionError> {
+    let Task { counters, index, reindex, wrapper, frame_units } = task;
     let mut locals = Vec::new();
     let mut local_count = u32::try_from(ty.params().len()).expect("parameters are limited");
     let mut local_units: u64 = 0;
@@ -64,11 +72,14 @@ pub(super) fn rewrite(
         if let Some((_, per_unit)) = bulk_price(&operator) {
             writer.charge_by_length(per_unit);
         }
-        if matches!(operator, Operator::Return) {
-            writer.emit(Instruction::Br(blocks.depth()));
-        } else {
-            let end = operators.original_position();
-            writer.function.raw(bytes[offset - start..end - start].iter().copied());
+        match operator {
+            Operator::Return => writer.emit(Instruction::Br(blocks.depth())),
+            Operator::Call { function_index } => writer.emit(Instruction::Call(reindex.function(function_index))),
+            Operator::RefFunc { function_index } => writer.emit(Instruction::RefFunc(reindex.function(function_index))),
+            _ => {
+                let end = operators.original_position();
+                writer.function.raw(bytes[offset - start..end - start].iter().copied());
+            }
         }
         if blocks.step(&operator) {
             writer.charge(prices.next().expect("both passes find the same blocks"));

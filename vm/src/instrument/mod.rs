@@ -18,6 +18,15 @@
 //!                                               end
 //!                                               room = saved)
 //! ```
+//!
+//! Host functions are settlement points: an import gets the balance as one more argument and gives it back as one more
+//! result. What the module calls is a shim of the old type, behind its own functions:
+//!
+//! ```text
+//! (import "g" "f" (func (param P) (result i64)))   =>  (import "g" "f" (func (param P i64) (result i64 i64)))
+//!                                                      (func (param P) (result i64)
+//!                                                        params; gas; call $f; gas = the second result)
+//! ```
 
 mod blocks;
 mod function;
@@ -29,13 +38,14 @@ use std::collections::BTreeMap;
 
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
-    CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, ExportKind, ExportSection, FunctionSection,
-    GlobalSection, GlobalType, ImportSection, MemorySection, Module, TableSection, TypeSection, ValType,
+    CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, EntityType, ExportKind, ExportSection,
+    Function, FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction, MemorySection, Module,
+    TableSection, TypeSection, ValType,
 };
-use wasmparser::{CompositeInnerType, FuncType, FunctionBody, Parser, Payload};
+use wasmparser::{CompositeInnerType, FuncType, FunctionBody, Parser, Payload, TypeRef};
 
 pub(crate) use blocks::Blocks;
-pub(crate) use operators::operator_price;
+pub(crate) use operators::{is_bulk, operator_price};
 
 use crate::AdmissionError;
 use crate::rules::Rules;
@@ -71,6 +81,7 @@ pub(crate) fn instrument(rules: &Rules, wasm: &[u8], frame_units: &[u64]) -> Res
     for (position, (body, units)) in bodies.iter().zip(frame_units).enumerate() {
         sections.function(rules, counters, position, body, *units)?;
     }
+    sections.shims(counters);
     Ok(sections.finish())
 }
 
@@ -80,8 +91,11 @@ struct Sections {
     function_types: Vec<FuncType>,
     /// Types `() -> results` that wrapped bodies need, by results.
     block_types: BTreeMap<Vec<u8>, u32>,
+    /// Types of imports as the host binds them, by their type in the module.
+    import_types: BTreeMap<u32, u32>,
     imports: ImportSection,
-    imported: usize,
+    /// Type index, in the module, of each imported function.
+    imported: Vec<u32>,
     functions: FunctionSection,
     /// Type index of each function of the module itself.
     own_types: Vec<u32>,
@@ -98,7 +112,7 @@ struct Sections {
 impl Sections {
     /// Takes over a section as it is. Custom sections are left out: nothing that runs depends on them.
     fn copy(&mut self, payload: &Payload<'_>) -> Result<(), AdmissionError> {
-        let mut same = RoundtripReencoder;
+        let mut same = self.reindex();
         match payload {
             Payload::TypeSection(section) => {
                 for group in section.clone() {
@@ -111,8 +125,15 @@ impl Sections {
                 same.parse_type_section(&mut self.types, section.clone()).map_err(refused)
             }
             Payload::ImportSection(section) => {
-                self.imported += section.clone().into_imports().count();
-                same.parse_import_section(&mut self.imports, section.clone()).map_err(refused)
+                for import in section.clone().into_imports() {
+                    let import = import?;
+                    if let TypeRef::Func(type_index) = import.ty {
+                        let bound = self.import_type(type_index)?;
+                        self.imports.import(import.module, import.name, EntityType::Function(bound));
+                        self.imported.push(type_index);
+                    }
+                }
+                Ok(())
             }
             Payload::FunctionSection(section) => {
                 for type_index in section.clone() {
@@ -164,17 +185,57 @@ impl Sections {
         body: &FunctionBody<'_>,
         frame_units: u64,
     ) -> Result<(), AdmissionError> {
-        let index = u32::try_from(self.imported + position).expect("functions and imports are limited");
-        let ty = self
-            .own_types
-            .get(position)
-            .and_then(|type_index| self.function_types.get(usize::try_from(*type_index).ok()?))
-            .expect("a validated module has a type for every body")
-            .clone();
-        let wrapper = self.block_type(&ty)?;
-        let rewritten = function::rewrite(rules, counters, index, &ty, wrapper, body, frame_units)?;
+        let index = u32::try_from(self.imported.len() + position).expect("functions and imports are limited");
+        let type_index = self.own_types.get(position).expect("a validated module has a type for every body");
+        let ty = self.function_type(*type_index).clone();
+        let task =
+            function::Task { counters, index, reindex: self.reindex(), wrapper: self.block_type(&ty)?, frame_units };
+        let rewritten = function::rewrite(rules, task, &ty, body)?;
         self.code.function(&rewritten);
         Ok(())
+    }
+
+    fn function_type(&self, index: u32) -> &FuncType {
+        let position = usize::try_from(index).unwrap_or(usize::MAX);
+        self.function_types.get(position).expect("a validated module names types that it has")
+    }
+
+    /// The type that the host binds for an import of this type.
+    fn import_type(&mut self, type_index: u32) -> Result<u32, AdmissionError> {
+        if let Some(bound) = self.import_types.get(&type_index) {
+            return Ok(*bound);
+        }
+        let ty = self.function_type(type_index).clone();
+        let with_gas = |types: &[wasmparser::ValType]| -> Result<Vec<ValType>, AdmissionError> {
+            let types = types.iter().map(|ty| RoundtripReencoder.val_type(*ty).map_err(refused));
+            types.chain([Ok(ValType::I64)]).collect()
+        };
+        let bound = self.types.len();
+        self.types.ty().function(with_gas(ty.params())?, with_gas(ty.results())?);
+        self.import_types.insert(type_index, bound);
+        Ok(bound)
+    }
+
+    /// How the functions of the module are numbered now.
+    fn reindex(&self) -> Reindex {
+        let count = |number: usize| u32::try_from(number).expect("functions and imports are limited");
+        Reindex { imported: count(self.imported.len()), own: count(self.own_types.len()) }
+    }
+
+    /// Adds what the module calls instead of its imports.
+    fn shims(&mut self, counters: Counters) {
+        for (import, type_index) in self.imported.iter().enumerate() {
+            self.functions.function(*type_index);
+            let mut shim = Function::new([]);
+            for param in 0..self.function_type(*type_index).params().len() {
+                shim.instruction(&Instruction::LocalGet(u32::try_from(param).expect("parameters are limited")));
+            }
+            shim.instruction(&Instruction::GlobalGet(counters.gas));
+            shim.instruction(&Instruction::Call(u32::try_from(import).expect("imports are limited")));
+            shim.instruction(&Instruction::GlobalSet(counters.gas));
+            shim.instruction(&Instruction::End);
+            self.code.function(&shim);
+        }
     }
 
     /// The type of a block without parameters that leaves the results of a function.
@@ -233,6 +294,27 @@ impl Sections {
             module.section(&self.data);
         }
         module.finish()
+    }
+}
+
+/// Copies what it is given, except that imported functions become their shims.
+#[derive(Clone, Copy, Debug)]
+struct Reindex {
+    imported: u32,
+    own: u32,
+}
+
+impl Reindex {
+    fn function(self, index: u32) -> u32 {
+        if index < self.imported { self.imported + self.own + index } else { index }
+    }
+}
+
+impl Reencode for Reindex {
+    type Error = std::convert::Infallible;
+
+    fn function_index(&mut self, index: u32) -> Result<u32, wasm_encoder::reencode::Error> {
+        Ok(self.function(index))
     }
 }
 

@@ -64,6 +64,11 @@ pub(super) fn bulk_price(operator: &Operator<'_>) -> Option<(u64, u32)> {
     }
 }
 
+/// Whether an operator is priced by its length.
+pub(crate) fn is_bulk(operator: &Operator<'_>) -> bool {
+    bulk_price(operator).is_some()
+}
+
 /// The fixed price of an operator; `None` for one that no version allows.
 pub(crate) fn operator_price(operator: &Operator<'_>) -> Option<u64> {
     if let Some((fixed, _)) = bulk_price(operator) {
@@ -190,6 +195,81 @@ mod tests {
             assert!(per_unit < 1 << 30, "a length of 32 bits times it must stay below 2^62");
         }
     }
+
+    /// The operator with this name, with immediates that make it readable.
+    fn operator_named<R>(name: &str, read: impl FnOnce(&Operator<'_>) -> R) -> R {
+        let immediates = match name {
+            "i32.const" | "i64.const" | "f32.const" | "f64.const" | "br" | "br_if" | "br_table" | "call"
+            | "local.get" | "local.set" | "local.tee" | "global.get" | "global.set" | "ref.func" | "data.drop"
+            | "elem.drop" | "memory.init" | "table.init" | "table.get" | "table.set" | "table.size" | "table.grow"
+            | "table.fill" => " 0",
+            "v128.const" => " i64x2 0 0",
+            "i8x16.shuffle" => " 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
+            "call_indirect" => " (type 0)",
+            "ref.null" => " func",
+            "block" | "loop" | "if" => " end",
+            "else" => "",
+            "end" => "",
+            name if name.contains("_lane") => " 0",
+            _ => "",
+        };
+        // Operators that need one around them, or are one.
+        let body = match name {
+            "else" => "i32.const 0 if else end".to_owned(),
+            "end" => String::new(),
+            _ => format!("{name}{immediates}"),
+        };
+        let text = format!(
+            r#"(module (type (func)) (memory 1) (table 1 funcref) (global (mut i32) (i32.const 0)) (data "") (elem func 0)
+                 (func (local i32) unreachable {body}))"#
+        );
+        let wasm = wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for payload in wasmparser::Parser::new(0).parse_all(&wasm) {
+            if let wasmparser::Payload::CodeSectionEntry(body) = payload.unwrap() {
+                let operators: Vec<_> = body.get_operators_reader().unwrap().into_iter().map(Result::unwrap).collect();
+                // Behind `unreachable`; `else` is the third of its text.
+                let at = if name == "else" { 3 } else { 1 };
+                return read(&operators[at]);
+            }
+        }
+        panic!("there is one body")
+    }
+
+    #[test]
+    fn the_specification_lists_these_prices() {
+        let specification = include_str!("../../../docs/spec/gas.md");
+        let rows = specification.lines().filter_map(|line| {
+            let (price, names) = line.strip_prefix("| ")?.split_once(" | ")?;
+            Some((price.parse::<u64>().ok()?, names))
+        });
+        let mut listed = std::collections::BTreeSet::new();
+        let mut vectors = 0;
+        for (price, names) in rows {
+            for name in names.split('`').skip(1).step_by(2) {
+                assert!(listed.insert(name), "{name} stands there twice");
+                operator_named(name, |operator| {
+                    assert_eq!(operator_price(operator), Some(price), "{name} is {operator:?}");
+                    vectors += u64::from(is_vector(operator));
+                });
+            }
+        }
+        // Nothing is missing: as many as there are, and the vector operators at the price of "every other".
+        let scalar = ["mvp", "sign_extension", "saturating_float_to_int", "bulk_memory", "reference_types"];
+        let count = PROPOSALS.iter().filter(|proposal| scalar.contains(proposal)).count();
+        // `select` has two forms under one name, and a third one that is never valid.
+        assert_eq!(listed.len() - usize::try_from(vectors).unwrap(), count - 2);
+        for name in ["i8x16.add", "v128.and", "i32x4.dot_i16x8_s", "i64x2.extend_low_i32x4_s", "i16x8.splat"] {
+            assert!(!listed.contains(name));
+            operator_named(name, |operator| assert_eq!(operator_price(operator), Some(VECTOR)));
+        }
+    }
+
+    macro_rules! define_scalar_count {
+        ($( @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*) )*) => {
+            const PROPOSALS: &[&str] = &[$( stringify!($proposal) ),*];
+        };
+    }
+    wasmparser::for_each_operator!(define_scalar_count);
 
     #[test]
     fn operators_of_other_proposals_have_no_price() {

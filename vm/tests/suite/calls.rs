@@ -67,6 +67,28 @@ fn the_context_says_who_calls_whom() {
 }
 
 #[test]
+fn host_functions_can_be_called_through_tables_and_references() {
+    let mut world = World::new();
+    let code = module(
+        r#"(type $len (func (result i64))) (table $t 3 3 funcref) (elem (i32.const 1) $input_len) (elem declare func $gas_left)
+           (export "shown" (func $gas_left))
+           (func (export "call")
+             (i64.store (i32.const 0) (call_indirect $t (type $len) (i32.const 1)))
+             (table.set $t (i32.const 2) (ref.func $gas_left))
+             (i64.store (i32.const 8) (call_indirect $t (type $len) (i32.const 2)))
+             (i64.store (i32.const 16) (call $gas_left))
+             (drop (call $output (i32.const 0) (i32.const 24))))"#,
+    );
+    let contract = world.deploy(&code);
+    let outcome = world.call(contract, b"12345");
+    let output = &succeeded(&outcome).output;
+    let number = |at: usize| u64::from_le_bytes(output[at..at + 8].try_into().unwrap());
+    assert_eq!(number(0), 5);
+    // Between the two: what is in the same metering block is paid already, so only the host call itself.
+    assert_eq!(number(8) - number(16), 10_000);
+}
+
+#[test]
 fn missing_contracts_and_entry_points_are_refused() {
     let mut world = World::new();
     let nobody = Address([9; 32]);

@@ -8,6 +8,7 @@ mod hostile;
 mod largest;
 mod machine;
 mod models;
+mod specification;
 mod stack;
 mod storage;
 mod world;
