@@ -64,7 +64,55 @@ pub enum WasmType {
     I64,
 }
 
+impl Return {
+    /// Its name as spelled in the table.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Return::unit => "unit",
+            Return::u64 => "u64",
+            Return::tensor => "tensor",
+            Return::model => "model",
+            Return::never => "never",
+        }
+    }
+}
+
+impl WasmType {
+    /// Its name in the text format.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            WasmType::I32 => "i32",
+            WasmType::I64 => "i64",
+        }
+    }
+}
+
 impl Kind {
+    /// Whether its length is one of its arguments, and counts in the price.
+    #[must_use]
+    pub const fn has_length(self) -> bool {
+        matches!(self, Kind::bytes | Kind::out)
+    }
+
+    /// Bytes of the guest range, where it has one of fixed length.
+    #[must_use]
+    pub const fn fixed_length(self) -> Option<usize> {
+        match self {
+            Kind::in16 | Kind::out16 => Some(16),
+            Kind::in32 | Kind::out32 => Some(32),
+            Kind::in64 | Kind::out64 => Some(64),
+            _ => None,
+        }
+    }
+
+    /// Whether the host writes its guest range.
+    #[must_use]
+    pub const fn is_output(self) -> bool {
+        matches!(self, Kind::out | Kind::out16 | Kind::out32 | Kind::out64)
+    }
+
     /// The WebAssembly parameters that carry it.
     #[must_use]
     pub const fn wasm_types(self) -> &'static [WasmType] {
@@ -159,6 +207,20 @@ impl HostFunction {
     }
 }
 
+/// Everything that guest and host must agree on about the row, in one line:
+/// `0x0201 storage.get(key: bytes, value: out) -> u64 since 1 price(2000000, 100, 500)`.
+impl core::fmt::Display for HostFunction {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:#06x} {}.{}(", self.id, self.group, self.name)?;
+        for (index, param) in self.params.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{}: {}", param.name, param.kind.name())?;
+        }
+        let Price { base, per_byte, per_work } = self.price;
+        write!(f, ") -> {} since {} price({base}, {per_byte}, {per_work})", self.result.name(), self.since)
+    }
+}
+
 /// The row imported as `group.name`.
 #[must_use]
 pub fn find(group: &str, name: &str) -> Option<&'static HostFunction> {
@@ -188,7 +250,18 @@ crate::host_functions!(rows);
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::{ROWS, find};
+    use std::string::ToString;
+
+    #[test]
+    fn a_row_in_one_line() {
+        assert_eq!(
+            find("storage", "get").unwrap().to_string(),
+            "0x0201 storage.get(key: bytes, value: out) -> u64 since 1 price(2000000, 100, 500)"
+        );
+    }
 
     #[test]
     fn ids_and_names_are_unique() {

@@ -74,7 +74,8 @@ macro_rules! host_functions {
             /// ones as fit into `entries`, at most `limit` and `MAX_SCAN_ENTRIES`; returns the bytes
             /// written. `LimitExceeded` where the first one does not fit, and for a `prefix` or `start`
             /// above `MAX_KEY_BYTES`.
-            /// Work: bytes of the entries read plus 256 for each.
+            /// Work: bytes of the entries read plus 256 for each; entries removed in the same transaction
+            /// that it passes over count 256.
             0x0204 since 1 scan(prefix: bytes, start: bytes, limit: u32, entries: out) -> u64 price(5_000_000, 100, 5_000);
         }
         /// Events, which stand in the receipt.
@@ -90,14 +91,14 @@ macro_rules! host_functions {
             /// return data into `output` and returns the length of that data. `NotFound`,
             /// `CallAborted` (`output_read` then gives the code, as a little-endian `u32`, and the
             /// message), `CallFaulted`, `Reentrant`, `CallDepth`, `InsufficientBalance`,
-            /// `LimitExceeded` above `MAX_INPUT_BYTES`. Sending value in a view is a fault.
+            /// `Overflow` (of the receiver's balance), `LimitExceeded` above `MAX_INPUT_BYTES`. Sending value in a view is a fault.
             /// Work: bytes of code of the called contract.
             0x0401 since 1 contract(target: in32, value: in16, gas: u64, input: bytes, output: out) -> u64 price(20_000_000, 100, 10);
             /// Copies the return data of the last call from `offset` on into `buffer`; returns how
             /// many bytes there are from `offset` on. `IndexOutOfRange` past the end.
             0x0402 since 1 output_read(offset: u32, buffer: out) -> u64 price(15_000, 100, 0);
             /// Sends `value` (little-endian `u128`) to an address without running any code.
-            /// `InsufficientBalance`. In a view it is a fault.
+            /// `InsufficientBalance`, `Overflow` (of the receiver's balance). In a view it is a fault.
             0x0403 since 1 transfer(target: in32, value: in16) -> unit price(20_000_000, 0, 0);
         }
         /// Hashes and signatures.

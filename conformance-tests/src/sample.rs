@@ -1,0 +1,78 @@
+//! Models that vectors and golden contracts use.
+
+use noema_model::graph::{Edge, EdgeId, Graph, Node};
+use noema_model::ops::{Argmax, Linear, Softmax};
+use noema_model::parameters::Array;
+use noema_model::{Manifest, ModelError, Port, container};
+use noema_tensor::DType;
+
+use crate::ConformanceError;
+
+/// The container of a model by its name in vector files:
+///
+/// - `two-scores`: `i8[3]` in; out come `[1 2 3; -1 0 1] x + [0 100]` as `i32[2]`, and the index of the larger one;
+/// - `two-scores#VERSION`: the same with another version, and so another id;
+/// - `wide-softmax`: a softmax of `i8[65536]`, whose price leaves 64 bits at the largest batches.
+///
+/// # Errors
+/// There is no model of this name.
+pub fn model(name: &str) -> Result<Vec<u8>, ConformanceError> {
+    let fail = |what: String| ConformanceError::format(format!("model {name}"), what);
+    let (kind, version) = name.split_once('#').unwrap_or((name, "1"));
+    let made = match kind {
+        "two-scores" => two_scores(version),
+        "wide-softmax" => wide_softmax(version),
+        _ => return Err(fail("there are `two-scores` and `wide-softmax`".to_owned())),
+    };
+    made.map_err(|error| fail(error.to_string()))
+}
+
+fn two_scores(version: &str) -> Result<Vec<u8>, ModelError> {
+    let linear = Linear { outputs: 2, accumulator: DType::I32 };
+    let graph = Graph {
+        inputs: vec![Edge::new(DType::I8, &[3])],
+        nodes: vec![
+            Node { name: "scores".into(), op: linear.into(), inputs: vec![EdgeId(0)] },
+            Node { name: "class".into(), op: Argmax {}.into(), inputs: vec![EdgeId(1)] },
+        ],
+        outputs: vec![EdgeId(1), EdgeId(2)],
+    };
+    let weights = vec![vec![Array::I8(vec![1, 2, 3, -1, 0, 1]), Array::I32(vec![0, 100])], vec![]];
+    let labels = vec!["no".into(), "yes".into()];
+    encode("two-scores", version, &graph, &["scores", "class"], labels, &weights)
+}
+
+fn wide_softmax(version: &str) -> Result<Vec<u8>, ModelError> {
+    let softmax = Softmax { multiplier: 1 << 30, shift: 30, fraction_bits: 15 };
+    let graph = Graph {
+        inputs: vec![Edge::new(DType::I8, &[65_536])],
+        nodes: vec![Node { name: "softmax".into(), op: softmax.into(), inputs: vec![EdgeId(0)] }],
+        outputs: vec![EdgeId(1)],
+    };
+    encode("wide-softmax", version, &graph, &["probabilities"], Vec::new(), &[vec![]])
+}
+
+fn encode(
+    name: &str,
+    version: &str,
+    graph: &Graph,
+    outputs: &[&str],
+    labels: Vec<String>,
+    weights: &[Vec<Array>],
+) -> Result<Vec<u8>, ModelError> {
+    let edges = graph.edges()?;
+    let output = |(name, id): (&&str, &EdgeId)| {
+        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
+        edges.get(index).map(|edge| Port::new(name, edge, 0))
+    };
+    let manifest = Manifest {
+        name: name.into(),
+        licence: "CC0-1.0".into(),
+        version: version.into(),
+        inputs: vec![Port::new("x", &graph.inputs[0], 0)],
+        outputs: outputs.iter().zip(&graph.outputs).filter_map(output).collect(),
+        labels,
+        accuracy: String::new(),
+    };
+    container::encode(&manifest, graph, weights)
+}
