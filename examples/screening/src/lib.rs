@@ -3,12 +3,19 @@
 //! The clinic that deploys the contract sends the 30 measurements of a patient in fixed point. The
 //! contract runs the model, keeps the decision and emits an event. Which model decided stands beside
 //! each decision; only the clinic may name another.
+//!
+//! The model takes `features` (`i32 [n, 30]`) and gives `logits` (`i32 [n, 2]`), `probabilities`
+//! (`i32 [n, 2]`, 16 fraction bits) and `class` (`i32 [n]`), as the importer makes it of a classifier
+//! with a softmax.
 #![no_std]
+#![forbid(unsafe_code)]
 
 use noema_sdk::{self as noema, prelude::*};
 
 /// Measurements of one patient.
 pub const FEATURES: usize = 30;
+/// A probability of one, as the model gives it.
+pub const CERTAIN: i32 = 1 << 16;
 
 /// Only the clinic may do this.
 pub const NOT_THE_CLINIC: u32 = 1;
@@ -18,19 +25,30 @@ pub const WRONG_LENGTH: u32 = 2;
 pub const DECIDED: u32 = 3;
 /// Less gas is left than the model costs.
 pub const TOO_LITTLE_GAS: u32 = 4;
-/// The model is not a classifier of two classes over rows of [`FEATURES`].
+/// The model is not a classifier of two classes with probabilities.
 pub const UNFIT_MODEL: u32 = 5;
+/// The policy asks for a probability outside 0 to [`CERTAIN`].
+pub const BAD_POLICY: u32 = 6;
 
 /// What the contract remembers besides the decisions.
 #[noema::state]
 pub struct Screening {
     clinic: Address,
     model: Hash,
+    policy: Option<Policy>,
     benign: u64,
     malignant: u64,
 }
 
-/// What the model said.
+/// When a patient is to be examined. Without one the likelier class decides.
+#[noema::data]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// From this probability of malignancy on, of [`CERTAIN`].
+    pub examine_from: i32,
+}
+
+/// What the model and the policy say.
 #[noema::data]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -42,12 +60,13 @@ pub enum Class {
 
 /// One decision.
 #[noema::data]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The model that decided.
     pub model: Hash,
     /// What it said.
     pub class: Class,
-    /// The probability of malignancy it gave, with as many fraction bits as the model's manifest states.
+    /// The probability of malignancy it gave, of [`CERTAIN`].
     pub malignancy: i32,
     /// The block in which it did.
     pub height: u64,
@@ -55,9 +74,12 @@ pub struct Decision {
 
 /// Decisions so far.
 #[noema::data]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// The model that decides now.
     pub model: Hash,
+    /// The policy, if there is one.
+    pub policy: Option<Policy>,
     /// Benign decisions.
     pub benign: u64,
     /// Malignant decisions.
@@ -66,17 +88,19 @@ pub struct Summary {
 
 /// Emitted with every decision.
 #[noema::event]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
     /// The patient.
     pub patient: u64,
     /// What the model said.
     pub class: Class,
-    /// The probability of malignancy it gave.
+    /// The probability of malignancy it gave, of [`CERTAIN`].
     pub malignancy: i32,
 }
 
 /// Emitted when the clinic names another model.
 #[noema::event]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelChanged {
     /// The new model.
     pub model: Hash,
@@ -87,9 +111,12 @@ const DECISIONS: Map<u64, Decision> = Map::new("decisions");
 #[noema::contract(events(Decided, ModelChanged))]
 impl Screening {
     #[init]
-    fn new(model: Hash) -> Result<Self> {
+    fn new(model: Hash, policy: Option<Policy>) -> Result<Self> {
         Model::open(&model)?;
-        Ok(Screening { clinic: env::caller(), model, benign: 0, malignant: 0 })
+        if let Some(Policy { examine_from }) = policy {
+            ensure!((0..=CERTAIN).contains(&examine_from), BAD_POLICY, "{examine_from} is no probability of {CERTAIN}");
+        }
+        Ok(Screening { clinic: env::caller(), model, policy, benign: 0, malignant: 0 })
     }
 
     #[call]
@@ -124,7 +151,7 @@ impl Screening {
 
     #[view]
     fn summary(&self) -> Summary {
-        Summary { model: self.model, benign: self.benign, malignant: self.malignant }
+        Summary { model: self.model, policy: self.policy, benign: self.benign, malignant: self.malignant }
     }
 }
 
@@ -134,25 +161,34 @@ impl Screening {
         Ok(())
     }
 
-    /// Runs the model on one row: the first output are scores of the two classes, the second one their
-    /// probabilities.
+    /// Runs the model on one row.
     fn classify(&self, row: &[i32]) -> Result<(Class, i32)> {
         let model = Model::open(&self.model)?;
+        let cost = model.cost(1)?;
         // An abort with a reason, which returns the unspent gas, instead of a fault, which takes it.
-        ensure!(model.cost(1)? < env::gas_left(), TOO_LITTLE_GAS, "the model costs {} gas", model.cost(1)?);
+        ensure!(cost < env::gas_left(), TOO_LITTLE_GAS, "the model costs {cost} gas");
 
-        let outputs = model.run(&[&Tensor::from_slice(&[1, 30], row)?])?;
-        let [scores, probabilities, ..] = &*outputs else {
-            bail!(UNFIT_MODEL, "the model does not give scores and probabilities");
+        let outputs = model.run(&[&Tensor::from_slice(&[1, FEATURES as u32], row)?])?;
+        let [_logits, probabilities, class] = outputs.as_slice() else {
+            bail!(UNFIT_MODEL, "the model has {} outputs", outputs.len());
         };
-        let class = match *op::argmax(scores)?.read::<i32>()? {
-            [0] => Class::Benign,
-            [1] => Class::Malignant,
-            _ => bail!(UNFIT_MODEL, "the model knows other classes than benign and malignant"),
-        };
-        let [_, malignancy] = *probabilities.read::<i32>()? else {
-            bail!(UNFIT_MODEL, "the model gives no probability for each class");
-        };
-        Ok((class, malignancy))
+        decision(self.policy, &class.read()?, &probabilities.read()?)
     }
 }
+
+/// The class and the probability of malignancy, from the model's class and probabilities of one row.
+fn decision(policy: Option<Policy>, class: &[i32], probabilities: &[i32]) -> Result<(Class, i32)> {
+    let (&[class], &[_, malignancy]) = (class, probabilities) else {
+        bail!(UNFIT_MODEL, "the model gives no probability for each of two classes");
+    };
+    let malignant = match (policy, class) {
+        (Some(Policy { examine_from }), 0 | 1) => malignancy >= examine_from,
+        (None, 0) => false,
+        (None, 1) => true,
+        _ => bail!(UNFIT_MODEL, "the model knows a class {class}"),
+    };
+    Ok((if malignant { Class::Malignant } else { Class::Benign }, malignancy))
+}
+
+#[cfg(test)]
+mod tests;

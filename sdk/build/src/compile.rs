@@ -12,9 +12,11 @@ use crate::toolchain::{Toolchain, Way};
 use crate::{BuiltContract, TARGET};
 
 /// The profile of contracts, whatever the crate's workspace says: small, because code is paid for by
-/// the byte when it is loaded, and with overflow checks, because a sum that wraps is a lost fortune.
+/// the byte when it is deployed, and with overflow checks, because a sum that wraps is a lost fortune.
+/// Level `z` makes the screening contract 2 % smaller than `s` and lets it use 60 % more gas; level 2
+/// makes it 30 % larger and saves another third.
 const PROFILE: [&str; 8] = [
-    r#"opt-level="z""#,
+    r#"opt-level="s""#,
     r#"lto="fat""#,
     r#"panic="abort""#,
     r#"strip="symbols""#,

@@ -45,7 +45,7 @@ pub trait Contract: Sized {
 }
 
 /// The part of the input that is not read yet.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
     rest: &'a [u8],
 }

@@ -276,24 +276,26 @@ fn generate(block: &ItemImpl, name: &str, methods: &[Method], events: &[Path]) -
     let views: Vec<_> = methods.iter().filter(|method| method.entry == Entry::View).map(arm).collect();
     let calls: Vec<_> = methods.iter().filter(|method| method.entry == Entry::Call).map(arm).collect();
     let has = |entry: Entry| methods.iter().any(|method| method.entry == entry);
-    // A contract called by another one arrives at `call`, and may be asked for a view there.
-    let call_arms = calls.iter().chain(&views);
-    let dispatch = |arms: TokenStream| {
+    let dispatch = |arms: &[TokenStream], otherwise: TokenStream| {
         quote! {
-            let (__method, mut __input) = __input.method()?;
+            let (__method, mut __input) = __whole.method()?;
             match __method {
-                #arms
-                _ => ::core::result::Result::Err(::noema_sdk::entry::unknown_method(__method)),
+                #(#arms)*
+                _ => #otherwise,
             }
         }
     };
-    let call = (has(Entry::Call) || has(Entry::View)).then(|| {
-        let body = dispatch(quote!(#(#call_arms)*));
-        quote!(fn call(__input: ::noema_sdk::entry::Input<'_>) -> ::noema_sdk::Result<()> { #body })
-    });
+    let unknown = quote!(::core::result::Result::Err(::noema_sdk::entry::unknown_method(__method)));
     let view = has(Entry::View).then(|| {
-        let body = dispatch(quote!(#(#views)*));
-        quote!(fn view(__input: ::noema_sdk::entry::Input<'_>) -> ::noema_sdk::Result<()> { #body })
+        let body = dispatch(&views, unknown.clone());
+        quote!(fn view(__whole: ::noema_sdk::entry::Input<'_>) -> ::noema_sdk::Result<()> { #body })
+    });
+    // A contract called by another one arrives at `call`, and may be asked for a view there.
+    let otherwise =
+        if view.is_some() { quote!(<Self as ::noema_sdk::entry::Contract>::view(__whole)) } else { unknown };
+    let call = (has(Entry::Call) || has(Entry::View)).then(|| {
+        let body = if calls.is_empty() { otherwise } else { dispatch(&calls, otherwise) };
+        quote!(fn call(__whole: ::noema_sdk::entry::Input<'_>) -> ::noema_sdk::Result<()> { #body })
     });
     let migrate = has(Entry::Migrate).then(|| {
         quote! {

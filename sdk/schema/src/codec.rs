@@ -66,7 +66,6 @@ pub(crate) fn encode_input(schema: &Schema, method: &Method, args: &Value) -> Re
     match args {
         Value::Null if method.args.is_empty() => {}
         Value::Null => return Err(argument_error(method, "no arguments given")),
-        // A single argument needs no brackets around it, unless it is itself a list or an object.
         Value::Array(values) if values.len() == method.args.len() => {
             for ((name, ty), value) in method.args.iter().zip(values) {
                 encode::encode(schema, ty, value, &mut input, &mut budget).at(name)?;
@@ -82,8 +81,11 @@ pub(crate) fn encode_input(schema: &Schema, method: &Method, args: &Value) -> Re
                 return Err(argument_error(method, &format!("there is no argument `{name}`")));
             }
             for (name, ty) in &method.args {
-                let missing = || argument_error(method, &format!("the argument `{name}` is missing"));
-                let value = values.get(name).ok_or_else(missing)?;
+                let value = match (values.get(name), ty) {
+                    (Some(value), _) => value,
+                    (None, TypeRef::Option(_)) => &Value::Null,
+                    (None, _) => return Err(argument_error(method, &format!("the argument `{name}` is missing"))),
+                };
                 encode::encode(schema, ty, value, &mut input, &mut budget).at(name)?;
             }
         }

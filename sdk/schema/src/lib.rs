@@ -164,7 +164,7 @@ impl Schema {
     }
 
     /// The input that runs a method: the name, for calls and views, and the arguments. They are an
-    /// object by name, an array in order, or `null` for none.
+    /// object by name, where an optional one may be left out, an array in order, or `null` for none.
     ///
     /// # Errors
     /// Where there is no such method, or an argument does not fit: the error says where.

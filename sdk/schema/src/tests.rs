@@ -173,7 +173,9 @@ fn errors_say_where_and_what() {
     assert_eq!(error("three", json!([1, [1, "x"], null])), "b[1]: expected i32, found \"x\"");
     assert_eq!(error("three", json!([1, [1.5], null])), "b[0]: expected i32, found 1.5");
     assert!(error("three", json!([1])).ends_with("1 arguments given, 3 expected"));
-    assert!(error("three", json!({"a": 1, "b": []})).ends_with("the argument `c` is missing"));
+    assert!(error("three", json!({"a": 1, "c": 1})).ends_with("the argument `b` is missing"));
+    let without_option = schema.encode_args("three", &json!({"a": 1, "b": []})).unwrap();
+    assert_eq!(without_option, schema.encode_args("three", &json!([1, [], null])).unwrap());
     assert!(error("three", json!({"a": 1, "b": [], "d": 1})).ends_with("there is no argument `d`"));
     assert!(error("three", json!("x")).ends_with("arguments are an object by name or an array in order"));
 

@@ -1,7 +1,7 @@
 //! A panic ends the call as an abort with `file:line: message`.
 //!
-//! Formatting code would be most of a small contract (4 KB of wasm), so a message with values in it
-//! is written only with the feature `panic-format`; file and line always are.
+//! Formatting code is about a kilobyte of a contract that formats nothing else. Without the feature
+//! `panic-format` only fixed messages are written; file and line always are.
 
 use core::panic::PanicInfo;
 

@@ -1,0 +1,286 @@
+//! The machine and its state.
+
+use std::sync::Arc;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use noema_abi::ProtocolVersion;
+use noema_model::{MemoryModelStore, merkle};
+use noema_sdk::{Address, Hash};
+use noema_state::{Batch, Column, MemoryStore, StateStore, StateView};
+use noema_tensor::{Kernels, Level};
+use noema_vm::{
+    Action, Address as VmAddress, BlockContext, MAX_GAS, Message, Outcome, Vm, VmConfig, code_hash, layout,
+};
+
+use crate::{Done, Failure};
+
+/// Gas that a message may use where a test does not say: a second of the reference machine.
+const GAS: u64 = 1_000_000_000_000;
+
+/// The machine, its state, and the block in which messages run.
+pub struct TestChain {
+    vm: Vm,
+    store: MemoryStore,
+    block: BlockContext,
+    salt: u64,
+}
+
+/// A contract of the chain, about to be called.
+#[derive(Debug)]
+#[must_use = "nothing runs before `call` or `view`"]
+pub struct At<'a> {
+    chain: &'a mut TestChain,
+    contract: Address,
+    from: Address,
+    value: u128,
+    gas: u64,
+}
+
+impl Default for TestChain {
+    fn default() -> TestChain {
+        TestChain::new()
+    }
+}
+
+impl std::fmt::Debug for TestChain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestChain").field("block", &self.block).finish_non_exhaustive()
+    }
+}
+
+impl TestChain {
+    /// An empty chain with the fastest kernels of this machine.
+    ///
+    /// # Panics
+    /// Where this machine cannot set up the VM.
+    #[must_use]
+    pub fn new() -> TestChain {
+        TestChain::with_level(Level::best())
+    }
+
+    /// An empty chain that computes tensors at this level, the same bits at any.
+    ///
+    /// # Panics
+    /// Where this machine cannot set up the VM, or lacks the level.
+    #[must_use]
+    pub fn with_level(level: Level) -> TestChain {
+        let kernels = Kernels::new(level, 1).unwrap_or_else(|error| panic!("kernels at level {level}: {error}"));
+        let mut config = VmConfig::new(Arc::new(kernels), Arc::new(MemoryModelStore::new()));
+        config.concurrent_messages = 1;
+        let vm = Vm::new(config).unwrap_or_else(|error| panic!("the VM does not start here: {error}"));
+        let block = BlockContext {
+            chain_id: "noema-testing".into(),
+            height: 1,
+            time_ms: 1_700_000_000_000,
+            version: ProtocolVersion::LATEST,
+        };
+        TestChain { vm, store: MemoryStore::new(), block, salt: 0 }
+    }
+
+    /// The address of somebody, with this balance. The same name is always the same address.
+    ///
+    /// # Panics
+    /// For an empty name or one longer than 32 bytes.
+    pub fn account(&mut self, name: &str, balance: u128) -> Address {
+        assert!(!name.is_empty() && name.len() <= 32, "a name has 1 to 32 bytes: {name:?}");
+        let mut address = [0; 32];
+        address[..name.len()].copy_from_slice(name.as_bytes());
+        self.write([(layout::balance_key(&VmAddress(address)), layout::encode_balance(balance))]);
+        Address(address)
+    }
+
+    /// The balance of an account or contract.
+    #[must_use]
+    pub fn balance(&self, address: Address) -> u128 {
+        let bytes = self.read(&layout::balance_key(&VmAddress(address.0)));
+        layout::decode_balance(bytes.as_deref()).expect("the VM writes balances")
+    }
+
+    /// What a contract has stored under a raw key.
+    #[must_use]
+    pub fn stored(&self, contract: Address, key: &[u8]) -> Option<Vec<u8>> {
+        self.read(&layout::storage_key(&VmAddress(contract.0), key))
+    }
+
+    /// Height of the block in which messages run.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.block.height
+    }
+
+    /// Time of that block, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn time_ms(&self) -> u64 {
+        self.block.time_ms
+    }
+
+    /// Goes on to the next block, this much later.
+    pub fn next_block(&mut self, milliseconds: u64) {
+        self.block.height += 1;
+        self.block.time_ms += milliseconds;
+    }
+
+    /// Gives the chain a model, chunk by chunk as a transaction sender would.
+    ///
+    /// # Errors
+    /// Where the bytes are no acceptable model.
+    pub fn add_model(&mut self, container: &[u8]) -> Result<Hash, Failure> {
+        let id = merkle::root(container).0;
+        let total_len = u64::try_from(container.len()).unwrap_or(u64::MAX);
+        self.act(Action::BeginModel { id, total_len })?;
+        for (index, chunk) in (0u32..).zip(merkle::chunks(container)) {
+            let proof = merkle::proof(container, u64::from(index)).expect("the chunk is there");
+            self.act(Action::ModelChunk { id, index, bytes: chunk.to_vec(), proof })?;
+        }
+        self.act(Action::FinishModel { id })?;
+        Ok(Hash(id))
+    }
+
+    /// Deploys code and runs its `init`, without value; `deployer` may migrate it later.
+    ///
+    /// # Errors
+    /// Where the code is not admitted or `init` fails.
+    pub fn deploy<A: BorshSerialize>(
+        &mut self,
+        deployer: Address,
+        wasm: &[u8],
+        args: &A,
+    ) -> Result<Done<Address>, Failure> {
+        self.deploy_with_value(deployer, wasm, 0, args)
+    }
+
+    /// As [`TestChain::deploy`], sending value to the new contract.
+    ///
+    /// # Errors
+    /// As [`TestChain::deploy`].
+    pub fn deploy_with_value<A: BorshSerialize>(
+        &mut self,
+        deployer: Address,
+        wasm: &[u8],
+        value: u128,
+        args: &A,
+    ) -> Result<Done<Address>, Failure> {
+        self.salt += 1;
+        let sender = VmAddress(deployer.0);
+        let address = VmAddress::of_contract(sender, self.salt, &code_hash(wasm));
+        let action = Action::Deploy { code: wasm.to_vec(), salt: self.salt, input: encode(args)? };
+        let done = self.execute(&Message { sender, value, gas_limit: GAS, action })?;
+        Ok(Done { value: Address(address.0), receipt: done.receipt, logs: done.logs })
+    }
+
+    /// Replaces the code of a contract and runs the new code's `migrate`.
+    ///
+    /// # Errors
+    /// Where `sender` did not deploy it, the code is not admitted or `migrate` fails.
+    pub fn migrate<A: BorshSerialize>(
+        &mut self,
+        sender: Address,
+        contract: Address,
+        wasm: &[u8],
+        args: &A,
+    ) -> Result<Done<()>, Failure> {
+        let contract = VmAddress(contract.0);
+        let action = Action::Migrate { contract, code: wasm.to_vec(), input: encode(args)? };
+        let done = self.execute(&Message { sender: VmAddress(sender.0), value: 0, gas_limit: GAS, action })?;
+        Ok(Done { value: (), receipt: done.receipt, logs: done.logs })
+    }
+
+    /// A contract to call: from the zero address, without value, with a second's gas, until told
+    /// otherwise.
+    pub fn at(&mut self, contract: Address) -> At<'_> {
+        At { chain: self, contract, from: Address([0; 32]), value: 0, gas: GAS }
+    }
+
+    /// Runs a message and keeps what it writes.
+    fn execute(&mut self, message: &Message) -> Result<Done<Vec<u8>>, Failure> {
+        let outcome = self.vm.execute(&*self.snapshot(), &self.block, message)?;
+        self.write(outcome.writes.clone());
+        done(outcome)
+    }
+
+    /// A message that nobody pays for.
+    fn act(&mut self, action: Action) -> Result<(), Failure> {
+        self.execute(&Message { sender: VmAddress([0; 32]), value: 0, gas_limit: MAX_GAS, action }).map(|_| ())
+    }
+
+    fn snapshot(&self) -> Box<dyn StateView + Send + Sync> {
+        self.store.snapshot().expect("memory can be read")
+    }
+
+    fn read(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.store.get(Column::State, key).expect("memory can be read")
+    }
+
+    fn write(&self, writes: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) {
+        let mut batch = Batch::new();
+        for (key, value) in writes {
+            match value {
+                Some(value) => batch.put(Column::State, key, value),
+                None => batch.delete(Column::State, key),
+            }
+        }
+        self.store.commit(batch).expect("memory can be written");
+    }
+}
+
+impl At<'_> {
+    /// Who sends the call.
+    pub fn from(self, sender: Address) -> Self {
+        At { from: sender, ..self }
+    }
+
+    /// How much value goes with it.
+    pub fn value(self, value: u128) -> Self {
+        At { value, ..self }
+    }
+
+    /// How much gas it may use.
+    pub fn gas(self, gas: u64) -> Self {
+        At { gas, ..self }
+    }
+
+    /// Calls a method.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn call<R: BorshDeserialize, A: BorshSerialize>(self, method: &str, args: &A) -> Result<Done<R>, Failure> {
+        reply(self.call_raw([encode(method)?, encode(args)?].concat())?)
+    }
+
+    /// Calls with any input, and returns the output as it is.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn call_raw(self, input: Vec<u8>) -> Result<Done<Vec<u8>>, Failure> {
+        let action = Action::Call { contract: VmAddress(self.contract.0), input };
+        let sender = VmAddress(self.from.0);
+        self.chain.execute(&Message { sender, value: self.value, gas_limit: self.gas, action })
+    }
+
+    /// Reads through a view. The sender and value that were set play no part.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn view<R: BorshDeserialize, A: BorshSerialize>(self, method: &str, args: &A) -> Result<Done<R>, Failure> {
+        let input = [encode(method)?, encode(args)?].concat();
+        let chain = self.chain;
+        let contract = VmAddress(self.contract.0);
+        reply(done(chain.vm.view(&*chain.snapshot(), &chain.block, contract, &input, self.gas)?)?)
+    }
+}
+
+fn done(outcome: Outcome) -> Result<Done<Vec<u8>>, Failure> {
+    let receipt = Failure::of(outcome.receipt, outcome.diagnostic)?;
+    Ok(Done { value: receipt.output.clone(), receipt, logs: outcome.logs })
+}
+
+fn reply<R: BorshDeserialize>(done: Done<Vec<u8>>) -> Result<Done<R>, Failure> {
+    match R::try_from_slice(&done.value) {
+        Ok(value) => Ok(Done { value, receipt: done.receipt, logs: done.logs }),
+        Err(_) => Err(Failure::Reply { output: done.value }),
+    }
+}
+
+fn encode<T: BorshSerialize + ?Sized>(value: &T) -> Result<Vec<u8>, Failure> {
+    borsh::to_vec(value).map_err(|error| Failure::Arguments(error.to_string()))
+}
