@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use borsh::{BorshDeserialize, BorshSerialize};
+use borsh::{BorshDeserialize, BorshSerialize, io};
 
 use crate::schema::{Shape, Type};
 
@@ -38,7 +38,7 @@ fn parse(text: &str) -> Result<[u8; 32], ParseHexError> {
 macro_rules! bytes32 {
     ($(#[doc = $doc:literal])* $name:ident, $shape:ident) => {
         $(#[doc = $doc])*
-        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub [u8; 32]);
 
         impl fmt::Display for $name {
@@ -73,6 +73,21 @@ macro_rules! bytes32 {
             }
         }
 
+        // By hand, because the derived code goes byte by byte: larger and slower in every contract.
+        impl BorshSerialize for $name {
+            fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
+                writer.write_all(&self.0)
+            }
+        }
+
+        impl BorshDeserialize for $name {
+            fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<$name> {
+                let mut bytes = [0; 32];
+                reader.read_exact(&mut bytes)?;
+                Ok($name(bytes))
+            }
+        }
+
         impl Type for $name {
             const SHAPE: Shape = Shape::$shape;
         }
@@ -93,6 +108,15 @@ mod tests {
     extern crate std;
     use super::{Address, ParseHexError};
     use std::string::ToString;
+
+    #[test]
+    fn encoded_as_an_array_is() {
+        let address = Address([7; 32]);
+        let bytes = borsh::to_vec(&address).unwrap();
+        assert_eq!(bytes, borsh::to_vec(&[7u8; 32]).unwrap());
+        assert_eq!(borsh::from_slice::<Address>(&bytes).unwrap(), address);
+        assert!(borsh::from_slice::<Address>(&bytes[1..]).is_err());
+    }
 
     #[test]
     fn text_round_trips() {
