@@ -63,9 +63,8 @@ pub(crate) fn encode_input(schema: &Schema, method: &Method, args: &Value) -> Re
         encode::bytes(method.name.as_bytes(), &mut input)?;
     }
     let mut budget = Budget::new();
-    match args {
-        Value::Null if method.args.is_empty() => {}
-        Value::Null => return Err(argument_error(method, "no arguments given")),
+    let none = Value::Object(serde_json::Map::new());
+    match if args.is_null() { &none } else { args } {
         Value::Array(values) if values.len() == method.args.len() => {
             for ((name, ty), value) in method.args.iter().zip(values) {
                 encode::encode(schema, ty, value, &mut input, &mut budget).at(name)?;

@@ -177,6 +177,7 @@ fn errors_say_where_and_what() {
     let without_option = schema.encode_args("three", &json!({"a": 1, "b": []})).unwrap();
     assert_eq!(without_option, schema.encode_args("three", &json!([1, [], null])).unwrap());
     assert!(error("three", json!({"a": 1, "b": [], "d": 1})).ends_with("there is no argument `d`"));
+    assert!(error("three", Value::Null).ends_with("the argument `a` is missing"));
     assert!(error("three", json!("x")).ends_with("arguments are an object by name or an array in order"));
 
     let with = |field: &str, value: Value| {
