@@ -51,9 +51,8 @@ fn values<T: Element + Arbitrary>(count: usize) -> impl Strategy<Value = Vec<T>>
 
 fn operands<X: Element + Arbitrary, W: Element + Arbitrary>()
 -> impl Strategy<Value = (usize, usize, usize, Vec<X>, Vec<W>)> {
-    (length(), width(), length()).prop_flat_map(|(rows, k, n)| {
-        (Just(rows), Just(k), Just(n), values::<X>(rows * k), values::<W>(n * k))
-    })
+    (length(), width(), length())
+        .prop_flat_map(|(rows, k, n)| (Just(rows), Just(k), Just(n), values::<X>(rows * k), values::<W>(n * k)))
 }
 
 type Linear<X, P, A> = fn(&Kernels, &[X], usize, &P, &mut [A]) -> Result<(), OpError>;
