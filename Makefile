@@ -9,7 +9,7 @@ CARGO ?= cargo
 BUILD = $(CARGO) build --release --workspace
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test lint fmt doc setup
+.PHONY: demo test lint doc fmt setup
 
 demo: setup
 	$(BUILD) --bin noema
@@ -18,10 +18,12 @@ demo: setup
 test: setup
 	$(CARGO) test --release --workspace
 
-# What a reviewer would say about style: formatting, clippy, rustdoc.
+# What a reviewer would say about style: formatting, clippy.
 lint:
 	.ci/rustfmt --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+
+doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps
 
 fmt:
