@@ -1,10 +1,15 @@
 //! The chosen level and its threads.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
-use crate::{Difference, Level, selftest};
+use crate::{
+    Difference, Level, OpError, Plan, Tensor,
+    device::{Accelerator, Device, DeviceError, Settings},
+    program::{Operation, Program, ValueType},
+    selftest,
+};
 
 /// Work below which splitting costs more than it saves, in multiplications.
 const MIN_SPLIT_WORK: usize = 1 << 19;
@@ -24,6 +29,7 @@ pub struct Kernels {
     /// Absent with one thread, which then never meets rayon; candle's product always runs in it, so
     /// that it cannot use more threads than it was given.
     pool: Option<ThreadPool>,
+    accelerator: Option<Arc<Accelerator>>,
     #[cfg(test)]
     fault: Option<crate::selftest::Fault>,
 }
@@ -43,6 +49,22 @@ pub enum KernelError {
         /// The first wrong answer.
         difference: Difference,
     },
+    /// A device cannot be used.
+    #[error("cannot use {device}: {error}")]
+    Device {
+        /// The device.
+        device: String,
+        /// What went wrong.
+        error: DeviceError,
+    },
+    /// A device computed a wrong bit.
+    #[error("{device} fails its known-answer test: {difference}")]
+    DeviceSelfTest {
+        /// The device.
+        device: String,
+        /// The first wrong answer.
+        difference: Difference,
+    },
     /// The threads could not be started.
     #[error("cannot start {threads} kernel threads: {reason}")]
     Threads {
@@ -59,13 +81,35 @@ fn names(levels: &[Level]) -> String {
 
 impl Kernels {
     /// Starts exactly `threads` threads (none where it is 1: the caller's does the work) and runs
-    /// the level's known-answer test.
+    /// the level's known-answer test. For [`Level::Cuda`] these are kernels of [`Level::best`] with the first
+    /// device, which is given everything, however small.
     ///
     /// # Errors
     /// [`KernelError`]: the level is not available here, it gives a wrong answer, or the threads
     /// cannot be started.
     pub fn new(level: Level, threads: usize) -> Result<Kernels, KernelError> {
+        #[cfg(feature = "cuda")]
+        if level == Level::Cuda {
+            let settings = Settings { min_work: 0, ..Settings::default() };
+            let device = crate::cuda::Cuda::shared()
+                .map_err(|error| KernelError::Device { device: "the first CUDA device".to_owned(), error })?;
+            return Kernels::new(Level::best(), threads)?.with_device(Box::new(device), settings);
+        }
         Kernels::untested(level, threads)?.tested()
+    }
+
+    /// The same kernels with a device beside them, which passes the known-answer test first. Results
+    /// are the same; see [`crate::device`].
+    ///
+    /// # Errors
+    /// [`KernelError::Device`] and [`KernelError::DeviceSelfTest`].
+    pub fn with_device(self, device: Box<dyn Device>, settings: Settings) -> Result<Kernels, KernelError> {
+        let name = device.name();
+        match selftest::device(&*device) {
+            Err(error) => Err(KernelError::Device { device: name, error }),
+            Ok((_, Some(difference))) => Err(KernelError::DeviceSelfTest { device: name, difference }),
+            Ok((_, None)) => Ok(Kernels { accelerator: Some(Arc::new(Accelerator::new(device, settings))), ..self }),
+        }
     }
 
     /// Kernels that nobody may use before their test.
@@ -87,6 +131,7 @@ impl Kernels {
             level,
             threads,
             pool,
+            accelerator: None,
             #[cfg(test)]
             fault: None,
         })
@@ -99,7 +144,7 @@ impl Kernels {
         }
     }
 
-    /// The level.
+    /// The level of the CPU's kernels, for which weights are packed.
     #[must_use]
     pub fn level(&self) -> Level {
         self.level
@@ -109,6 +154,56 @@ impl Kernels {
     #[must_use]
     pub fn threads(&self) -> usize {
         self.threads
+    }
+
+    /// The device beside the CPU, if there is one.
+    #[must_use]
+    pub fn accelerator(&self) -> Option<&Accelerator> {
+        self.accelerator.as_deref()
+    }
+
+    /// Runs one opcode: on the device where there is one and the work is worth it, else by `host`, which also
+    /// checks the device at times.
+    pub(crate) fn run<'a>(
+        &self,
+        plan: &Plan,
+        operands: &[&Tensor],
+        operation: impl FnOnce() -> Result<Operation<'a>, OpError>,
+        host: impl Fn() -> Result<Tensor, OpError>,
+    ) -> Result<Tensor, OpError> {
+        let Some(accelerator) = self.accelerator() else { return host() };
+        let elements = plan.shape.elements()?;
+        if elements == 0 || plan.work < accelerator.settings().min_work || accelerator.is_retired() {
+            return host();
+        }
+        let length = |elements: u64| usize::try_from(elements).map_err(|error| OpError::Node(error.to_string()));
+        let mut program = Program::default();
+        let mut ids = Vec::with_capacity(operands.len());
+        for tensor in operands {
+            ids.push(program.input(ValueType { dtype: tensor.dtype(), row: length(tensor.elements())? }));
+        }
+        let operation = operation()?;
+        let name = operation.name();
+        let result = program.push(operation, &ids, ValueType { dtype: plan.dtype, row: length(elements)? });
+        program.output(result);
+        let inputs = operands.iter().map(|tensor| tensor.to_le_bytes()).collect::<Result<Vec<_>, _>>()?;
+        let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+        let mut output = vec![0; length(plan.bytes())?];
+        let check = accelerator.spot_check();
+        let answer = accelerator
+            .attempt(name, |device| device.load(&program)?.run(1, &inputs, std::slice::from_mut(&mut output)));
+        if answer.is_none() {
+            return host();
+        }
+        let found = Tensor::from_le_bytes(plan.dtype, plan.shape.clone(), &output)?;
+        if check.is_some() {
+            let right = host()?;
+            if right.to_le_bytes()? != output {
+                accelerator.raise(name, DeviceError::Wrong(format!("a spot check of {name}")));
+                return Ok(right);
+            }
+        }
+        Ok(found)
     }
 
     /// Runs `f` where candle finds this pool and no other.
@@ -191,6 +286,10 @@ mod tests {
     fn levels_of_other_machines_are_refused_by_name() {
         for level in Level::ALL.into_iter().filter(|level| !level.is_available()) {
             let error = Kernels::new(level, 1).unwrap_err();
+            if level == Level::Cuda && cfg!(feature = "cuda") {
+                assert!(matches!(error, KernelError::Device { .. }), "{error}");
+                continue;
+            }
             assert!(matches!(error, KernelError::Unavailable(refused) if refused == level));
             assert!(error.to_string().contains("reference, portable"), "{error}");
         }

@@ -21,11 +21,13 @@ pub enum Level {
     Avx512Vnni,
     /// AArch64 with NEON.
     Neon,
+    /// An NVIDIA device beside the best level of the CPU (feature `cuda`).
+    Cuda,
 }
 
 impl Level {
     /// Every level, slowest first within what one machine can have.
-    pub const ALL: [Level; 7] = [
+    pub const ALL: [Level; 8] = [
         Level::Reference,
         Level::Portable,
         Level::CandleF32,
@@ -33,6 +35,7 @@ impl Level {
         Level::Avx2,
         Level::AvxVnni,
         Level::Avx512Vnni,
+        Level::Cuda,
     ];
 
     /// The name, as given on a command line.
@@ -46,10 +49,11 @@ impl Level {
             Level::AvxVnni => "avx-vnni",
             Level::Avx512Vnni => "avx512-vnni",
             Level::Neon => "neon",
+            Level::Cuda => "cuda",
         }
     }
 
-    /// Whether this machine has the instructions.
+    /// Whether this machine has the instructions, or the device.
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {
@@ -67,6 +71,8 @@ impl Level {
             }
             #[cfg(target_arch = "aarch64")]
             Level::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(feature = "cuda")]
+            Level::Cuda => crate::cuda::is_available(),
             #[allow(unreachable_patterns, reason = "what is left depends on the architecture")]
             _ => false,
         }
@@ -78,7 +84,8 @@ impl Level {
         Level::ALL.into_iter().filter(|level| level.is_available()).collect()
     }
 
-    /// The fastest level of this machine.
+    /// The fastest level of this machine's CPU. A device is used where it is asked for: single small opcodes end
+    /// on the CPU before they would have reached it.
     ///
     /// ```
     /// use noema_tensor::Level;

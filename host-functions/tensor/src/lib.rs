@@ -10,6 +10,11 @@
 //!     +-- portable    plain Rust that the compiler vectorises
 //!     +-- candle-f32  candle's float product, K split so that it is exact
 //!     +-- avx2, avx-vnni, avx512-vnni, neon
+//!
+//!   program/  the same operations for a device: one opcode, or a whole graph
+//!     v
+//!   device/   the seam to accelerators: checks, fallback to the CPU, alarms
+//!     +-- cuda (feature `cuda`)
 //! ```
 //!
 //! Every result is a mathematical function of the integers that go in: exact, or the exact value
@@ -29,6 +34,9 @@
 //! ```
 #![deny(clippy::as_conversions, clippy::float_arithmetic, clippy::host_endian_bytes)]
 
+#[cfg(feature = "cuda")]
+pub mod cuda;
+pub mod device;
 mod element;
 mod error;
 pub mod kernel;
@@ -36,6 +44,7 @@ mod kernels;
 mod level;
 pub mod ops;
 mod plan;
+pub mod program;
 mod selftest;
 mod shape;
 mod tensor;

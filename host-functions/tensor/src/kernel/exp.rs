@@ -43,6 +43,15 @@ static STEPS_11: [u128; 256] = table(11);
 static STEPS_19: [u128; 256] = table(19);
 static STEPS_27: [u128; 256] = table(27);
 
+/// The tables one after the other, each number as its low and its high half: what a device needs for
+/// the same arithmetic.
+#[cfg(feature = "cuda")]
+#[allow(clippy::as_conversions, reason = "halves of 64 bits")]
+pub(crate) fn tables() -> Vec<u64> {
+    let all = EIGHTHS.iter().chain(&STEPS_11).chain(&STEPS_19).chain(&STEPS_27);
+    all.flat_map(|entry| [*entry as u64, (entry >> 64) as u64]).collect()
+}
+
 /// `exp(-i / 2^bits)` for each `i`, truncated to 128 bits.
 ///
 /// With 192 bits: `exp(-1 / 2^bits)` is off by less than 100 units, each of up to 255 products adds

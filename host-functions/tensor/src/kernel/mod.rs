@@ -23,6 +23,9 @@ mod wide;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+#[cfg(feature = "cuda")]
+pub(crate) use exp::tables as exp_tables;
+
 pub use argmax::argmax_rows;
 pub use elementwise::{add, add_broadcast, copy_box, relu};
 pub use linear::{linear_i8, linear_i8_wide, linear_i16, linear_i16_i16, linear_u8, linear_u8_wide, max_k_i32};

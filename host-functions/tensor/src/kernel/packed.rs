@@ -51,6 +51,7 @@ impl PackedWeights {
             Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Neon => {
                 Layout::Panels(Panels::from_rows(k, n, weights))
             }
+            Level::Cuda => return Err(OpError::Node("a device packs its weights itself".to_owned())),
         };
         Ok(PackedWeights { level, k, n, layout })
     }

@@ -28,6 +28,11 @@ impl Softmax {
             _ => Err(Status::BadArgument),
         }
     }
+
+    /// Multiplier, shift and fraction bits.
+    pub(crate) fn parts(self) -> (u64, u32, u32) {
+        (self.multiplier, self.shift, self.fraction_bits)
+    }
 }
 
 /// The longest row: its sum, shifted by 30 bits, stays below `2^62` for a single element and the sum

@@ -6,7 +6,7 @@
 use candle_core::{CpuStorage, CustomOp2, Layout};
 
 use super::storage::{Context, Fresh, sizes, slice};
-use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel};
+use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, program::Operation};
 
 /// Checks types and shapes. Work: elements of the result.
 ///
@@ -43,13 +43,29 @@ fn dim(shape: &Shape, rank: usize, axis: usize) -> u32 {
 /// [`OpError::Node`] where candle fails.
 pub fn run(k: &Kernels, plan: &Plan, a: &Tensor, b: &Tensor) -> Result<Tensor, OpError> {
     let op = Add { context: Context { kernels: k, plan }, a: a.shape(), b: b.shape() };
-    Tensor::from_flat(a.flat().apply_op2_no_bwd(b.flat(), &op)?, plan.dtype, plan.shape.clone())
+    k.run(
+        plan,
+        &[a, b],
+        || Ok(op.operation()?),
+        || Tensor::from_flat(a.flat().apply_op2_no_bwd(b.flat(), &op)?, plan.dtype, plan.shape.clone()),
+    )
 }
 
 struct Add<'a> {
     context: Context<'a>,
     a: &'a Shape,
     b: &'a Shape,
+}
+
+impl Add<'_> {
+    fn operation(&self) -> candle_core::Result<Operation<'static>> {
+        if self.a == self.b {
+            return Ok(Operation::Add);
+        }
+        let dims = sizes(&self.context.plan.shape)?;
+        let (a, b) = (strides(self.a, dims.len())?, strides(self.b, dims.len())?);
+        Ok(Operation::AddBroadcast { dims, a, b })
+    }
 }
 
 impl CustomOp2 for Add<'_> {
@@ -74,7 +90,7 @@ impl CustomOp2 for Add<'_> {
 }
 
 /// Elements between neighbours along each axis of the result; 0 along a repeated one.
-fn strides(shape: &Shape, rank: usize) -> candle_core::Result<Vec<usize>> {
+pub(super) fn strides(shape: &Shape, rank: usize) -> candle_core::Result<Vec<usize>> {
     let dims = sizes(shape)?;
     let mut strides = vec![0; rank];
     let mut stride = 1usize;

@@ -4,7 +4,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout};
 
 use super::storage::{Context, Fresh, slice};
-use crate::{DType, Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel};
+use crate::{DType, Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, program::Operation};
 
 /// Checks the shape. Work: elements of `x`.
 ///
@@ -25,7 +25,8 @@ pub fn plan(x: &Tensor) -> Result<Plan, Status> {
 pub fn run(k: &Kernels, plan: &Plan, x: &Tensor) -> Result<Tensor, OpError> {
     let (_, row) = x.shape().split_last()?;
     let op = Argmax { context: Context { kernels: k, plan }, x: x.dtype(), row };
-    Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone())
+    let operation = || Ok(Operation::Argmax { row: usize::try_from(row).map_err(candle_core::Error::wrap)? });
+    k.run(plan, &[x], operation, || Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone()))
 }
 
 struct Argmax<'a> {

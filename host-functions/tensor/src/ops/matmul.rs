@@ -15,6 +15,7 @@ use super::storage::{Context, Fresh, slice};
 use crate::{
     DType, Element, Kernels, OpError, Plan, Shape, Status, Tensor,
     kernel::{self, PackedWeights, PackedWeights16},
+    program::{self, Operation},
     shape::product,
 };
 
@@ -27,6 +28,14 @@ struct Sides {
     m: u64,
     k: u64,
     n: u64,
+}
+
+impl Sides {
+    fn lengths(&self) -> candle_core::Result<program::Sides> {
+        let side = |side: u64| usize::try_from(side).map_err(candle_core::Error::wrap);
+        let (batches, m, k, n) = (side(self.batches)?, side(self.m)?, side(self.k)?, side(self.n)?);
+        Ok(program::Sides { batches, m, k, n })
+    }
 }
 
 fn sides(a: &Tensor, b: &Tensor) -> Result<Sides, Status> {
@@ -75,13 +84,16 @@ pub fn plan(a: &Tensor, b: &Tensor) -> Result<Plan, Status> {
 pub fn run(k: &Kernels, plan: &Plan, a: &Tensor, b: &Tensor) -> Result<Tensor, OpError> {
     let sides = sides(a, b)?;
     let types = (a.dtype(), b.dtype(), plan.dtype);
-    let op = MatMul { context: Context { kernels: k, plan }, sides, types };
-    Tensor::from_flat(a.flat().apply_op2_no_bwd(b.flat(), &op)?, plan.dtype, plan.shape.clone())
+    let operation = || Ok(Operation::MatMul(sides.lengths()?));
+    let op = MatMul { context: Context { kernels: k, plan }, sides: &sides, types };
+    k.run(plan, &[a, b], operation, || {
+        Tensor::from_flat(a.flat().apply_op2_no_bwd(b.flat(), &op)?, plan.dtype, plan.shape.clone())
+    })
 }
 
 struct MatMul<'a> {
     context: Context<'a>,
-    sides: Sides,
+    sides: &'a Sides,
     types: (DType, DType, DType),
 }
 
@@ -111,8 +123,7 @@ impl MatMul<'_> {
         pack: impl Fn(crate::Level, usize, usize, &[W]) -> Result<P, OpError>,
         linear: impl Fn(&Kernels, &[X], usize, &P, &mut [Y]) -> Result<(), OpError>,
     ) -> candle_core::Result<Fresh> {
-        let side = |side: u64| usize::try_from(side).map_err(candle_core::Error::wrap);
-        let (m, k, n) = (side(self.sides.m)?, side(self.sides.k)?, side(self.sides.n)?);
+        let program::Sides { m, k, n, .. } = self.sides.lengths()?;
         self.context.fill(|out: &mut [Y]| {
             if out.is_empty() || k == 0 {
                 return Ok(());

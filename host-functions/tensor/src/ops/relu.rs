@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout};
 
 use super::storage::{Context, Fresh, slice};
-use crate::{Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel};
+use crate::{Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel, program::Operation};
 
 /// Takes any tensor. Work: elements.
 ///
@@ -19,7 +19,12 @@ pub fn plan(x: &Tensor) -> Result<Plan, Status> {
 /// [`OpError::Node`] where candle fails.
 pub fn run(k: &Kernels, plan: &Plan, x: &Tensor) -> Result<Tensor, OpError> {
     let op = Relu(Context { kernels: k, plan });
-    Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone())
+    k.run(
+        plan,
+        &[x],
+        || Ok(Operation::Relu),
+        || Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone()),
+    )
 }
 
 struct Relu<'a>(Context<'a>);

@@ -10,6 +10,7 @@ use crate::{
     DType, Element, Kernels, OpError, Plan, Status, Tensor,
     element::with_element,
     kernel::{self, Scales},
+    program::Operation,
 };
 
 /// Checks types and shapes. Work: elements of `x` and of `multiplier`.
@@ -51,8 +52,14 @@ pub fn run(
         return Err(Status::BadArgument.into());
     }
     let op = Requantise { context: Context { kernels: k, plan }, x: x.dtype(), zero_point };
-    let y = x.flat().apply_op3_no_bwd(multiplier.flat(), shift.flat(), &op)?;
-    Tensor::from_flat(y, plan.dtype, plan.shape.clone())
+    let operation = || {
+        let (multipliers, shifts) = (multiplier.to_vec()?.into(), shift.to_vec()?.into());
+        Ok(Operation::Requantise { multipliers, shifts, zero_point })
+    };
+    k.run(plan, &[x], operation, || {
+        let y = x.flat().apply_op3_no_bwd(multiplier.flat(), shift.flat(), &op)?;
+        Tensor::from_flat(y, plan.dtype, plan.shape.clone())
+    })
 }
 
 struct Requantise<'a> {

@@ -3,8 +3,11 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout};
 
-use super::storage::{Context, Fresh, sizes, slice};
-use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel};
+use super::{
+    add::strides,
+    storage::{Context, Fresh, sizes, slice},
+};
+use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, program::Operation};
 
 /// Checks that the box lies inside `x`. Work: elements of the result.
 ///
@@ -32,13 +35,27 @@ pub fn plan(x: &Tensor, starts: &[u8], sizes: &[u8]) -> Result<Plan, Status> {
 pub fn run(k: &Kernels, plan: &Plan, x: &Tensor, starts: &[u8], _sizes: &[u8]) -> Result<Tensor, OpError> {
     let starts = Shape::from_le_bytes(starts)?;
     let op = Slice { context: Context { kernels: k, plan }, from: x.shape(), starts };
-    Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone())
+    k.run(
+        plan,
+        &[x],
+        || Ok(op.operation()?),
+        || Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone()),
+    )
 }
 
 struct Slice<'a> {
     context: Context<'a>,
     from: &'a Shape,
     starts: Shape,
+}
+
+impl Slice<'_> {
+    fn operation(&self) -> candle_core::Result<Operation<'static>> {
+        let (starts, dims) = (sizes(&self.starts)?, sizes(&self.context.plan.shape)?);
+        let strides = strides(self.from, dims.len())?;
+        let start = starts.iter().zip(&strides).map(|(start, stride)| start * stride).sum();
+        Ok(Operation::CopyStrided { dims, strides, start })
+    }
 }
 
 impl CustomOp1 for Slice<'_> {

@@ -9,6 +9,7 @@ use super::storage::{Context, Fresh, slice};
 use crate::{
     DType, Element, Kernels, OpError, Plan, Status, Tensor,
     kernel::{self, Softmax},
+    program::Operation,
 };
 
 /// The longest row: `65536 * 2^30` keeps the sum of a row, shifted by 30 bits, far inside 128 bits,
@@ -46,7 +47,11 @@ pub fn run(
     let (_, row) = x.shape().split_last()?;
     let softmax = Softmax::new(multiplier, shift, fraction_bits)?;
     let op = SoftmaxOp { context: Context { kernels: k, plan }, x: x.dtype(), row, softmax };
-    Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone())
+    let operation = || {
+        let row = usize::try_from(row).map_err(candle_core::Error::wrap)?;
+        Ok(Operation::Softmax { attributes: softmax, row })
+    };
+    k.run(plan, &[x], operation, || Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone()))
 }
 
 struct SoftmaxOp<'a> {

@@ -10,7 +10,10 @@ use crate::{
     kernel::{self, PackedWeights, PackedWeights16, Scales, Softmax},
 };
 
+mod device;
 mod known;
+
+pub(crate) use device::device;
 
 #[cfg(test)]
 mod fault;
@@ -57,6 +60,12 @@ impl fmt::Display for Difference {
 /// # Errors
 /// [`KernelError`] where the level cannot be started here at all.
 pub fn selftest(level: Level, threads: usize) -> Result<SelfTestReport, KernelError> {
+    #[cfg(feature = "cuda")]
+    if level == Level::Cuda {
+        let refused = |error| KernelError::Device { device: "the first CUDA device".to_owned(), error };
+        let (cases, difference) = device(&crate::cuda::Cuda::shared().map_err(refused)?).map_err(refused)?;
+        return Ok(SelfTestReport { level, threads, cases, difference });
+    }
     Ok(check(&Kernels::untested(level, threads)?))
 }
 
@@ -151,7 +160,7 @@ fn product(kernels: &Kernels, case: &Product) -> Result<(), String> {
             let w = PackedWeights16::pack(kernels.level(), case.k, case.n, &w).map_err(text)?;
             let mut out = vec![0; case.rows * case.n];
             kernel::linear_i16_i16(kernels, &x_i16(), case.rows, &w, &mut out).map_err(text)?;
-            checksum(case, &out)
+            product_checksum(case, &out)
         }
     }
 }
@@ -167,10 +176,10 @@ fn linear<X: Element, A: Element>(
     // What was there before must not shine through.
     let mut out = vec![A::saturate_i64(-77); case.rows * case.n];
     run(kernels, x, case.rows, &w, &mut out).map_err(text)?;
-    checksum(case, &out)
+    product_checksum(case, &out)
 }
 
-fn checksum<A: Element>(case: &Product, out: &[A]) -> Result<(), String> {
+fn product_checksum<A: Element>(case: &Product, out: &[A]) -> Result<(), String> {
     let mut weight = 1u64;
     let mut sum = 0u64;
     for value in out {

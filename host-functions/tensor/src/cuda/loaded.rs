@@ -1,0 +1,651 @@
+//! A program on the card.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cudarc::driver::{CudaGraph, CudaSlice, sys, sys::CUdeviceptr};
+use noema_abi::DType;
+
+use super::{
+    Card,
+    gemm::{Gemm, Product, ProductUnit},
+    launch::{Arg, Strides, address, long, small},
+    linear::{Check, Finish, Linear, Operand, Split, padded},
+};
+use crate::{
+    device::{DeviceError, Loaded, secret},
+    program::{Instruction, Operation, Program, Sides, ValueType},
+};
+
+/// Every value begins at a multiple of this.
+const ALIGNMENT: usize = 256;
+
+/// A program whose parameters are on the card.
+pub struct LoadedProgram {
+    card: Arc<Card>,
+    program: Program<'static>,
+    steps: Vec<Step>,
+    /// Parameters; steps hold their addresses.
+    kept: Vec<CudaSlice<u8>>,
+    memory: Mutex<Option<Memory>>,
+}
+
+/// An instruction with what it needs of the card.
+enum Step {
+    /// A product with weights; where it is fused with the requantisation behind it, that one's result.
+    Linear {
+        linear: Linear,
+        x: usize,
+        y: usize,
+        vectors: usize,
+    },
+    /// Done by the product before it.
+    Fused,
+    Requantise {
+        x: DType,
+        multipliers: CUdeviceptr,
+        shifts: CUdeviceptr,
+        row: usize,
+        zero_point: i32,
+    },
+    AddConst {
+        constants: CUdeviceptr,
+        row: usize,
+    },
+    Plain,
+}
+
+/// The memory of runs of as many rows.
+struct Memory {
+    rows: usize,
+    values: CudaSlice<u8>,
+    offsets: Vec<usize>,
+    scratch: CudaSlice<u8>,
+    /// Set by checks: the number of the instruction that was wrong, from 1.
+    wrong: CudaSlice<u32>,
+    /// Whether the program ran once, so that nothing is left to prepare.
+    warm: bool,
+    graph: Option<CudaGraph>,
+}
+
+// SAFETY: graphs may be used from any thread, one at a time; this is used behind a lock.
+unsafe impl Send for Memory {}
+
+impl std::fmt::Debug for LoadedProgram {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoadedProgram").field("steps", &self.steps.len()).finish_non_exhaustive()
+    }
+}
+
+impl LoadedProgram {
+    pub(super) fn new(card: Arc<Card>, program: &Program<'_>) -> Result<LoadedProgram, DeviceError> {
+        let mut loaded = LoadedProgram {
+            card,
+            // Shapes alone: parameters go to the card.
+            program: program.without_parameters(),
+            steps: Vec::new(),
+            kept: Vec::new(),
+            memory: Mutex::new(None),
+        };
+        let mut instructions = program.instructions().iter().enumerate().peekable();
+        while let Some((index, instruction)) = instructions.next() {
+            let next = instructions.peek().map(|(_, next)| *next);
+            let fused = next.filter(|next| fusible(program, instruction, next));
+            let step = loaded.prepare(program, index, instruction, fused)?;
+            loaded.steps.push(step);
+            if fused.is_some() {
+                loaded.steps.push(Step::Fused);
+                instructions.next();
+            }
+        }
+        loaded.card.stream.synchronize()?;
+        Ok(loaded)
+    }
+
+    fn keep<T: bytemuck::Pod>(&mut self, values: &[T]) -> Result<CUdeviceptr, DeviceError> {
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        let buffer = match bytes.is_empty() {
+            true => self.card.stream.alloc_zeros::<u8>(8)?,
+            false => self.card.stream.clone_htod(bytes)?,
+        };
+        Ok(self.own(buffer))
+    }
+
+    fn keep_zeros(&mut self, bytes: usize) -> Result<CUdeviceptr, DeviceError> {
+        let buffer = self.card.stream.alloc_zeros::<u8>(bytes.max(8))?;
+        Ok(self.own(buffer))
+    }
+
+    fn own(&mut self, buffer: CudaSlice<u8>) -> CUdeviceptr {
+        let at = address(&buffer, &self.card.stream);
+        self.kept.push(buffer);
+        at
+    }
+
+    fn prepare(
+        &mut self,
+        program: &Program<'_>,
+        index: usize,
+        instruction: &Instruction<'_>,
+        fused: Option<&Instruction<'_>>,
+    ) -> Result<Step, DeviceError> {
+        let operand = |i: usize| program.type_of(instruction.operands[i]);
+        Ok(match &instruction.operation {
+            Operation::Linear { k, n, weights, bias } => {
+                let (x, y) = (instruction.operands[0], fused.unwrap_or(instruction).result);
+                let finish = match fused.map(|fused| &fused.operation) {
+                    Some(Operation::Requantise { multipliers, shifts, zero_point }) => {
+                        let (m, s) = (self.keep(multipliers)?, self.keep(shifts)?);
+                        let per_column = multipliers.len() > 1;
+                        let to = program.type_of(y).dtype;
+                        Finish::Requantise { to, multipliers: m, shifts: s, per_column, zero_point: *zero_point }
+                    }
+                    _ => Finish::Sums(program.type_of(y).dtype),
+                };
+                let linear = self.weights(index, operand(0), (*k, *n), (weights, bias), finish)?;
+                let vectors = operand(0).row.checked_div(*k).unwrap_or(0);
+                Step::Linear { linear, x: x.index(), y: y.index(), vectors }
+            }
+            Operation::Requantise { multipliers, shifts, zero_point } => Step::Requantise {
+                x: operand(0).dtype,
+                row: multipliers.len(),
+                multipliers: self.keep(multipliers)?,
+                shifts: self.keep(shifts)?,
+                zero_point: *zero_point,
+            },
+            Operation::AddConst { constants } => {
+                let row = constants.len();
+                Step::AddConst { constants: self.keep(constants)?, row }
+            }
+            _ => Step::Plain,
+        })
+    }
+
+    /// Weights as the unit wants them, and the constants that follow from them.
+    fn weights(
+        &mut self,
+        index: usize,
+        x: ValueType,
+        (k, n): (usize, usize),
+        (weights, bias): (&[i8], &[i32]),
+        finish: Finish,
+    ) -> Result<Linear, DeviceError> {
+        if k == 0 || n == 0 {
+            return Err(DeviceError::Unsupported("a product with an empty side".to_owned()));
+        }
+        let (split, w) = (Split::of(x.dtype)?, Split::of(DType::I8)?);
+        let (k_pad, n_pad) = (padded(k)?, padded(n)?);
+        let mut rows = vec![0i8; n_pad * k_pad];
+        for (to, from) in rows.chunks_exact_mut(k_pad).zip(weights.chunks_exact(k)) {
+            to[..k].copy_from_slice(from);
+        }
+        let bytes = self.keep(&rows)?;
+        let unit = self.card.options.unit;
+        let wide = match unit.widened() {
+            Some(size) => self.keep_zeros(rows.len() * size)?,
+            None => bytes,
+        };
+        let operand = Operand { split: w, bytes, wide, plane: rows.len(), k_pad };
+        let biased = bias.iter().any(|bias| *bias != 0);
+        let columns = match biased || split.offset() != 0 {
+            true => Some(self.keep_zeros(8 * n_pad)?),
+            false => None,
+        };
+        let mut padded_bias = bias.to_vec();
+        padded_bias.resize(n_pad, 0);
+        let bias = self.keep(&padded_bias)?;
+        let check = match self.card.options.check_products {
+            true => Some((self.keep_zeros(8 * n_pad)?, self.keep_zeros(8 * k_pad)?)),
+            false => None,
+        };
+        let card = Arc::clone(&self.card);
+        let mut gemm = card.lock();
+        let mut recorder = Recorder::new(&card, &mut gemm, Some(0), 0, usize::MAX);
+        if unit.widened().is_some() {
+            recorder.widen_to(bytes, rows.len(), wide)?;
+        }
+        if let Some(columns) = columns {
+            recorder.column_constants(&operand, n_pad, (split.offset(), 0), Some(bias), columns)?;
+        }
+        let check = match check {
+            Some((r, w_r)) => {
+                recorder.random(r, n_pad)?;
+                Some(recorder.check_of(&operand, 1, n_pad, r, w_r)?)
+            }
+            None => None,
+        };
+        let mark = small(index + 1)?;
+        Ok(Linear { batches: 1, m: 0, k, n, x: split, w: operand, columns, check, finish, mark })
+    }
+
+    /// Milliseconds on the card for each of `times` runs in a row with what lies in the inputs' memory: for
+    /// benches. Runs once before.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn time(&self, rows: usize, inputs: &[&[u8]], times: u32) -> Result<f32, DeviceError> {
+        let mut outputs: Vec<Vec<u8>> = self.outputs(rows)?;
+        // The second run records the graph.
+        self.run(rows, inputs, &mut outputs)?;
+        self.run(rows, inputs, &mut outputs)?;
+        let mut gemm = self.card.lock();
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = memory.as_mut().ok_or_else(|| DeviceError::Lost("no memory after a run".to_owned()))?;
+        let flags = Some(sys::CUevent_flags::CU_EVENT_DEFAULT);
+        let start = self.card.stream.record_event(flags)?;
+        for _ in 0..times {
+            self.work(&mut gemm, memory)?;
+        }
+        let end = self.card.stream.record_event(flags)?;
+        #[allow(clippy::as_conversions, clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a time")]
+        let each = start.elapsed_ms(&end)? / times.max(1) as f32;
+        Ok(each)
+    }
+
+    /// Outputs of the right lengths.
+    ///
+    /// # Errors
+    /// [`DeviceError::Memory`] where they cannot be counted.
+    pub fn outputs(&self, rows: usize) -> Result<Vec<Vec<u8>>, DeviceError> {
+        let bytes = |id: &crate::program::ValueId| {
+            let bytes = self.program.type_of(*id).bytes(rows);
+            bytes.map(|bytes| vec![0; bytes]).ok_or_else(|| DeviceError::Memory(format!("{rows} rows")))
+        };
+        self.program.outputs().iter().map(bytes).collect()
+    }
+
+    /// Memory for this many rows; what is there is used again where it fits exactly.
+    fn memory(&self, gemm: &mut Gemm, rows: usize, slot: &mut Option<Memory>) -> Result<(), DeviceError> {
+        if slot.as_ref().is_some_and(|memory| memory.rows == rows) {
+            return Ok(());
+        }
+        // The old memory goes first, so that both need not fit.
+        *slot = None;
+        let layout = self.program.layout(rows, ALIGNMENT);
+        let (offsets, total) = layout.ok_or_else(|| DeviceError::Memory(format!("{rows} rows")))?;
+        let mut dry = Recorder::new(&self.card, gemm, None, 0, usize::MAX);
+        self.record(&mut dry, rows, &offsets, 0)?;
+        let scratch = dry.high.max(ALIGNMENT);
+        // SAFETY: every value is written before it is read, and so is scratch.
+        let (values, scratch) =
+            unsafe { (self.card.stream.alloc::<u8>(total.max(ALIGNMENT))?, self.card.stream.alloc::<u8>(scratch)?) };
+        let wrong = self.card.stream.alloc_zeros::<u32>(1)?;
+        *slot = Some(Memory { rows, values, offsets, scratch, wrong, warm: false, graph: None });
+        Ok(())
+    }
+
+    /// Launches everything: from a graph once there is one.
+    fn work(&self, gemm: &mut Gemm, memory: &mut Memory) -> Result<(), DeviceError> {
+        let stream = &self.card.stream;
+        if let Some(graph) = &memory.graph {
+            return Ok(graph.launch()?);
+        }
+        let base = address(&memory.values, stream);
+        let (scratch, room) = (address(&memory.scratch, stream), memory.scratch.len());
+        let wrong = address(&memory.wrong, stream);
+        let mut recorder = Recorder::new(&self.card, gemm, Some(wrong), scratch, room);
+        if !(memory.warm && self.card.options.graphs) {
+            self.record(&mut recorder, memory.rows, &memory.offsets, base)?;
+            memory.warm = true;
+            return Ok(());
+        }
+        stream.begin_capture(sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)?;
+        let recorded = self.record(&mut recorder, memory.rows, &memory.offsets, base);
+        let flags = sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
+        let graph = stream.end_capture(flags);
+        recorded?;
+        let graph = graph?.ok_or_else(|| DeviceError::Lost("a graph without launches".to_owned()))?;
+        graph.launch()?;
+        memory.graph = Some(graph);
+        Ok(())
+    }
+
+    fn record(
+        &self,
+        recorder: &mut Recorder<'_>,
+        rows: usize,
+        offsets: &[usize],
+        base: CUdeviceptr,
+    ) -> Result<(), DeviceError> {
+        for (instruction, step) in self.program.instructions().iter().zip(&self.steps) {
+            recorder.used = 0;
+            let at = |index: usize| Ok::<_, DeviceError>(base + long(offsets[index])?);
+            if let Step::Linear { linear, x, y, vectors } = step {
+                let linear = Linear { m: rows * vectors, ..*linear };
+                if linear.m > 0 {
+                    recorder.linear(&linear, at(*x)?, at(*y)?)?;
+                }
+                continue;
+            }
+            let x = at(instruction.operands[0].index())?;
+            let second = instruction.operands.get(1).map(|id| at(id.index())).transpose()?;
+            let y = at(instruction.result.index())?;
+            let (from, to) = (self.program.type_of(instruction.operands[0]), self.program.type_of(instruction.result));
+            let second_type = instruction.operands.get(1).map(|id| self.program.type_of(*id));
+            let count = to.row * rows;
+            if count == 0 {
+                continue;
+            }
+            match step {
+                Step::Linear { .. } | Step::Fused => {}
+                Step::Requantise { x: dtype, multipliers, shifts, row, zero_point } => {
+                    let kernel = format!("requantise_{}_{}", dtype.name(), to.dtype.name());
+                    let per_column = u32::from(*row > 1);
+                    let args = [
+                        x.into(),
+                        y.into(),
+                        long(count)?.into(),
+                        small(*row)?.into(),
+                        (*multipliers).into(),
+                        (*shifts).into(),
+                        per_column.into(),
+                        (*zero_point).into(),
+                    ];
+                    // SAFETY: as many elements as the value has, as many scales as a row.
+                    unsafe { recorder.over(&kernel, count, &args)? };
+                }
+                Step::AddConst { constants, row } => {
+                    let dims = [count.checked_div(*row).unwrap_or(0), *row];
+                    let strides = Strides::new(&dims, &[*row, 1], &[0, 1])?;
+                    let args = [x.into(), (*constants).into(), y.into(), long(count)?.into(), Arg::Strides(strides)];
+                    // SAFETY: the constants are as long as the row that strides describe.
+                    unsafe { recorder.over("add_strided_i32", count, &args)? };
+                }
+                Step::Plain => {
+                    recorder.plain(&instruction.operation, (x, from), second.zip(second_type), (y, to), count)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a product and the requantisation behind it can be one pass: the sums are of 32 bits from one
+/// product, and nobody else reads them.
+fn fusible(program: &Program<'_>, first: &Instruction<'_>, next: &Instruction<'_>) -> bool {
+    let Operation::Linear { k, n, .. } = &first.operation else { return false };
+    let Operation::Requantise { multipliers, .. } = &next.operation else { return false };
+    let (x, y) = (program.type_of(first.operands[0]).dtype, program.type_of(first.result).dtype);
+    let reads = program.instructions().iter().flat_map(|i| &i.operands).filter(|id| **id == first.result).count();
+    next.operands == [first.result]
+        && y == DType::I32
+        && matches!(x, DType::I8 | DType::U8)
+        // One piece for every unit.
+        && *k <= ProductUnit::Bf16.max_k()
+        && (multipliers.len() == 1 || multipliers.len() == *n)
+        && program.type_of(next.result).dtype != DType::I64
+        && reads == 1
+        && !program.outputs().contains(&first.result)
+}
+
+impl Loaded for LoadedProgram {
+    fn run(&self, rows: usize, inputs: &[&[u8]], outputs: &mut [Vec<u8>]) -> Result<(), DeviceError> {
+        let stream = &self.card.stream;
+        stream.context().bind_to_thread()?;
+        // The lock of the library is that of the card: one run at a time.
+        let mut gemm = self.card.lock();
+        let mut slot = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        self.memory(&mut gemm, rows, &mut slot)?;
+        let memory = slot.as_mut().ok_or_else(|| DeviceError::Memory("no memory".to_owned()))?;
+        for (id, input) in self.program.inputs().iter().zip(inputs) {
+            if self.program.type_of(*id).bytes(rows) != Some(input.len()) {
+                return Err(DeviceError::Unsupported("an input of another length".to_owned()));
+            }
+            if !input.is_empty() {
+                let start = memory.offsets[id.index()];
+                stream.memcpy_htod(*input, &mut memory.values.slice_mut(start..start + input.len()))?;
+            }
+        }
+        stream.memset_zeros(&mut memory.wrong)?;
+        self.work(&mut gemm, memory)?;
+        for (id, output) in self.program.outputs().iter().zip(outputs) {
+            if !output.is_empty() {
+                let start = memory.offsets[id.index()];
+                stream.memcpy_dtoh(&memory.values.slice(start..start + output.len()), &mut output[..])?;
+            }
+        }
+        let mut wrong = [0u32];
+        stream.memcpy_dtoh(&memory.wrong, &mut wrong[..])?;
+        stream.synchronize()?;
+        match wrong {
+            [0] => Ok(()),
+            [mark] => {
+                let index = usize::try_from(mark - 1).unwrap_or(0);
+                let name = self.program.instructions().get(index).map_or("unknown", |i| i.operation.name());
+                Err(DeviceError::Wrong(format!("product of instruction {index} ({name})")))
+            }
+        }
+    }
+}
+
+impl Card {
+    /// The lock of the card.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Gemm> {
+        self.gemm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes launches to the stream, or only counts the scratch memory that they need.
+pub(super) struct Recorder<'a> {
+    card: &'a Card,
+    gemm: &'a mut Gemm,
+    /// Where checks leave what was wrong; nothing for counting.
+    wrong: Option<CUdeviceptr>,
+    base: CUdeviceptr,
+    room: usize,
+    used: usize,
+    high: usize,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(
+        card: &'a Card,
+        gemm: &'a mut Gemm,
+        wrong: Option<CUdeviceptr>,
+        base: CUdeviceptr,
+        room: usize,
+    ) -> Recorder<'a> {
+        Recorder { card, gemm, wrong, base, room, used: 0, high: 0 }
+    }
+
+    pub(super) fn unit(&self) -> ProductUnit {
+        self.card.options.unit
+    }
+
+    pub(super) fn wrong(&self) -> CUdeviceptr {
+        self.wrong.unwrap_or(0)
+    }
+
+    /// Scratch memory until the next instruction.
+    pub(super) fn scratch(&mut self, bytes: usize) -> Result<CUdeviceptr, DeviceError> {
+        let at = self.used;
+        let end = bytes.checked_next_multiple_of(ALIGNMENT).and_then(|bytes| at.checked_add(bytes));
+        self.used = end.filter(|end| *end <= self.room).ok_or_else(|| DeviceError::Memory("scratch".to_owned()))?;
+        self.high = self.high.max(self.used);
+        Ok(self.base + long(at)?)
+    }
+
+    /// As [`Card::over`].
+    ///
+    /// # Safety
+    /// As of [`Card::over`].
+    pub(super) unsafe fn over(&mut self, kernel: &str, n: usize, args: &[Arg]) -> Result<(), DeviceError> {
+        // SAFETY: as of this function.
+        if self.wrong.is_some() { unsafe { self.card.over(kernel, n, args) } } else { Ok(()) }
+    }
+
+    /// As [`Card::rows`].
+    ///
+    /// # Safety
+    /// As of [`Card::over`].
+    pub(super) unsafe fn rows(&mut self, kernel: &str, n: usize, args: &[Arg]) -> Result<(), DeviceError> {
+        // SAFETY: as of this function.
+        if self.wrong.is_some() { unsafe { self.card.rows(kernel, n, args) } } else { Ok(()) }
+    }
+
+    /// As [`Card::launch`].
+    ///
+    /// # Safety
+    /// As of [`Card::over`].
+    pub(super) unsafe fn launch(
+        &mut self,
+        kernel: &str,
+        grid: (u32, u32, u32),
+        block: (u32, u32, u32),
+        args: &[Arg],
+    ) -> Result<(), DeviceError> {
+        // SAFETY: as of this function.
+        if self.wrong.is_some() { unsafe { self.card.launch(kernel, grid, block, args) } } else { Ok(()) }
+    }
+
+    /// A product.
+    ///
+    /// # Safety
+    /// As of `Gemm::launch`.
+    pub(super) unsafe fn gemm(
+        &mut self,
+        product: Product,
+        x: CUdeviceptr,
+        w: CUdeviceptr,
+        sums: CUdeviceptr,
+    ) -> Result<(), DeviceError> {
+        // SAFETY: as of this function.
+        if self.wrong.is_some() { unsafe { self.gemm.launch(product, x, w, sums) } } else { Ok(()) }
+    }
+
+    /// Zeros, `bytes` of them, a multiple of 8.
+    pub(super) fn zero(&mut self, at: CUdeviceptr, bytes: usize) -> Result<(), DeviceError> {
+        let count = bytes / 8;
+        // SAFETY: `0 * x + 0` of that many numbers of 64 bits that are there.
+        unsafe {
+            self.over("constants_i64", count, &[at.into(), 0u64.into(), long(count)?.into(), 0i64.into(), 0i64.into()])
+        }
+    }
+
+    /// A secret vector for checks.
+    fn random(&mut self, at: CUdeviceptr, count: usize) -> Result<(), DeviceError> {
+        // SAFETY: there is room for that many numbers of 64 bits.
+        unsafe { self.over("field_random", count, &[at.into(), long(count)?.into(), secret().into()]) }
+    }
+
+    /// Signed bytes as the unit wants them, to a place that is kept.
+    fn widen_to(&mut self, bytes: CUdeviceptr, count: usize, to: CUdeviceptr) -> Result<(), DeviceError> {
+        let (base, used) = (self.base, self.used);
+        (self.base, self.used) = (to, 0);
+        let result = self.widen(bytes, count);
+        (self.base, self.used) = (base, used);
+        result.map(|_| ())
+    }
+
+    /// Where it is asked for, makes the first product byte wrong.
+    pub(super) fn inject(&mut self, sums: CUdeviceptr) -> Result<(), DeviceError> {
+        match self.card.options.inject_fault {
+            // SAFETY: one byte that is there.
+            true => unsafe { self.launch("flip", (1, 1, 1), (1, 1, 1), &[sums.into(), 0u64.into(), 1u32.into()]) },
+            false => Ok(()),
+        }
+    }
+
+    /// Operations without parameters on the card.
+    fn plain(
+        &mut self,
+        operation: &Operation<'_>,
+        (x, from): (CUdeviceptr, ValueType),
+        second: Option<(CUdeviceptr, ValueType)>,
+        (y, to): (CUdeviceptr, ValueType),
+        count: usize,
+    ) -> Result<(), DeviceError> {
+        let missing = || DeviceError::Unsupported("a second operand is missing".to_owned());
+        let elements: Arg = long(count)?.into();
+        let kind = to.dtype.name();
+        match operation {
+            Operation::MatMul(sides) => {
+                let (w, w_type) = second.ok_or_else(missing)?;
+                self.matmul(*sides, (x, from.dtype), (w, w_type.dtype), (y, to.dtype))
+            }
+            Operation::Add => {
+                let (b, _) = second.ok_or_else(missing)?;
+                // SAFETY: both operands and the result have that many elements.
+                unsafe { self.over(&format!("add_{kind}"), count, &[x.into(), b.into(), y.into(), elements]) }
+            }
+            Operation::AddBroadcast { dims, a, b } => {
+                let (second, _) = second.ok_or_else(missing)?;
+                let strides = Strides::new(dims, a, b)?;
+                let args = [x.into(), second.into(), y.into(), elements, Arg::Strides(strides)];
+                // SAFETY: strides stay inside both operands, as planned.
+                unsafe { self.over(&format!("add_strided_{kind}"), count, &args) }
+            }
+            Operation::Relu => {
+                // SAFETY: operand and result have that many elements.
+                unsafe { self.over(&format!("relu_{kind}"), count, &[x.into(), y.into(), elements]) }
+            }
+            Operation::Softmax { attributes, row } => {
+                let (multiplier, shift, fraction_bits) = attributes.parts();
+                let rows = count / row;
+                let args = [
+                    x.into(),
+                    y.into(),
+                    long(rows)?.into(),
+                    small(*row)?.into(),
+                    multiplier.into(),
+                    shift.into(),
+                    fraction_bits.into(),
+                    address(&self.card.exp_tables, &self.card.stream).into(),
+                ];
+                // SAFETY: whole rows of operand and result.
+                unsafe { self.rows(&format!("softmax_{}", from.dtype.name()), rows, &args) }
+            }
+            Operation::Argmax { row } => {
+                let args = [x.into(), y.into(), elements, small(*row)?.into()];
+                // SAFETY: the operand has a row for each element of the result.
+                unsafe { self.rows(&format!("argmax_{}", from.dtype.name()), count, &args) }
+            }
+            Operation::CopyStrided { dims, strides, start } => {
+                let size = to.dtype.size();
+                let strides = Strides::new(dims, strides, &[])?;
+                let at = x + long(start * size)?;
+                let args = [at.into(), y.into(), elements, Arg::Strides(strides)];
+                // SAFETY: strides stay inside the operand, as planned.
+                unsafe { self.over(&format!("copy_strided_{size}"), count, &args) }
+            }
+            other => Err(DeviceError::Unsupported(other.name().to_owned())),
+        }
+    }
+
+    fn matmul(
+        &mut self,
+        Sides { batches, m, k, n }: Sides,
+        (x, x_type): (CUdeviceptr, DType),
+        (w, w_type): (CUdeviceptr, DType),
+        (y, y_type): (CUdeviceptr, DType),
+    ) -> Result<(), DeviceError> {
+        if k == 0 {
+            return Err(DeviceError::Unsupported("a product with an empty side".to_owned()));
+        }
+        let (x_split, w_split) = (Split::of(x_type)?, Split::of(w_type)?);
+        let n_pad = padded(n)?;
+        let operand = self.split_columns(w_split, w, batches, (k, n))?;
+        let rows = batches * n_pad;
+        let columns = match x_split.offset() {
+            0 => None,
+            offset => {
+                let out = self.scratch(8 * rows)?;
+                let addend = offset.checked_mul(w_split.offset()).and_then(|o| o.checked_mul(i64::try_from(k).ok()?));
+                let addend = addend.ok_or_else(|| DeviceError::Unsupported(format!("sums of {k}")))?;
+                self.column_constants(&operand, rows, (offset, addend), None, out)?;
+                Some(out)
+            }
+        };
+        let check: Option<Check> = match self.card.options.check_products {
+            true => {
+                let r = self.scratch(8 * n_pad)?;
+                self.random(r, n_pad)?;
+                let w_r = self.scratch(8 * w_split.planes() * batches * operand.k_pad)?;
+                Some(self.check_of(&operand, batches, n_pad, r, w_r)?)
+            }
+            false => None,
+        };
+        let finish = Finish::Sums(y_type);
+        let linear = Linear { batches, m, k, n, x: x_split, w: operand, columns, check, finish, mark: 1 };
+        self.linear(&linear, x, y)
+    }
+}

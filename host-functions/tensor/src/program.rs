@@ -1,0 +1,368 @@
+//! What a device runs: a straight line of operations on numbered values.
+//!
+//! A whole graph is one program, and so is a single opcode. Parameters (weights, scales) belong to the
+//! operations and are uploaded once; inputs and outputs pass once for each run. Values have a row of
+//! a stated number of elements; a run is given how many rows there are, and every value has that many.
+//!
+//! ```
+//! use noema_tensor::{DType, program::{Operation, Program, ValueType}};
+//!
+//! // y = max(x, 0) for rows of three.
+//! let mut program = Program::default();
+//! let x = program.input(ValueType { dtype: DType::I8, row: 3 });
+//! let y = program.push(Operation::Relu, &[x], ValueType { dtype: DType::I8, row: 3 });
+//! program.output(y);
+//! assert_eq!(program.instructions().len(), 1);
+//! ```
+
+use std::borrow::Cow;
+
+use noema_abi::DType;
+
+use crate::kernel::Softmax;
+
+/// The number of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ValueId(usize);
+
+impl ValueId {
+    /// Its place in [`Program::values`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// Element type and elements of one row of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValueType {
+    /// Element type.
+    pub dtype: DType,
+    /// Elements of a row.
+    pub row: usize,
+}
+
+impl ValueType {
+    /// Bytes of this many rows, or `None` where they cannot be counted.
+    #[must_use]
+    pub fn bytes(self, rows: usize) -> Option<usize> {
+        self.row.checked_mul(rows)?.checked_mul(self.dtype.size())
+    }
+}
+
+/// The sides of a product of two values: `[batches][m][k]` by `[batches][k][n]`, row-major.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sides {
+    /// How many products.
+    pub batches: usize,
+    /// Rows of the left operand.
+    pub m: usize,
+    /// Length of the sums.
+    pub k: usize,
+    /// Columns of the right operand.
+    pub n: usize,
+}
+
+/// One operation. The formulas are those of the opcodes of the same name; operands and result have the
+/// element types that the opcode allows.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Operation<'a> {
+    /// `y[.., j] = bias[j] + sum over i of x[.., i] * weights[j][i]`, `x` of `i8`, `u8` or `i16`, `y` of
+    /// `i32` or `i64`, whichever the caller has proven to hold every sum.
+    Linear {
+        /// Length of the vectors of `x`.
+        k: usize,
+        /// Length of the vectors of `y`.
+        n: usize,
+        /// Row-major `[n][k]`.
+        weights: Cow<'a, [i8]>,
+        /// One for each output.
+        bias: Cow<'a, [i32]>,
+    },
+    /// `op.matmul` of two values; for a single row.
+    MatMul(Sides),
+    /// `op.requantise` with scales that are one for all, or one for each index of the last axis.
+    Requantise {
+        /// One, or as many as the last axis is long.
+        multipliers: Cow<'a, [i32]>,
+        /// As many.
+        shifts: Cow<'a, [u8]>,
+        /// For all elements.
+        zero_point: i32,
+    },
+    /// `op.add` of two values of one shape.
+    Add,
+    /// `op.add` with a constant that is repeated: its length divides that of a row.
+    AddConst {
+        /// The constants.
+        constants: Cow<'a, [i32]>,
+    },
+    /// `op.add` with broadcasting; for a single row.
+    AddBroadcast {
+        /// Shape of the result.
+        dims: Vec<usize>,
+        /// Elements between neighbours of the first operand along each axis; 0 along a repeated one.
+        a: Vec<usize>,
+        /// The same of the second.
+        b: Vec<usize>,
+    },
+    /// `op.relu`.
+    Relu,
+    /// `op.softmax` of rows of this length.
+    Softmax {
+        /// Its attributes.
+        attributes: Softmax,
+        /// Length of the last axis.
+        row: usize,
+    },
+    /// `op.argmax` of rows of this length.
+    Argmax {
+        /// Length of the last axis.
+        row: usize,
+    },
+    /// Elements of the operand at `start` and onwards by strides; for a single row.
+    CopyStrided {
+        /// Shape of the result.
+        dims: Vec<usize>,
+        /// Elements between neighbours of the operand along each axis.
+        strides: Vec<usize>,
+        /// The first element.
+        start: usize,
+    },
+}
+
+impl Operation<'_> {
+    /// The same with parameters of its own.
+    #[must_use]
+    pub fn to_static(&self) -> Operation<'static> {
+        self.with_parameters(
+            |values| Cow::Owned(values.to_vec()),
+            |values| Cow::Owned(values.to_vec()),
+            |values| Cow::Owned(values.to_vec()),
+        )
+    }
+
+    fn without_parameters(&self) -> Operation<'static> {
+        self.with_parameters(|_| Cow::Borrowed(&[]), |_| Cow::Borrowed(&[]), |_| Cow::Borrowed(&[]))
+    }
+
+    fn with_parameters(
+        &self,
+        i8s: impl Fn(&[i8]) -> Cow<'static, [i8]>,
+        u8s: impl Fn(&[u8]) -> Cow<'static, [u8]>,
+        i32s: impl Fn(&[i32]) -> Cow<'static, [i32]>,
+    ) -> Operation<'static> {
+        match self {
+            Operation::Linear { k, n, weights, bias } => {
+                Operation::Linear { k: *k, n: *n, weights: i8s(weights), bias: i32s(bias) }
+            }
+            Operation::MatMul(sides) => Operation::MatMul(*sides),
+            Operation::Requantise { multipliers, shifts, zero_point } => {
+                let (multipliers, shifts) = (i32s(multipliers), u8s(shifts));
+                Operation::Requantise { multipliers, shifts, zero_point: *zero_point }
+            }
+            Operation::Add => Operation::Add,
+            Operation::AddConst { constants } => Operation::AddConst { constants: i32s(constants) },
+            Operation::AddBroadcast { dims, a, b } => {
+                Operation::AddBroadcast { dims: dims.clone(), a: a.clone(), b: b.clone() }
+            }
+            Operation::Relu => Operation::Relu,
+            Operation::Softmax { attributes, row } => Operation::Softmax { attributes: *attributes, row: *row },
+            Operation::Argmax { row } => Operation::Argmax { row: *row },
+            Operation::CopyStrided { dims, strides, start } => {
+                Operation::CopyStrided { dims: dims.clone(), strides: strides.clone(), start: *start }
+            }
+        }
+    }
+
+    /// Its name, for messages.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operation::Linear { .. } => "linear",
+            Operation::MatMul(_) => "matmul",
+            Operation::Requantise { .. } => "requantise",
+            Operation::Add | Operation::AddConst { .. } | Operation::AddBroadcast { .. } => "add",
+            Operation::Relu => "relu",
+            Operation::Softmax { .. } => "softmax",
+            Operation::Argmax { .. } => "argmax",
+            Operation::CopyStrided { .. } => "copy",
+        }
+    }
+}
+
+/// An operation with what it reads and makes.
+#[derive(Clone, Debug)]
+pub struct Instruction<'a> {
+    /// What to do.
+    pub operation: Operation<'a>,
+    /// What it reads.
+    pub operands: Vec<ValueId>,
+    /// What it makes.
+    pub result: ValueId,
+}
+
+/// A program. Values are made once and read after they were made, by construction.
+#[derive(Clone, Debug, Default)]
+pub struct Program<'a> {
+    values: Vec<ValueType>,
+    inputs: Vec<ValueId>,
+    instructions: Vec<Instruction<'a>>,
+    outputs: Vec<ValueId>,
+}
+
+impl<'a> Program<'a> {
+    /// Adds an input.
+    pub fn input(&mut self, value: ValueType) -> ValueId {
+        let id = self.value(value);
+        self.inputs.push(id);
+        id
+    }
+
+    /// Adds an operation and gives its result.
+    ///
+    /// # Panics
+    /// Where an operand is not a value of this program.
+    pub fn push(&mut self, operation: Operation<'a>, operands: &[ValueId], result: ValueType) -> ValueId {
+        assert!(operands.iter().all(|id| id.0 < self.values.len()), "an operand of another program");
+        let result = self.value(result);
+        self.instructions.push(Instruction { operation, operands: operands.to_vec(), result });
+        result
+    }
+
+    /// Makes a value an output.
+    pub fn output(&mut self, id: ValueId) {
+        self.outputs.push(id);
+    }
+
+    fn value(&mut self, value: ValueType) -> ValueId {
+        self.values.push(value);
+        ValueId(self.values.len() - 1)
+    }
+
+    /// The same program with every parameter array empty: shapes alone.
+    #[must_use]
+    pub fn without_parameters(&self) -> Program<'static> {
+        let instructions = self.instructions.iter().map(|instruction| Instruction {
+            operation: instruction.operation.without_parameters(),
+            operands: instruction.operands.clone(),
+            result: instruction.result,
+        });
+        Program {
+            values: self.values.clone(),
+            inputs: self.inputs.clone(),
+            instructions: instructions.collect(),
+            outputs: self.outputs.clone(),
+        }
+    }
+
+    /// The same program with parameters of its own.
+    #[must_use]
+    pub fn to_static(&self) -> Program<'static> {
+        let instructions = self.instructions.iter().map(|instruction| Instruction {
+            operation: instruction.operation.to_static(),
+            operands: instruction.operands.clone(),
+            result: instruction.result,
+        });
+        Program {
+            values: self.values.clone(),
+            inputs: self.inputs.clone(),
+            instructions: instructions.collect(),
+            outputs: self.outputs.clone(),
+        }
+    }
+
+    /// All values.
+    #[must_use]
+    pub fn values(&self) -> &[ValueType] {
+        &self.values
+    }
+
+    /// The type of one.
+    #[must_use]
+    pub fn type_of(&self, id: ValueId) -> ValueType {
+        self.values[id.0]
+    }
+
+    /// The inputs, in order.
+    #[must_use]
+    pub fn inputs(&self) -> &[ValueId] {
+        &self.inputs
+    }
+
+    /// The operations, in order.
+    #[must_use]
+    pub fn instructions(&self) -> &[Instruction<'a>] {
+        &self.instructions
+    }
+
+    /// The outputs, in order.
+    #[must_use]
+    pub fn outputs(&self) -> &[ValueId] {
+        &self.outputs
+    }
+
+    /// Where every value lies in one piece of memory, for this many rows: offsets that are multiples of
+    /// `alignment`, and the length of the whole. Values that are needed at the same time do not overlap.
+    ///
+    /// Returns `None` where the length cannot be counted.
+    #[must_use]
+    pub fn layout(&self, rows: usize, alignment: usize) -> Option<(Vec<usize>, usize)> {
+        let end = self.instructions.len();
+        // An input is there before the first operation; an output is needed after the last.
+        let mut last_use: Vec<usize> = vec![0; self.values.len()];
+        for (step, instruction) in self.instructions.iter().enumerate() {
+            last_use[instruction.result.0] = step;
+            instruction.operands.iter().for_each(|id| last_use[id.0] = step);
+        }
+        self.outputs.iter().for_each(|id| last_use[id.0] = end);
+        let made_by = |step: usize| self.instructions.get(step).map(|instruction| instruction.result);
+        let inputs = self.inputs.iter().map(|id| (0, *id));
+        let results = (0..end).filter_map(|step| made_by(step).map(|id| (step, id)));
+        let (mut offsets, mut total) = (vec![0; self.values.len()], 0);
+        let mut live: Vec<(usize, usize, usize)> = Vec::new();
+        for (step, id) in inputs.chain(results) {
+            live.retain(|(_, _, needed_until)| *needed_until >= step);
+            let bytes = self.values[id.0].bytes(rows)?.max(1).checked_next_multiple_of(alignment)?;
+            let (mut offset, mut at) = (0usize, live.len());
+            for (position, (start, length, _)) in live.iter().enumerate() {
+                if start - offset >= bytes {
+                    at = position;
+                    break;
+                }
+                offset = start + length;
+            }
+            offsets[id.0] = offset;
+            total = total.max(offset.checked_add(bytes)?);
+            live.insert(at, (offset, bytes, last_use[id.0]));
+        }
+        Some((offsets, total))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use noema_abi::DType;
+
+    use super::{Operation, Program, ValueType};
+
+    #[test]
+    fn values_that_are_needed_together_do_not_overlap() {
+        let bytes = |row| ValueType { dtype: DType::I8, row };
+        let mut program = Program::default();
+        let (a, b) = (program.input(bytes(10)), program.input(bytes(10)));
+        let c = program.push(Operation::Add, &[a, b], bytes(10));
+        let d = program.push(Operation::Relu, &[c], bytes(10));
+        let e = program.push(Operation::Relu, &[d], bytes(10));
+        program.output(e);
+        program.output(a);
+        let (offsets, total) = program.layout(3, 16).unwrap();
+        // `a` stays to the end, `d` takes the place of `b`, `e` that of `c`.
+        assert_eq!(offsets, [0, 32, 64, 32, 64]);
+        assert_eq!(total, 96);
+        assert!(program.layout(usize::MAX, 16).is_none());
+        let (two, one) = (program.layout(2, 16).unwrap(), program.layout(1, 16).unwrap());
+        assert_eq!((two.1, one.1), (96, 48));
+    }
+}
