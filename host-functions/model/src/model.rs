@@ -60,6 +60,7 @@ pub struct Model {
     decoded: Decoded,
     plan: ArenaPlan,
     steps: Mutex<BTreeMap<Level, Steps>>,
+    on_device: on_device::Slot,
 }
 
 /// Every node of a graph, ready to run.
@@ -89,7 +90,7 @@ impl Model {
         let Decoded { graph, edges, layout, certificate, .. } = &decoded;
         bounds::check(graph, edges, layout, &bytes.as_ref()[decoded.weights_start..], certificate)?;
         let plan = ArenaPlan::new(graph, edges);
-        let model = Model { id, bytes, plan, decoded, steps: Mutex::default() };
+        let model = Model { id, bytes, plan, decoded, steps: Mutex::default(), on_device: on_device::Slot::default() };
         let row = model.row_bytes();
         if row > noema_abi::limits::MAX_TENSOR_BYTES {
             let limit = noema_abi::limits::MAX_TENSOR_BYTES;
@@ -206,6 +207,14 @@ impl Model {
     /// As [`Model::batch_of`]; [`OpError::Node`] where this machine cannot do it.
     pub fn run(&self, kernels: &Kernels, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
         let batch = self.batch_of(inputs)?;
+        let answer = kernels.accelerator().and_then(|accelerator| self.run_on(accelerator, kernels, batch, inputs));
+        match answer {
+            Some(outputs) => Ok(outputs),
+            None => self.run_on_cpu(kernels, batch, inputs),
+        }
+    }
+
+    fn run_on_cpu(&self, kernels: &Kernels, batch: u32, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
         let rows = usize::try_from(batch).map_err(|_| Status::LimitExceeded)?;
         let steps = self.steps(kernels.level())?;
         let mut arena = self.plan.allocate(batch)?;
@@ -264,5 +273,6 @@ fn copy_out(arena: &Arena<'_>, id: EdgeId, edge: &Edge, batch: u32) -> Result<Te
     }
 }
 
+mod on_device;
 #[cfg(test)]
 mod tests;

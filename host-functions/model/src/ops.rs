@@ -8,7 +8,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{Kernels, Level, OpError};
+use noema_tensor::{Kernels, Level, OpError, program::Operation};
 
 use crate::{
     arena::{Sink, Source},
@@ -120,6 +120,11 @@ pub(crate) trait Operator {
 
     /// What it needs for running, with weights packed for `level`.
     fn prepare(&self, level: Level, inputs: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError>;
+
+    /// The same for a device; nothing where devices do not know it, and the whole graph stays on the CPU.
+    fn lower<'p>(&self, _inputs: &[&Edge], _parameters: &Parameters<'p>) -> Option<Operation<'p>> {
+        None
+    }
 }
 
 /// An operator ready to run.

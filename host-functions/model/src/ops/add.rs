@@ -1,5 +1,5 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Kernels, Level, OpError, kernel};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
 
 use super::{Operator, Step};
 use crate::{
@@ -39,6 +39,10 @@ impl Operator for Add {
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(AddStep))
+    }
+
+    fn lower<'p>(&self, _: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        Some(Operation::Add)
     }
 }
 

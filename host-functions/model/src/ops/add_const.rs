@@ -1,6 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{Kernels, Level, OpError, kernel};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
 
 use super::{Operator, ParameterSpec, Step};
 use crate::{
@@ -50,6 +50,10 @@ impl Operator for AddConst {
 
     fn prepare(&self, _: Level, _: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(AddConstStep { constants: parameters.i32s(0).collect() }))
+    }
+
+    fn lower<'p>(&self, _: &[&Edge], parameters: &Parameters<'p>) -> Option<Operation<'p>> {
+        Some(Operation::AddConst { constants: parameters.i32s(0).collect() })
     }
 }
 

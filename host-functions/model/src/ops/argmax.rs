@@ -1,6 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{Kernels, Level, OpError, kernel};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
 
 use super::{Operator, Step, length};
 use crate::{
@@ -37,6 +37,10 @@ impl Operator for Argmax {
 
     fn prepare(&self, _: Level, inputs: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(ArgmaxStep { row: length(inputs[0].last()) }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        Some(Operation::Argmax { row: length(inputs[0].last()) })
     }
 }
 

@@ -1,6 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{Level, OpError};
+use noema_tensor::{Level, OpError, program::Operation};
 
 use super::{Operator, ParameterSpec, Step, length};
 use crate::{
@@ -83,6 +83,15 @@ impl Operator for Linear {
 
     fn prepare(&self, level: Level, inputs: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(step::LinearStep::new(level, self, inputs[0], parameters)?))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], parameters: &Parameters<'p>) -> Option<Operation<'p>> {
+        Some(Operation::Linear {
+            k: length(inputs[0].last()),
+            n: length(self.outputs),
+            weights: parameters.i8s(0).into(),
+            bias: parameters.i32s(1).collect(),
+        })
     }
 }
 

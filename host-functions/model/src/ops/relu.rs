@@ -1,5 +1,5 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Kernels, Level, OpError, kernel};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
 
 use super::{Operator, Step};
 use crate::{
@@ -29,6 +29,10 @@ impl Operator for Relu {
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(ReluStep))
+    }
+
+    fn lower<'p>(&self, _: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        Some(Operation::Relu)
     }
 }
 

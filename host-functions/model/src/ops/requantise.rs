@@ -3,6 +3,7 @@ use noema_abi::DType;
 use noema_tensor::{
     Element, Kernels, Level, OpError,
     kernel::{self, Scales, round_shift_i128},
+    program::Operation,
 };
 
 use super::{Operator, ParameterSpec, Step, length};
@@ -72,6 +73,11 @@ impl Operator for Requantise {
             zero_point: self.zero_point,
             row: length(inputs[0].last()),
         }))
+    }
+
+    fn lower<'p>(&self, _: &[&Edge], parameters: &Parameters<'p>) -> Option<Operation<'p>> {
+        let multipliers = parameters.i32s(0).collect();
+        Some(Operation::Requantise { multipliers, shifts: parameters.u8s(1).into(), zero_point: self.zero_point })
     }
 }
 

@@ -1,6 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{Kernels, Level, OpError, kernel};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
 
 use super::{Operator, Step, length};
 use crate::{
@@ -56,6 +56,11 @@ impl Operator for Softmax {
 
     fn prepare(&self, _: Level, inputs: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(SoftmaxStep { attributes: self.attributes()?, row: length(inputs[0].last()) }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        let attributes = self.attributes().ok()?;
+        Some(Operation::Softmax { attributes, row: length(inputs[0].last()) })
     }
 }
 

@@ -19,6 +19,12 @@ typedef unsigned __int128 u128;
 #define FOR_EACH(i, n) \
     for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < (n); i += (u64)gridDim.x * blockDim.x)
 
+// Two axes: columns along x, rows along y of the grid and of its blocks. What belongs to a column stays
+// in registers while its rows pass, and nothing is divided.
+#define FOR_COLUMNS(j, n) for (u32 j = blockIdx.x * blockDim.x + threadIdx.x; j < (n); j += gridDim.x * blockDim.x)
+#define FOR_ROWS(r, rows) \
+    for (u64 r = (u64)blockIdx.y * blockDim.y + threadIdx.y; r < (rows); r += (u64)gridDim.y * blockDim.y)
+
 // The element types with their lowest and highest values.
 #define FOR_ALL_TYPES(M) M(i8) M(u8) M(i16) M(i32) M(i64)
 
@@ -97,9 +103,8 @@ template <> struct Planes<i16> {
 
 #define TO_PLANES(T) \
     KERNEL to_planes_##T(const T* x, i8* out, u64 rows, u32 k, u32 k_pad, u64 plane) { \
-        FOR_EACH(i, rows * k_pad) { \
-            u64 row = i / k_pad; \
-            u32 column = (u32)(i - row * k_pad); \
+        FOR_ROWS(row, rows) FOR_COLUMNS(column, k_pad) { \
+            u64 i = row * k_pad + column; \
             if (column < k) Planes<T>::split(x[row * k + column], out, i, plane); \
             else { out[i] = 0; if (plane) out[i + plane] = 0; } \
         } \
@@ -150,9 +155,8 @@ KERNEL constants_i64(i64* constants, const i32* bias, u64 n, i64 factor, i64 add
 #define COMBINE(T, U) \
     KERNEL combine_##T(const i32* acc, T* y, const i64* column, const i64* row, u64 rows, u32 n, u32 n_pad, \
                        u64 per, i64 factor, u32 first) { \
-        FOR_EACH(i, rows * n) { \
-            u64 r = i / n; \
-            u32 j = (u32)(i - r * n); \
+        FOR_COLUMNS(j, n) FOR_ROWS(r, rows) { \
+            u64 i = r * n + j; \
             U value = first ? (U)((column ? column[r / per * n_pad + j] : 0) + (row ? row[r] : 0)) : (U)y[i]; \
             y[i] = (T)(value + (U)factor * (U)(i64)acc[r * n_pad + j]); \
         } \
@@ -160,15 +164,36 @@ KERNEL constants_i64(i64* constants, const i32* bias, u64 n, i64 factor, i64 add
 COMBINE(i32, u32) COMBINE(i64, u64)
 
 // y = requantise(acc + column[j]) without writing the sums: `linear` and the `requantise` that alone
-// reads it, in one pass. Scales are one for all or one a column.
+// reads it, in one pass; with `table`, which has an entry for every value of T (`i8` or `u8`), also the
+// `lookup` behind it. Scales are one for all or one a column. A thread takes four columns, whose sums it
+// loads at once: `n_pad` is a multiple of 16.
+template <typename T> struct alignas(4 * sizeof(T)) Four { T at[4]; };
+
 #define COMBINE_REQUANTISE(T) \
     KERNEL combine_requantise_##T(const i32* acc, T* y, const i64* column, u64 rows, u32 n, u32 n_pad, \
-                                  const i32* multipliers, const u8* shifts, u32 per_column, i32 zero_point) { \
-        FOR_EACH(i, rows * n) { \
-            u64 r = i / n; \
-            u32 j = (u32)(i - r * n), s = per_column ? j : 0; \
-            i64 sum = (i64)(i32)((u32)acc[r * n_pad + j] + (u32)(column ? column[j] : 0)); \
-            y[i] = requantise_one<T>(sum, multipliers[s], shifts[s], zero_point); \
+                                  const i32* multipliers, const u8* shifts, u32 per_column, i32 zero_point, \
+                                  const T* table) { \
+        FOR_COLUMNS(quad, (n + 3) / 4) { \
+            u32 constants[4], scales[4], bits[4]; \
+            for (u32 t = 0; t < 4; t++) { \
+                u32 j = quad * 4 + t, s = per_column ? min(j, n - 1) : 0; \
+                constants[t] = column ? (u32)column[j] : 0; \
+                scales[t] = (u32)multipliers[s]; \
+                bits[t] = shifts[s]; \
+            } \
+            FOR_ROWS(r, rows) { \
+                Four<i32> sums = *(const Four<i32>*)(acc + r * n_pad + quad * 4); \
+                Four<T> out; \
+                for (u32 t = 0; t < 4; t++) { \
+                    i64 sum = (i32)((u32)sums.at[t] + constants[t]); \
+                    i64 rounded = rne_shift<i64>(sum * (i64)(i32)scales[t], bits[t]) + zero_point; \
+                    out.at[t] = saturate<T>(rounded); \
+                    if (table) out.at[t] = table[(i32)out.at[t] - (i32)Range<T>::lo]; \
+                } \
+                u64 i = r * n + quad * 4; \
+                if (n % 4 == 0) *(Four<T>*)(y + i) = out; \
+                else for (u32 t = 0; t < 4 && quad * 4 + t < n; t++) y[i + t] = out.at[t]; \
+            } \
         } \
     }
 COMBINE_REQUANTISE(i8) COMBINE_REQUANTISE(u8) COMBINE_REQUANTISE(i16) COMBINE_REQUANTISE(i32)
@@ -186,23 +211,16 @@ KERNEL narrow_f64(const double* x, i32* out, u64 n) { FOR_EACH(i, n) out[i] = (i
 // Requantise, elementwise, movement.
 
 #define REQUANTISE(X, T) \
-    KERNEL requantise_##X##_##T(const X* x, T* y, u64 n, u32 row, const i32* multipliers, const u8* shifts, \
+    KERNEL requantise_##X##_##T(const X* x, T* y, u64 rows, u32 row, const i32* multipliers, const u8* shifts, \
                                 u32 per_column, i32 zero_point) { \
-        FOR_EACH(i, n) { \
-            u32 s = per_column ? (u32)(i % row) : 0; \
-            y[i] = requantise_one<T>(x[i], multipliers[s], shifts[s], zero_point); \
+        FOR_COLUMNS(j, row) { \
+            i32 multiplier = multipliers[per_column ? j : 0]; \
+            u32 shift = shifts[per_column ? j : 0]; \
+            FOR_ROWS(r, rows) y[r * row + j] = requantise_one<T>(x[r * row + j], multiplier, shift, zero_point); \
         } \
     }
 #define REQUANTISE_TO(T) REQUANTISE(i32, T) REQUANTISE(i64, T)
 FOR_ALL_TYPES(REQUANTISE_TO)
-
-// A sum of two 64-bit values that leaves 64 bits has two operands of the same sign, and not its own.
-template <typename T> __device__ T add_one(T a, T b) { return saturate<T>((i64)a + (i64)b); }
-template <> __device__ i64 add_one<i64>(i64 a, i64 b) {
-    i64 sum = (i64)((u64)a + (u64)b);
-    if (((a ^ sum) & (b ^ sum)) < 0) return a < 0 ? Range<i64>::lo : Range<i64>::hi;
-    return sum;
-}
 
 // Where an element of a result comes from: `dims` is the shape of the result, the innermost axis last.
 struct Strides {
@@ -210,29 +228,118 @@ struct Strides {
     u32 dims[8];
     u64 a[8];
     u64 b[8];
+    u64 c[8];
 };
 
-__device__ void locate(const Strides& s, u64 i, u64& a, u64& b) {
-    a = 0; b = 0;
+struct Places { u64 a, b, c; };
+
+__device__ Places locate(const Strides& s, u64 i) {
+    Places p = {0, 0, 0};
     for (int axis = (int)s.rank - 1; axis >= 0; axis--) {
         u64 rest = i / s.dims[axis], at = i - rest * s.dims[axis];
-        a += at * s.a[axis];
-        b += at * s.b[axis];
+        p.a += at * s.a[axis];
+        p.b += at * s.b[axis];
+        p.c += at * s.c[axis];
         i = rest;
+    }
+    return p;
+}
+
+// `Binary` of `kernel/binary.rs`, in its order; exact in twice the width, then saturated.
+template <typename T, typename W> __device__ T binary_one(u32 op, W a, W b) {
+    W value;
+    switch (op) {
+        case 0: value = a + b; break;
+        case 1: value = a - b; break;
+        case 2: value = a * b; break;
+        case 3: value = a < b ? a : b; break;
+        case 4: value = a > b ? a : b; break;
+        case 5: value = a & b; break;
+        case 6: value = a | b; break;
+        default: value = a ^ b; break;
+    }
+    W lo = Range<T>::lo, hi = Range<T>::hi;
+    return (T)(value < lo ? lo : value > hi ? hi : value);
+}
+template <typename T> struct Wide { typedef i64 type; };
+template <> struct Wide<i64> { typedef i128 type; };
+
+// `Unary` of `kernel/binary.rs`, in its order. A shift to the left of 64-bit values needs 127 bits.
+template <typename T> __device__ T unary_one(u32 op, i64 x, i64 p, i64 q) {
+    switch (op) {
+        case 0: return saturate_wide<T>(-(i128)x);
+        case 1: return saturate_wide<T>(x < 0 ? -(i128)x : (i128)x);
+        case 2: return (T)(Range<T>::lo == 0 ? Range<T>::hi - x : -1 - x);
+        case 3: return saturate<T>(x < p ? p : x > q ? q : x);
+        default: return saturate_wide<T>(p < 0 ? rne_shift<i128>(x, (u32)-p) : (i128)x << p);
     }
 }
 
 #define ELEMENTWISE(T) \
-    KERNEL add_##T(const T* a, const T* b, T* y, u64 n) { FOR_EACH(i, n) y[i] = add_one<T>(a[i], b[i]); } \
-    KERNEL add_strided_##T(const T* a, const T* b, T* y, u64 n, Strides s) { \
-        FOR_EACH(i, n) { u64 p, q; locate(s, i, p, q); y[i] = add_one<T>(a[p], b[q]); } \
+    KERNEL binary_##T(const T* a, const T* b, T* y, u64 n, u32 op) { \
+        FOR_EACH(i, n) y[i] = binary_one<T, Wide<T>::type>(op, a[i], b[i]); \
     } \
-    KERNEL relu_##T(const T* x, T* y, u64 n) { FOR_EACH(i, n) y[i] = x[i] < 0 ? (T)0 : x[i]; }
+    KERNEL binary_strided_##T(const T* a, const T* b, T* y, u64 n, u32 op, Strides s) { \
+        FOR_EACH(i, n) { Places p = locate(s, i); y[i] = binary_one<T, Wide<T>::type>(op, a[p.a], b[p.b]); } \
+    } \
+    KERNEL compare_##T(const T* a, const T* b, u8* y, u64 n, u32 relation, Strides s) { \
+        FOR_EACH(i, n) { \
+            Places p = locate(s, i); \
+            T left = a[p.a], right = b[p.b]; \
+            y[i] = relation == 0 ? left == right : relation == 1 ? left < right : left <= right; \
+        } \
+    } \
+    KERNEL unary_##T(const T* x, T* y, u64 n, u32 op, i64 p, i64 q) { \
+        FOR_EACH(i, n) y[i] = unary_one<T>(op, x[i], p, q); \
+    } \
+    KERNEL relu_##T(const T* x, T* y, u64 n) { FOR_EACH(i, n) y[i] = x[i] > 0 ? x[i] : (T)0; }
 FOR_ALL_TYPES(ELEMENTWISE)
+
+// Elements whose type is known at run time, by its code in the table.
+__device__ i64 load_any(const void* x, u32 type, u64 i) {
+    switch (type) {
+        case 0: return ((const i8*)x)[i];
+        case 1: return ((const u8*)x)[i];
+        case 2: return ((const i16*)x)[i];
+        case 3: return ((const i32*)x)[i];
+        default: return ((const i64*)x)[i];
+    }
+}
+__device__ void store_any(void* y, u32 type, u64 i, i128 value) {
+    switch (type) {
+        case 0: ((i8*)y)[i] = saturate_wide<i8>(value); break;
+        case 1: ((u8*)y)[i] = saturate_wide<u8>(value); break;
+        case 2: ((i16*)y)[i] = saturate_wide<i16>(value); break;
+        case 3: ((i32*)y)[i] = saturate_wide<i32>(value); break;
+        default: ((i64*)y)[i] = saturate_wide<i64>(value); break;
+    }
+}
+
+KERNEL mul_requantise(const void* a, const void* b, void* y, u32 a_type, u32 b_type, u32 y_type, u64 n, i32 multiplier,
+                      u32 shift, i32 zero_point, Strides s) {
+    FOR_EACH(i, n) {
+        Places p = locate(s, i);
+        i128 product = (i128)load_any(a, a_type, p.a) * load_any(b, b_type, p.b) * multiplier;
+        store_any(y, y_type, i, rne_shift<i128>(product, shift) + zero_point);
+    }
+}
+
+#define SELECT(NAME, T) \
+    KERNEL select_##NAME(const u8* condition, const T* a, const T* b, T* y, u64 n, Strides s) { \
+        FOR_EACH(i, n) { Places p = locate(s, i); y[i] = condition[p.a] ? a[p.b] : b[p.c]; } \
+    }
+SELECT(1, u8) SELECT(2, i16) SELECT(4, i32) SELECT(8, i64)
+
+#define LOOKUP(X, NAME, T) \
+    KERNEL lookup_##X##_##NAME(const X* x, const T* table, T* y, u64 n) { \
+        FOR_EACH(i, n) y[i] = table[(i32)x[i] - (i32)Range<X>::lo]; \
+    }
+#define LOOKUPS(X) LOOKUP(X, 1, u8) LOOKUP(X, 2, i16) LOOKUP(X, 4, i32) LOOKUP(X, 8, i64)
+LOOKUPS(i8) LOOKUPS(u8) LOOKUPS(i16)
 
 #define COPY(NAME, T) \
     KERNEL copy_strided_##NAME(const T* x, T* y, u64 n, Strides s) { \
-        FOR_EACH(i, n) { u64 p, q; locate(s, i, p, q); y[i] = x[p]; } \
+        FOR_EACH(i, n) y[i] = x[locate(s, i).a]; \
     }
 COPY(1, u8) COPY(2, i16) COPY(4, i32) COPY(8, i64)
 
@@ -312,6 +419,173 @@ __device__ u32 exp_neg(u64 p, u32 shift, const Fraction* table) {
 SOFTMAX(i8) SOFTMAX(i16) SOFTMAX(i32)
 
 // ---------------------------------------------------------------------------------------------------
+// Norms: `norm.rs` has the formula and the widths of its numbers.
+
+__device__ u64 integer_root(u128 value) {
+    u64 root = 0;
+    for (int bit = 32; bit >= 0; bit--) {
+        u64 next = root | (1ULL << bit);
+        if ((u128)next * next <= value) root = next;
+    }
+    return root;
+}
+
+__device__ void reciprocal_root(u128 radicand, u64& root, u32& exponent) {
+    root = 0; exponent = 0;
+    if (radicand == 0) return;
+    u64 high = (u64)(radicand >> 64), low = (u64)radicand;
+    u32 log = high ? 127 - __clzll(high) : 63 - __clzll(low);
+    exponent = log / 2;
+    u128 normal = exponent <= 31 ? radicand << (62 - 2 * exponent) : radicand >> (2 * exponent - 62);
+    root = (integer_root(((u128)1 << 126) / normal) + 1) / 2;
+}
+
+// One block for a row. With `bias` a layer norm, without one an RMS norm.
+#define NORM(X, Y) \
+    KERNEL norm_##X##_##Y(const X* x, Y* y, u64 rows, u32 row, const i32* gain, const i32* bias, u64 epsilon, u32 shift) { \
+        __shared__ u64 parts[32]; \
+        __shared__ i64 sums[32]; \
+        __shared__ u64 shared_root; \
+        __shared__ u32 shared_exponent; \
+        auto add = [](u64 p, u64 q) { return p + q; }; \
+        for (u64 r = blockIdx.x; r < rows; r += gridDim.x) { \
+            const X* in = x + r * row; \
+            u64 low = 0, high = 0; \
+            i64 sum = 0; \
+            for (u32 i = threadIdx.x; i < row; i += blockDim.x) { \
+                i64 value = in[i]; \
+                u64 square = (u64)(value * value); \
+                low += square & 0xffffffff; \
+                high += square >> 32; \
+                sum += value; \
+            } \
+            low = block_reduce<u64>(low, add, parts); \
+            high = block_reduce<u64>(high, add, parts); \
+            sum = block_reduce<i64>(sum, [](i64 p, i64 q) { return p + q; }, sums); \
+            if (!bias) sum = 0; \
+            if (threadIdx.x == 0) { \
+                u128 squares = ((u128)high << 32) + low; \
+                u64 magnitude = (u64)(sum < 0 ? -sum : sum); \
+                u128 variance = squares * row - (u128)magnitude * magnitude; \
+                u128 radicand = (variance << 24) + (u128)((u64)row * row) * epsilon; \
+                reciprocal_root(radicand, shared_root, shared_exponent); \
+            } \
+            __syncthreads(); \
+            i64 root = (i64)shared_root; \
+            u32 scale = shared_exponent + 19; \
+            for (u32 i = threadIdx.x; i < row; i += blockDim.x) { \
+                i128 product = (i128)((i64)row * in[i] - sum) * gain[i] * root; \
+                if (bias) product += (i128)bias[i] << scale; \
+                y[r * row + i] = saturate_wide<Y>(rne_shift<i128>(product, scale + shift)); \
+            } \
+            __syncthreads(); \
+        } \
+    }
+#define NORMS(X) NORM(X, i8) NORM(X, i16) NORM(X, i32)
+NORMS(i8) NORMS(i16) NORMS(i32)
+
+// Dynamic quantisation of rows, see `quantise.rs`.
+#define ROW_STEP(X) \
+    KERNEL row_step_##X(const X* x, i64* y, u64 rows, u32 row, u32 largest) { \
+        __shared__ u64 parts[32]; \
+        for (u64 r = blockIdx.x; r < rows; r += gridDim.x) { \
+            u64 most = 0; \
+            for (u32 i = threadIdx.x; i < row; i += blockDim.x) { \
+                i64 value = x[r * row + i]; \
+                u64 magnitude = (u64)(value < 0 ? -value : value); \
+                most = most > magnitude ? most : magnitude; \
+            } \
+            most = block_reduce<u64>(most, [](u64 p, u64 q) { return p > q ? p : q; }, parts); \
+            u64 step = ((most << 32) + largest - 1) / largest; \
+            if (threadIdx.x == 0) y[r] = step ? (i64)step : 1; \
+        } \
+    }
+ROW_STEP(i8) ROW_STEP(i16) ROW_STEP(i32)
+
+#define QUANTISE_ROWS(X, Y) \
+    KERNEL quantise_rows_##X##_##Y(const X* x, const i64* steps, Y* y, u64 rows, u32 row) { \
+        FOR_ROWS(r, rows) FOR_COLUMNS(j, row) { \
+            i64 value = x[r * row + j]; \
+            u64 quotient = rne_div((u64)(value < 0 ? -value : value) << 32, (u64)steps[r]); \
+            y[r * row + j] = saturate_wide<Y>(value < 0 ? -(i128)quotient : (i128)quotient); \
+        } \
+    }
+QUANTISE_ROWS(i8, i8) QUANTISE_ROWS(i8, i16) QUANTISE_ROWS(i16, i8) QUANTISE_ROWS(i16, i16)
+QUANTISE_ROWS(i32, i8) QUANTISE_ROWS(i32, i16)
+
+// ---------------------------------------------------------------------------------------------------
+// Attention: `ops/attention.rs` has the formula. Scores `[heads][queries][keys]` come from a product;
+// here they become exponentials, in place, and each query's sum of them.
+
+// How many keys a query sees: always the first ones. `lengths` and `positions` may be absent.
+__device__ u32 visible(const u32* lengths, const u32* positions, u64 batch, u32 query, u32 keys) {
+    u64 seen = lengths ? lengths[batch] : keys;
+    if (positions) {
+        u64 causal = (u64)positions[batch] + query + 1;
+        seen = seen < causal ? seen : causal;
+    }
+    return (u32)seen;
+}
+
+// One block for a query of a head; `per` heads belong to one element of the batch. The exponentials also
+// go to four planes of signed bytes, `e = sum over p of 2^(8 p) * (plane_p + 128)`, rows of `keys_pad` filled up
+// with zeros, for the product with the values.
+KERNEL attention_exponentials(const i32* scores, u32 stride, i8* planes, u64 plane, u64* totals, u64 rows, u32 queries,
+                              u32 keys, u32 keys_pad, u64 per, const u32* lengths, const u32* positions,
+                              u64 multiplier, u32 shift, const Fraction* table) {
+    __shared__ i32 maxima[32];
+    __shared__ u64 sums[32];
+    for (u64 r = blockIdx.x; r < rows; r += gridDim.x) {
+        const i32* in = scores + r * stride;
+        i8* out = planes + r * keys_pad;
+        u32 seen = visible(lengths, positions, r / queries / per, (u32)(r % queries), keys);
+        i32 most = (i32)Range<i32>::lo;
+        for (u32 i = threadIdx.x; i < seen; i += blockDim.x) most = max(most, in[i]);
+        most = block_reduce<i32>(most, [](i32 p, i32 q) { return p > q ? p : q; }, maxima);
+        u64 sum = 0;
+        for (u32 i = threadIdx.x; i < keys_pad; i += blockDim.x) {
+            u32 e = i < seen ? exp_neg((u64)((i64)most - (i64)in[i]) * multiplier, shift, table) : 0;
+            sum += e;
+            u32 offset = i < keys ? e ^ 0x80808080u : 0;
+            for (u32 p = 0; p < 4; p++) out[p * plane + i] = (i8)(offset >> (8 * p));
+        }
+        sum = block_reduce<u64>(sum, [](u64 p, u64 q) { return p + q; }, sums);
+        if (threadIdx.x == 0) totals[r] = sum;
+    }
+}
+
+// y = sat(rne(N * multiplier / (total * 2^shift))), 0 where no key is seen; N is the sum over planes of
+// `2^(8 p) * (acc_p + 128 * columns)`. `acc` is `[4][heads of keys][rows of a head][width_pad]`, `columns` the sums of the
+// values over all keys, `[heads of keys][width_pad]`; `per` rows belong to one head of keys.
+KERNEL attention_quotients(const i32* acc, u64 plane, const i64* columns, const u64* totals, i8* y, u64 rows, u32 width,
+                           u32 width_pad, u64 per, i32 multiplier, u32 shift) {
+    FOR_ROWS(r, rows) FOR_COLUMNS(j, width) {
+        i64 column = 128 * columns[r / per * width_pad + j], sum = 0;
+        for (u32 p = 0; p < 4; p++) sum += ((i64)acc[p * plane + r * width_pad + j] + column) << (8 * p);
+        u64 total = totals[r];
+        i8 result = 0;
+        if (total) {
+            i128 numerator = (i128)sum * multiplier;
+            u128 magnitude = (u128)(numerator < 0 ? -numerator : numerator), denominator = (u128)total << shift;
+            // Far beyond the range of the result, where the quotient itself does not matter.
+            if ((magnitude >> 9) >= denominator) result = numerator < 0 ? -128 : 127;
+            else {
+                // At most 512: bit by bit, because 128-bit division takes longer.
+                u32 quotient = 0;
+                for (int bit = 9; bit >= 0; bit--) {
+                    u128 part = denominator << bit;
+                    if (magnitude >= part) { magnitude -= part; quotient |= 1u << bit; }
+                }
+                u128 doubled = magnitude << 1;
+                quotient += doubled > denominator || (doubled == denominator && (quotient & 1));
+                result = saturate<i8>(numerator < 0 ? -(i64)quotient : (i64)quotient);
+            }
+        }
+        y[r * width + j] = result;
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------
 // Freivalds' check of products, over the field of 2^61 - 1: y r = x (w r) for a secret vector r.
 
 #define FIELD ((1ULL << 61) - 1)
@@ -337,24 +611,36 @@ KERNEL field_random(u64* out, u64 n, u64 key) {
     }
 }
 
-// out[i] = sum over j of m[i][j] * v[j], rows `stride` apart; one block for a row. `per` rows share a
-// vector, and vectors follow each other, `vectors` apart.
+// out[i] = sum over j of m[i][j] * v[j], rows `stride` apart; one warp for a row. `per` rows share a
+// vector, and vectors follow each other, `vectors` apart. The sum is kept as `low + 2^32 * high`, with halves of `v`
+// that make every product fit 64 bits: |value| <= 2^31, fewer than 2^31 columns.
 #define FIELD_ROWS(T) \
     KERNEL field_rows_##T(const T* m, const u64* v, u64* out, u64 rows, u32 columns, u64 stride, u64 per, u64 vectors) { \
-        __shared__ u64 parts[32]; \
-        for (u64 r = blockIdx.x; r < rows; r += gridDim.x) { \
+        u64 warp = ((u64)blockIdx.x * blockDim.x + threadIdx.x) >> 5, warps = ((u64)gridDim.x * blockDim.x) >> 5; \
+        for (u64 r = warp; r < rows; r += warps) { \
             const u64* vector = v + r / per * vectors; \
-            i128 sum = 0; \
-            for (u32 j = threadIdx.x; j < columns; j += blockDim.x) \
-                sum += (i128)(i64)m[r * stride + j] * (i128)vector[j]; \
-            u64 total = block_reduce<u64>(field_signed(sum), [](u64 p, u64 q) { \
-                u64 s = p + q; \
-                return s >= FIELD ? s - FIELD : s; \
-            }, parts); \
-            if (threadIdx.x == 0) out[r] = total; \
+            const T* in = m + r * stride; \
+            i64 low = 0, middle = 0, high = 0; \
+            for (u32 j = threadIdx.x & 31; j < columns; j += 32) { \
+                i64 value = in[j]; \
+                u64 element = vector[j]; \
+                i64 first = value * (i64)(element & 0x7fffffff), second = value * (i64)(element >> 31); \
+                low += first & 0xffffffff; \
+                middle += (first >> 32); \
+                high += second >> 32; \
+                low += (second & 1) << 31; \
+                middle += (second & 0xffffffff) >> 1; \
+            } \
+            /* first + 2^31 * second = low + 2^32 * middle + 2^63 * high */ \
+            i128 sum = (i128)low + ((i128)middle << 32) + ((i128)high << 63); \
+            u64 total = field_signed(sum); \
+            for (int offset = 16; offset > 0; offset >>= 1) { \
+                total += __shfl_down_sync(~0u, total, offset); \
+                if (total >= FIELD) total -= FIELD; \
+            } \
+            if ((threadIdx.x & 31) == 0) out[r] = total; \
         } \
     }
-// |value| <= 2^31 and fewer than 2^32 columns: below 2^124.
 FIELD_ROWS(i8) FIELD_ROWS(i32)
 
 // out[b][j] = sum over i of m[b][i][j] * v[i]; a thread for a column.

@@ -48,7 +48,7 @@ impl From<i32> for Arg {
     }
 }
 
-/// Where the elements of a result come from in two operands; as in `kernels.cu`.
+/// Where the elements of a result come from in up to three operands; as in `kernels.cu`.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub(super) struct Strides {
@@ -56,21 +56,24 @@ pub(super) struct Strides {
     dims: [u32; 8],
     a: [u64; 8],
     b: [u64; 8],
+    c: [u64; 8],
 }
 
 // SAFETY: plain numbers, laid out as C does.
 unsafe impl DeviceRepr for Strides {}
 
 impl Strides {
-    pub(super) fn new(dims: &[usize], a: &[usize], b: &[usize]) -> Result<Strides, DeviceError> {
+    pub(super) fn new(dims: &[usize], operands: &[&[usize]]) -> Result<Strides, DeviceError> {
         let mut strides = Strides { rank: small(dims.len())?, ..Strides::default() };
         if dims.len() > strides.dims.len() {
             return Err(DeviceError::Unsupported(format!("rank {}", dims.len())));
         }
         for (axis, dim) in dims.iter().enumerate() {
             strides.dims[axis] = small(*dim)?;
-            strides.a[axis] = long(a.get(axis).copied().unwrap_or(0))?;
-            strides.b[axis] = long(b.get(axis).copied().unwrap_or(0))?;
+            let places = [&mut strides.a, &mut strides.b, &mut strides.c];
+            for (places, steps) in places.into_iter().zip(operands) {
+                places[axis] = long(steps.get(axis).copied().unwrap_or(0))?;
+            }
         }
         Ok(strides)
     }
@@ -97,14 +100,40 @@ impl Card {
         unsafe { self.launch(kernel, (small(blocks)?, 1, 1), (THREADS, 1, 1), args) }
     }
 
-    /// Launches a kernel with a block for each of `n` rows.
+    /// Launches a kernel with a block for each of `rows` rows of `row` elements.
     ///
     /// # Safety
     /// As of [`Card::over`].
-    pub(super) unsafe fn rows(&self, kernel: &str, n: usize, args: &[Arg]) -> Result<(), DeviceError> {
-        let blocks = n.clamp(1, 1 << 20);
+    pub(super) unsafe fn rows(
+        &self,
+        kernel: &str,
+        (rows, row): (usize, usize),
+        args: &[Arg],
+    ) -> Result<(), DeviceError> {
+        let blocks = rows.clamp(1, 1 << 20);
+        let threads = row.div_ceil(32).saturating_mul(32).clamp(32, 256);
         // SAFETY: as of this function.
-        unsafe { self.launch(kernel, (small(blocks)?, 1, 1), (THREADS, 1, 1), args) }
+        unsafe { self.launch(kernel, (small(blocks)?, 1, 1), (small(threads)?, 1, 1), args) }
+    }
+
+    /// Launches a kernel over `rows` by `columns`.
+    ///
+    /// # Safety
+    /// As of [`Card::over`].
+    pub(super) unsafe fn grid(
+        &self,
+        kernel: &str,
+        (rows, columns): (usize, usize),
+        args: &[Arg],
+    ) -> Result<(), DeviceError> {
+        let wide = small(columns.min(256))?.next_power_of_two();
+        let high = THREADS / wide;
+        let blocks_wide = small(columns)?.div_ceil(wide).max(1);
+        let most = (2 * self.blocks).div_ceil(blocks_wide).min(65_535);
+        let blocks_high = u32::try_from(rows.div_ceil(256 / usize::try_from(wide).unwrap_or(1))).unwrap_or(u32::MAX);
+        let grid = (blocks_wide, blocks_high.clamp(1, most.max(1)), 1);
+        // SAFETY: as of this function.
+        unsafe { self.launch(kernel, grid, (wide, high, 1), args) }
     }
 
     /// Launches a kernel.

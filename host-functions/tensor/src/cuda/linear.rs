@@ -92,7 +92,15 @@ pub(super) enum Finish {
     /// The sums themselves.
     Sums(DType),
     /// Requantised at once.
-    Requantise { to: DType, multipliers: CUdeviceptr, shifts: CUdeviceptr, per_column: bool, zero_point: i32 },
+    Requantise {
+        to: DType,
+        multipliers: CUdeviceptr,
+        shifts: CUdeviceptr,
+        per_column: bool,
+        zero_point: i32,
+        /// For the lookup behind it, an entry for every value of the type.
+        table: Option<CUdeviceptr>,
+    },
 }
 
 /// A product with its constants, ready to be recorded.
@@ -129,10 +137,16 @@ impl Recorder<'_> {
         } else {
             let out = self.scratch(split.planes() * plane)?;
             let second = if split.planes() > 1 { long(plane)? } else { 0 };
-            let (rows, k) = (long(rows)?, small(k)?);
-            let args = [x.into(), out.into(), rows.into(), k.into(), small(k_pad)?.into(), second.into()];
+            let args = [
+                x.into(),
+                out.into(),
+                long(rows)?.into(),
+                small(k)?.into(),
+                small(k_pad)?.into(),
+                second.into(),
+            ];
             // SAFETY: the kernel reads the rows of `x` and writes whole planes.
-            unsafe { self.over(&format!("to_planes_{}", split.name), plane, &args)? };
+            unsafe { self.grid(&format!("to_planes_{}", split.name), (plane / k_pad.max(1), k_pad), &args)? };
             out
         };
         let wide = self.widen(bytes, split.planes() * plane)?;
@@ -326,8 +340,8 @@ impl Recorder<'_> {
         let compare = [found.into(), expected.into(), all.into(), linear.mark.into(), self.wrong().into()];
         // SAFETY: rows and vectors have these lengths; results have a number for each row.
         unsafe {
-            self.rows("field_rows_i32", rows, &of_sums)?;
-            self.rows("field_rows_i8", rows, &of_x)?;
+            self.over("field_rows_i32", rows.saturating_mul(32), &of_sums)?;
+            self.over("field_rows_i8", rows.saturating_mul(32), &of_x)?;
             self.over("field_compare", rows, &compare)
         }
     }
@@ -345,7 +359,6 @@ impl Recorder<'_> {
         let rows = linear.batches * linear.m;
         let (n, n_pad) = (small(linear.n)?, small(n_pad)?);
         let columns = linear.columns.unwrap_or(0);
-        let count = rows * linear.n;
         match linear.finish {
             Finish::Sums(dtype) => {
                 let args = [
@@ -361,9 +374,9 @@ impl Recorder<'_> {
                     u32::from(first).into(),
                 ];
                 // SAFETY: sums have `n_pad` columns, the result `n`, constants one for a column or row.
-                unsafe { self.over(&format!("combine_{}", dtype.name()), count, &args) }
+                unsafe { self.grid(&format!("combine_{}", dtype.name()), (rows, linear.n), &args) }
             }
-            Finish::Requantise { to, multipliers, shifts, per_column, zero_point } => {
+            Finish::Requantise { to, multipliers, shifts, per_column, zero_point, table } => {
                 let args = [
                     sums.into(),
                     y.into(),
@@ -375,9 +388,11 @@ impl Recorder<'_> {
                     shifts.into(),
                     u32::from(per_column).into(),
                     zero_point.into(),
+                    table.unwrap_or(0).into(),
                 ];
                 // SAFETY: as above, and there is a scale for every column, or one.
-                unsafe { self.over(&format!("combine_requantise_{}", to.name()), count, &args) }
+                let sides = (rows, linear.n.div_ceil(4));
+                unsafe { self.grid(&format!("combine_requantise_{}", to.name()), sides, &args) }
             }
         }
     }

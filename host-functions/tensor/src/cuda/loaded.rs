@@ -137,7 +137,14 @@ impl LoadedProgram {
                         let (m, s) = (self.keep(multipliers)?, self.keep(shifts)?);
                         let per_column = multipliers.len() > 1;
                         let to = program.type_of(y).dtype;
-                        Finish::Requantise { to, multipliers: m, shifts: s, per_column, zero_point: *zero_point }
+                        Finish::Requantise {
+                            to,
+                            multipliers: m,
+                            shifts: s,
+                            per_column,
+                            zero_point: *zero_point,
+                            table: None,
+                        }
                     }
                     _ => Finish::Sums(program.type_of(y).dtype),
                 };
@@ -330,25 +337,33 @@ impl LoadedProgram {
                 Step::Requantise { x: dtype, multipliers, shifts, row, zero_point } => {
                     let kernel = format!("requantise_{}_{}", dtype.name(), to.dtype.name());
                     let per_column = u32::from(*row > 1);
+                    let row = if *row > 1 { *row } else { count };
                     let args = [
                         x.into(),
                         y.into(),
-                        long(count)?.into(),
-                        small(*row)?.into(),
+                        long(count / row)?.into(),
+                        small(row)?.into(),
                         (*multipliers).into(),
                         (*shifts).into(),
                         per_column.into(),
                         (*zero_point).into(),
                     ];
                     // SAFETY: as many elements as the value has, as many scales as a row.
-                    unsafe { recorder.over(&kernel, count, &args)? };
+                    unsafe { recorder.grid(&kernel, (count / row, row), &args)? };
                 }
                 Step::AddConst { constants, row } => {
                     let dims = [count.checked_div(*row).unwrap_or(0), *row];
-                    let strides = Strides::new(&dims, &[*row, 1], &[0, 1])?;
-                    let args = [x.into(), (*constants).into(), y.into(), long(count)?.into(), Arg::Strides(strides)];
+                    let strides = Strides::new(&dims, &[&[*row, 1], &[0, 1]])?;
+                    let args = [
+                        x.into(),
+                        (*constants).into(),
+                        y.into(),
+                        long(count)?.into(),
+                        0u32.into(),
+                        Arg::Strides(strides),
+                    ];
                     // SAFETY: the constants are as long as the row that strides describe.
-                    unsafe { recorder.over("add_strided_i32", count, &args)? };
+                    unsafe { recorder.over("binary_strided_i32", count, &args)? };
                 }
                 Step::Plain => {
                     recorder.plain(&instruction.operation, (x, from), second.zip(second_type), (y, to), count)?;
@@ -477,9 +492,28 @@ impl<'a> Recorder<'a> {
     ///
     /// # Safety
     /// As of [`Card::over`].
-    pub(super) unsafe fn rows(&mut self, kernel: &str, n: usize, args: &[Arg]) -> Result<(), DeviceError> {
+    pub(super) unsafe fn rows(
+        &mut self,
+        kernel: &str,
+        rows: (usize, usize),
+        args: &[Arg],
+    ) -> Result<(), DeviceError> {
         // SAFETY: as of this function.
-        if self.wrong.is_some() { unsafe { self.card.rows(kernel, n, args) } } else { Ok(()) }
+        if self.wrong.is_some() { unsafe { self.card.rows(kernel, rows, args) } } else { Ok(()) }
+    }
+
+    /// As [`Card::grid`].
+    ///
+    /// # Safety
+    /// As of [`Card::over`].
+    pub(super) unsafe fn grid(
+        &mut self,
+        kernel: &str,
+        sides: (usize, usize),
+        args: &[Arg],
+    ) -> Result<(), DeviceError> {
+        // SAFETY: as of this function.
+        if self.wrong.is_some() { unsafe { self.card.grid(kernel, sides, args) } } else { Ok(()) }
     }
 
     /// As [`Card::launch`].
@@ -565,14 +599,14 @@ impl<'a> Recorder<'a> {
             Operation::Add => {
                 let (b, _) = second.ok_or_else(missing)?;
                 // SAFETY: both operands and the result have that many elements.
-                unsafe { self.over(&format!("add_{kind}"), count, &[x.into(), b.into(), y.into(), elements]) }
+                unsafe { self.over(&format!("binary_{kind}"), count, &[x.into(), b.into(), y.into(), elements, 0u32.into()]) }
             }
             Operation::AddBroadcast { dims, a, b } => {
                 let (second, _) = second.ok_or_else(missing)?;
-                let strides = Strides::new(dims, a, b)?;
-                let args = [x.into(), second.into(), y.into(), elements, Arg::Strides(strides)];
+                let strides = Strides::new(dims, &[a, b])?;
+                let args = [x.into(), second.into(), y.into(), elements, 0u32.into(), Arg::Strides(strides)];
                 // SAFETY: strides stay inside both operands, as planned.
-                unsafe { self.over(&format!("add_strided_{kind}"), count, &args) }
+                unsafe { self.over(&format!("binary_strided_{kind}"), count, &args) }
             }
             Operation::Relu => {
                 // SAFETY: operand and result have that many elements.
@@ -592,16 +626,16 @@ impl<'a> Recorder<'a> {
                     address(&self.card.exp_tables, &self.card.stream).into(),
                 ];
                 // SAFETY: whole rows of operand and result.
-                unsafe { self.rows(&format!("softmax_{}", from.dtype.name()), rows, &args) }
+                unsafe { self.rows(&format!("softmax_{}", from.dtype.name()), (rows, *row), &args) }
             }
             Operation::Argmax { row } => {
                 let args = [x.into(), y.into(), elements, small(*row)?.into()];
                 // SAFETY: the operand has a row for each element of the result.
-                unsafe { self.rows(&format!("argmax_{}", from.dtype.name()), count, &args) }
+                unsafe { self.rows(&format!("argmax_{}", from.dtype.name()), (count, *row), &args) }
             }
             Operation::CopyStrided { dims, strides, start } => {
                 let size = to.dtype.size();
-                let strides = Strides::new(dims, strides, &[])?;
+                let strides = Strides::new(dims, &[strides])?;
                 let at = x + long(start * size)?;
                 let args = [at.into(), y.into(), elements, Arg::Strides(strides)];
                 // SAFETY: strides stay inside the operand, as planned.

@@ -55,13 +55,17 @@ pub struct Accelerator {
     retired: AtomicBool,
     runs: AtomicU64,
     alarms: Mutex<Vec<Alarm>>,
+    /// Which one of this process it is.
+    number: u64,
     /// Where the spot checks begin: a secret of this node.
     phase: u64,
 }
 
 impl Accelerator {
     pub(crate) fn new(device: Box<dyn Device>, settings: Settings) -> Accelerator {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Accelerator {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             device,
             settings,
             retired: AtomicBool::new(false),
@@ -75,6 +79,12 @@ impl Accelerator {
     #[must_use]
     pub fn device(&self) -> &dyn Device {
         &*self.device
+    }
+
+    /// A number that no other accelerator of this process has: what to keep loaded programs under.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// How it is used.
