@@ -36,7 +36,7 @@ macro_rules! seeded {
 
 seeded! {
     module: CASES;
-    execute: CASES / 10;
+    execute: CASES / 20;
     host: 2 * CASES;
     journal: 2 * CASES;
     opcode: 4 * CASES;

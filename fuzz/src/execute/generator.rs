@@ -64,7 +64,7 @@ impl<'a> Generator<'a> {
         Generator { cursor, budget: BUDGET, depth: 0, labels: Vec::new(), imports, function: None }
     }
 
-    /// A contract with `init`, `call` and `view`, which all run the same.
+    /// A contract with `call` and `view`, which run the same.
     pub(super) fn module(mut self) -> String {
         let imports: String = self
             .imports
@@ -97,7 +97,7 @@ impl<'a> Generator<'a> {
             "(module {types} {imports} (memory (export \"memory\") 1 3) (table $t 8 12 funcref)
              (elem (i32.const 1) $f0 $f1 $f2 $f3) {globals} (data $d \"some passive data\") (data (i32.const 16) \"\\01\\02key\")
              {bodies} (func $run {entry})
-             (func (export \"init\") (call $run)) (func (export \"call\") (call $run)) (func (export \"view\") (call $run)))"
+             (func (export \"call\") (call $run)) (func (export \"view\") (call $run)))"
         )
     }
 
@@ -237,7 +237,10 @@ impl<'a> Generator<'a> {
                 return format!("({operator} {one} {other})");
             }
         };
-        let (one, other) = (self.expression(kind), self.expression(kind));
+        let (one, mut other) = (self.expression(kind), self.expression(kind));
+        if (operator.starts_with("div_") || operator.starts_with("rem_")) && self.cursor.byte() % 16 > 0 {
+            other = format!("({0}.or {other} ({0}.const 1))", kind.name());
+        }
         format!("({}.{operator} {one} {other})", kind.name())
     }
 
@@ -273,7 +276,7 @@ impl<'a> Generator<'a> {
             I32 => self.cursor.choose(&[
                 ("i32.wrap_i64", I64),
                 ("i32.trunc_sat_f64_s", F64),
-                ("i32.trunc_f32_u", F32),
+                ("i32.trunc_sat_f32_u", F32),
                 ("i32.reinterpret_f32", F32),
                 ("i64.eqz", I64),
                 ("v128.any_true", V128),
@@ -284,7 +287,7 @@ impl<'a> Generator<'a> {
                 ("i64.extend_i32_s", I32),
                 ("i64.extend_i32_u", I32),
                 ("i64.trunc_sat_f32_u", F32),
-                ("i64.trunc_f64_s", F64),
+                ("i64.trunc_sat_f64_s", F64),
                 ("i64.reinterpret_f64", F64),
                 ("i64x2.extract_lane 1", V128),
             ]),
@@ -308,13 +311,15 @@ impl<'a> Generator<'a> {
                 ("f64x2.splat", F64),
             ]),
         };
+        let operator =
+            if self.cursor.byte() % 32 == 31 { operator.replace("trunc_sat", "trunc") } else { operator.to_owned() };
         format!("({operator} {})", self.expression(from))
     }
 
     /// An address that usually lies inside.
     fn address(&mut self) -> String {
         let value = self.expression(I32);
-        if self.cursor.byte() % 8 == 7 { value } else { format!("(i32.and {value} (i32.const 0x7fff))") }
+        if self.cursor.byte() % 64 == 63 { value } else { format!("(i32.and {value} (i32.const 0x7fff))") }
     }
 
     fn load(&mut self, kind: Type) -> String {
@@ -339,7 +344,7 @@ impl<'a> Generator<'a> {
         if self.cursor.byte() % 3 == 0 {
             // Any element: some are null, some of another type.
             let element =
-                if self.cursor.byte() % 4 == 0 { self.expression(I32) } else { format!("(i32.const {})", index + 1) };
+                if self.cursor.byte() % 32 == 31 { self.expression(I32) } else { format!("(i32.const {})", index + 1) };
             format!("(call_indirect $t (type $t{index}) {arguments} {element})")
         } else {
             format!("(call $f{index} {arguments})")
@@ -353,7 +358,7 @@ impl<'a> Generator<'a> {
             .into_iter()
             .map(|kind| match kind {
                 // Small numbers are pointers, lengths and handles that mean something.
-                WasmType::I32 if self.cursor.byte() % 4 > 0 => format!("(i32.const {})", self.cursor.byte() % 48),
+                WasmType::I32 if self.cursor.byte() % 32 < 31 => format!("(i32.const {})", self.cursor.byte() % 48),
                 WasmType::I32 => self.expression(I32),
                 WasmType::I64 => self.expression(I64),
             })
