@@ -1,6 +1,7 @@
 # Thin on purpose: the work is in cargo and in the `noema` program.
 #   make demo   the main job, from nothing to "demo: ok"
 #   make test   every test
+#   make fuzz-smoke   every fuzz target for a few seconds (FUZZ_SECONDS=5)
 # Both install what they need, or say exactly what is missing.
 
 CARGO ?= cargo
@@ -9,7 +10,7 @@ CARGO ?= cargo
 BUILD = $(CARGO) build --release --workspace
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test lint doc fmt setup
+.PHONY: demo test lint doc fmt setup fuzz-smoke
 
 demo: setup
 	$(BUILD) --bin noema
@@ -25,6 +26,10 @@ lint:
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps
+
+FUZZ_SECONDS ?= 5
+fuzz-smoke:
+	.ci/fuzz-smoke $(FUZZ_SECONDS)
 
 fmt:
 	.ci/rustfmt

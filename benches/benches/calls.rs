@@ -2,19 +2,8 @@
 #![allow(missing_docs, reason = "criterion's macros")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use noema_bench::Deployed;
-
-const EMPTY: &str = r#"(module (memory (export "memory") 1) (func (export "call")))"#;
-
-const STORAGE: &str = r#"(module
-  (import "storage" "get" (func $get (param i32 i32 i32 i32) (result i64)))
-  (import "storage" "set" (func $set (param i32 i32 i32 i32) (result i64)))
-  (memory (export "memory") 1)
-  (data (i32.const 0) "counter")
-  (func (export "call")
-    (drop (call $get (i32.const 0) (i32.const 7) (i32.const 16) (i32.const 8)))
-    (i64.store (i32.const 16) (i64.add (i64.load (i32.const 16)) (i64.const 1)))
-    (drop (call $set (i32.const 0) (i32.const 7) (i32.const 16) (i32.const 8)))))"#;
+use noema_bench::calls::{EMPTY, STORAGE};
+use noema_bench::deployed::Deployed;
 
 fn calls(criterion: &mut Criterion) {
     for (name, text) in [("empty call", EMPTY), ("storage call", STORAGE)] {

@@ -6,7 +6,7 @@ use noema_tensor::kernel::{PackedWeights, linear_i8};
 use noema_tensor::{Kernels, Level, Shape, Tensor};
 
 fn inference(criterion: &mut Criterion) {
-    let model = noema_bench::screening_model().expect("the committed model can be imported");
+    let model = noema_bench::screening::model().expect("the committed model can be imported");
     for rows in [1u32, 64] {
         let elements = usize::try_from(30 * rows).expect("small");
         let x = Tensor::from_vec(Shape::new(&[rows, 30]).expect("a shape"), vec![1i32 << 16; elements]).expect("fits");

@@ -21,4 +21,19 @@ impl<'a> Cursor<'a> {
         self.0 = rest;
         taken
     }
+
+    /// A number below `limit`, which is at most 256.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        usize::from(self.byte()) % limit
+    }
+
+    /// One of these.
+    pub(crate) fn choose<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
+    /// Nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }

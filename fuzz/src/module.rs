@@ -9,7 +9,7 @@ use noema_tensor::{Kernels, Level};
 use noema_vm::{Action, Address, BlockContext, Message, Outcome, ReceiptStatus, Vm, VmConfig, admit, code_hash};
 
 const SENDER: Address = Address([7; 32]);
-/// A hundredth of a second of the reference machine, plus what deploying costs.
+/// Two hundredths of a second of the reference machine: as much as a fuzzer has patience for.
 const GAS: u64 = 20_000_000_000;
 
 /// Two machines that could differ: their own caches, another kernel level.
@@ -31,13 +31,18 @@ fn machines() -> &'static [Vm; 2] {
 /// Where that does not hold.
 pub fn module(bytes: &[u8]) {
     let admitted = admit(ProtocolVersion::LATEST, bytes).is_ok();
-    let [first, second] = machines().each_ref().map(|vm| run(vm, bytes));
+    assert_eq!(deploy_and_call(bytes, GAS).len() > 1, admitted, "deploying and admission disagree");
+}
+
+/// Does so on two machines, which agree.
+pub(crate) fn deploy_and_call(code: &[u8], deploy_gas: u64) -> Vec<Outcome> {
+    let [first, second] = machines().each_ref().map(|vm| run(vm, code, deploy_gas));
     assert_eq!(first, second, "two machines disagree");
-    assert_eq!(first.len() > 1, admitted, "deploying and admission disagree");
+    first
 }
 
 /// Deploys and, where there is a contract then, calls it.
-fn run(vm: &Vm, code: &[u8]) -> Vec<Outcome> {
+fn run(vm: &Vm, code: &[u8], deploy_gas: u64) -> Vec<Outcome> {
     let block = BlockContext { chain_id: "fuzz".into(), height: 1, time_ms: 1, version: ProtocolVersion::LATEST };
     let mut state: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     let mut outcomes = Vec::new();
@@ -47,7 +52,8 @@ fn run(vm: &Vm, code: &[u8]) -> Vec<Outcome> {
         Action::Call { contract, input: b"input".to_vec() },
     ];
     for action in actions {
-        let message = Message { sender: SENDER, value: 0, gas_limit: GAS, action };
+        let gas_limit = if outcomes.is_empty() { deploy_gas } else { GAS };
+        let message = Message { sender: SENDER, value: 0, gas_limit, action };
         let outcome = vm.execute(&state, &block, &message).expect("no code is a fault of the node");
         let writes = outcome.writes.clone();
         let rejected = outcomes.is_empty() && matches!(outcome.receipt.status, ReceiptStatus::Rejected { .. });

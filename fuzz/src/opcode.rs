@@ -9,7 +9,7 @@ use noema_tensor::{DType, Kernels, Level, OpError, Shape, Tensor};
 use crate::cursor::Cursor;
 
 /// Every level of this machine, the reference first.
-fn levels() -> &'static [Kernels] {
+pub(crate) fn levels() -> &'static [Kernels] {
     static LEVELS: OnceLock<Vec<Kernels>> = OnceLock::new();
     LEVELS.get_or_init(|| {
         Level::available().into_iter().map(|level| Kernels::new(level, 1).expect("it says it is available")).collect()

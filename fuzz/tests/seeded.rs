@@ -1,11 +1,8 @@
 //! Every entry with its seeds and thousands of mutations of them.
 
-use noema_chain::{KeyPair, Transaction};
-use noema_fuzz::Mutator;
-use noema_import::{ImportOptions, Table, import_onnx};
-use noema_vm::{Action, Address};
+use noema_fuzz::{ENTRIES, Entry, Mutator};
 
-/// Cases for each entry: a few seconds.
+/// Cases for an entry that is neither fast nor slow: a few seconds.
 const CASES: u64 = 3_000;
 
 /// The seeds as they are, then mutated; each case is made from its own number, so that the one named
@@ -23,67 +20,57 @@ fn run(entry: fn(&[u8]), seeds: &[Vec<u8>], cases: u64) {
     }
 }
 
-fn screening() -> Vec<u8> {
-    include_bytes!("../../examples/screening/model/screening.onnx").to_vec()
+/// A test for each entry: how many mutations.
+macro_rules! seeded {
+    ($($name:ident: $cases:expr;)*) => {
+        $(#[test]
+        fn $name() {
+            let Entry { run: entry, seeds, .. } = entry(stringify!($name));
+            run(*entry, &seeds(), $cases);
+        })*
+
+        /// The entries that have a test above.
+        const TESTED: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+seeded! {
+    module: CASES;
+    execute: CASES / 20;
+    host: 2 * CASES;
+    journal: 2 * CASES;
+    opcode: 4 * CASES;
+    model: 2 * CASES;
+    container: 2 * CASES;
+    onnx: CASES;
+    transaction: 4 * CASES;
+}
+
+fn entry(name: &str) -> &'static Entry {
+    ENTRIES.iter().find(|entry| entry.name == name).expect("there is such an entry")
 }
 
 #[test]
-fn modules() {
-    let seeds = [
-        r#"(module (memory (export "memory") 1) (func (export "call")))"#,
-        r#"(module (memory (export "memory") 1) (func (export "call") (loop (br 0))))"#,
-        r#"(module
-            (import "storage" "set" (func $set (param i32 i32 i32 i32) (result i64)))
-            (import "context" "output_write" (func $out (param i32 i32) (result i64)))
-            (memory (export "memory") 1) (table 2 funcref) (elem (i32.const 0) $f)
-            (data (i32.const 8) "bytes")
-            (func $f (param i32) (result i32) (if (result i32) (local.get 0)
-                (then (i32.add (i32.const 1) (call $f (i32.sub (local.get 0) (i32.const 1))))) (else (i32.const 0))))
-            (func (export "init") (drop (call $set (i32.const 0) (i32.const 4) (i32.const 8) (i32.const 5))))
-            (func (export "call")
-                (i32.store (i32.const 0) (call_indirect (param i32) (result i32) (i32.const 20) (i32.const 0)))
-                (f64.store (i32.const 16) (f64.div (f64.const 0) (f64.const 0)))
-                (memory.fill (i32.const 64) (i32.const 7) (i32.const 99))
-                (drop (memory.grow (i32.const 1)))
-                (drop (call $out (i32.const 0) (i32.const 64)))))"#,
-    ]
-    .map(|text| wat::parse_str(text).unwrap());
-    run(noema_fuzz::module, &seeds, CASES);
+fn every_entry_has_a_test_and_a_target() {
+    let manifest = include_str!("../Cargo.toml");
+    for Entry { name, .. } in ENTRIES {
+        assert!(TESTED.contains(name), "{name} has no line in tests/seeded.rs");
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name} has no line in Cargo.toml");
+        let target = std::fs::read_to_string(format!("{}/fuzz_targets/{name}.rs", env!("CARGO_MANIFEST_DIR")));
+        let target = target.unwrap_or_else(|error| panic!("fuzz_targets/{name}.rs: {error}"));
+        assert!(target.contains(&format!("noema_fuzz::target!({name});")), "fuzz_targets/{name}.rs is another target");
+    }
+    assert_eq!(ENTRIES.len(), TESTED.len());
 }
 
 #[test]
-fn opcodes() {
-    let mut mutator = Mutator::new(1);
-    let seeds: Vec<Vec<u8>> = (0..64).map(|_| mutator.bytes(600)).collect();
-    run(noema_fuzz::opcode, &seeds, 4 * CASES);
-}
-
-#[test]
-fn containers() {
-    let table = Table::read_csv(&include_bytes!("../../examples/screening/model/calibration.csv")[..]).unwrap();
-    let options = ImportOptions { calibration: table.rows, ..ImportOptions::new("screening", "CC BY 4.0") };
-    let container = import_onnx(&screening(), &options).unwrap().container;
-    assert!(noema_model::Model::from_bytes(container.clone()).is_ok(), "the seed is a model");
-    run(noema_fuzz::container, &[container], 2 * CASES);
-}
-
-#[test]
-fn onnx_files() {
-    run(noema_fuzz::onnx, &[screening()], CASES);
-}
-
-#[test]
-fn transactions() {
-    let keys = KeyPair::from_seed([3; 32]);
-    let actions = [
-        Action::Transfer { to: Address([1; 32]) },
-        Action::Call { contract: Address([2; 32]), input: vec![1, 2, 3] },
-        Action::ModelChunk { id: [4; 32], index: 1, bytes: vec![9; 40], proof: vec![[5; 32]; 2] },
-    ];
-    let seeds = actions.map(|action| {
-        let transaction =
-            Transaction { chain_id: "fuzz".into(), nonce: 1, gas_limit: 1000, gas_price: 1, value: 5, action };
-        keys.sign(transaction).to_bytes()
-    });
-    run(noema_fuzz::transaction, &seeds, 4 * CASES);
+fn seeds_of_containers_and_models_are_models() {
+    for seed in noema_fuzz::seeds::containers() {
+        assert!(noema_model::Model::from_bytes(seed).is_ok());
+    }
+    for seed in noema_fuzz::seeds::transactions() {
+        assert!(
+            noema_chain::SignedTransaction::from_bytes(&seed).is_ok_and(|transaction| transaction.verify().is_ok())
+        );
+    }
 }

@@ -1,0 +1,79 @@
+//! A machine with a contract on it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use noema_abi::ProtocolVersion;
+use noema_model::MemoryModelStore;
+use noema_tensor::{Kernels, Level};
+use noema_vm::{Action, Address, BlockContext, Message, Outcome, ReceiptStatus, Vm, VmConfig, code_hash};
+
+const SENDER: Address = Address([1; 32]);
+
+/// A machine, its state, and one contract in it.
+pub struct Deployed {
+    vm: Vm,
+    state: BTreeMap<Vec<u8>, Vec<u8>>,
+    block: BlockContext,
+    deploy: Message,
+    call: Message,
+}
+
+impl Deployed {
+    /// A machine with the contract that this text describes.
+    ///
+    /// # Panics
+    /// Where the text is not a contract that can be deployed and called.
+    #[must_use]
+    pub fn new(text: &str) -> Deployed {
+        let deployed = Deployed::of_code(&wat::parse_str(text).expect("the bench brings a valid module"));
+        let deployed = deployed.unwrap_or_else(|why| panic!("the contract of the bench is refused: {why}"));
+        assert_eq!(deployed.call().receipt.status, ReceiptStatus::Success);
+        deployed
+    }
+
+    /// A machine with this contract, which need not have a `call`.
+    ///
+    /// # Errors
+    /// Why it cannot be deployed.
+    ///
+    /// # Panics
+    /// Where the node is at fault.
+    pub fn of_code(code: &[u8]) -> Result<Deployed, String> {
+        let kernels = Arc::new(Kernels::new(Level::best(), 1).expect("it is available"));
+        let vm = Vm::new(VmConfig::new(kernels, Arc::new(MemoryModelStore::new()))).expect("a machine");
+        let block = BlockContext { chain_id: "bench".into(), height: 1, time_ms: 1, version: ProtocolVersion::LATEST };
+        let contract = Address::of_contract(SENDER, 0, &code_hash(code));
+        let message = |action| Message { sender: SENDER, value: 0, gas_limit: 1_000_000_000_000_000, action };
+        let deploy = message(Action::Deploy { code: code.to_vec(), salt: 0, input: vec![] });
+        let call = message(Action::Call { contract, input: vec![] });
+        let mut deployed = Deployed { vm, state: BTreeMap::new(), block, deploy, call };
+        let outcome = deployed.deploy_cold();
+        if outcome.receipt.status != ReceiptStatus::Success {
+            return Err(outcome.diagnostic.unwrap_or_else(|| format!("{:?}", outcome.receipt.status)));
+        }
+        deployed.state.extend(outcome.writes.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        Ok(deployed)
+    }
+
+    /// Calls it, without committing what it wrote.
+    ///
+    /// # Panics
+    /// Where the node is at fault.
+    #[must_use]
+    pub fn call(&self) -> Outcome {
+        self.vm.execute(&self.state, &self.block, &self.call).expect("this node is well")
+    }
+
+    /// Deploys it as on an empty chain, by a machine that has never seen the code: admission, instrumentation,
+    /// compilation.
+    ///
+    /// # Panics
+    /// Where the node is at fault.
+    #[must_use]
+    pub fn deploy_cold(&self) -> Outcome {
+        self.vm.clear_module_cache();
+        let empty: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        self.vm.execute(&empty, &self.block, &self.deploy).expect("this node is well")
+    }
+}

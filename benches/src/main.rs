@@ -1,0 +1,38 @@
+//! `noema-bench`: how fast, beside the software that one would use otherwise.
+#![forbid(unsafe_code)]
+
+use clap::{Parser, Subcommand};
+use noema_bench::{calls, gemm};
+
+/// Measures Noema beside other software, interleaved in one run, and prints ratios.
+#[derive(Parser)]
+#[command(version, after_help = "Example: noema-bench gemm --threads 1,2")]
+struct Arguments {
+    /// Print exactly one line of JSON instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Calls and compilation, beside plain wasmtime.
+    Calls(calls::Options),
+    /// The int8 matrix product, beside candle in f32 and Q8_0 and rten's u8*i8.
+    Gemm(gemm::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let report = match &arguments.bench {
+        Bench::Calls(options) => calls::run(options)?,
+        Bench::Gemm(options) => gemm::run(options)?,
+    };
+    if arguments.json {
+        println!("{}", report.json());
+    } else {
+        print!("{}", report.table());
+    }
+    Ok(())
+}

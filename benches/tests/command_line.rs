@@ -1,0 +1,80 @@
+//! The program as people and scripts call it.
+
+use std::process::{Command, Output};
+
+fn bench(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_noema-bench")).args(arguments).output().unwrap()
+}
+
+const QUICK: [&str; 4] = ["--rounds", "1", "--sample-ms", "1"];
+
+/// The one line of JSON.
+fn line(arguments: &[&str]) -> serde_json::Value {
+    let output = bench(&[arguments, &QUICK].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+fn names(object: &serde_json::Value) -> Vec<&str> {
+    let object = object.as_object().unwrap();
+    assert!(object.values().all(|ratio| ratio.as_f64().is_some_and(|ratio| ratio > 0.0)), "{object:?}");
+    let mut names: Vec<&str> = object.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn products_of_every_peer_and_thread_count() {
+    let line = line(&["gemm", "--json", "--shapes", "5x64x33,1x32x48,3x10x4"]);
+    assert_eq!(line["bench"], "gemm");
+    let rows = names(&line["rows"]);
+    // The quantised product takes whole blocks of 32 inputs.
+    assert_eq!(rows.len(), 2 * (3 + 3 + 2), "{rows:?}");
+    assert!(rows.contains(&"5x64x33 vs candle-f32 1t") && rows.contains(&"1x32x48 vs candle-q8_0 2t"), "{rows:?}");
+    let means = ["candle-f32 1t", "candle-f32 2t", "candle-q8_0 1t", "candle-q8_0 2t", "rten-u8i8 1t", "rten-u8i8 2t"];
+    assert_eq!(names(&line["geomean"]), means);
+}
+
+#[test]
+fn a_level_and_peers_can_be_chosen() {
+    let chosen =
+        ["gemm", "--json", "--level", "portable", "--threads", "1", "--peers", "candle-f32", "--shapes", "2x8x8"];
+    assert_eq!(names(&line(&chosen)["rows"]), ["2x8x8 vs candle-f32 1t"]);
+}
+
+#[test]
+fn calls_are_overheads() {
+    let line = line(&["calls", "--json"]);
+    let expected =
+        ["cold compile", "hot empty call", "hot storage call"].map(|case| format!("{case} overhead vs wasmtime 1t"));
+    assert_eq!(names(&line["rows"]), expected);
+    assert_eq!(names(&line["geomean"]), ["overhead vs wasmtime 1t"]);
+}
+
+#[test]
+fn people_get_a_table() {
+    let output = bench(&[&["gemm", "--threads", "1", "--shapes", "2x32x8"], &QUICK[..]].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in ["gemm on ", "2x32x8", "rten-u8i8", "geometric mean", "above 1 we are faster"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused() {
+    let cases: [(&[&str], &str); 6] = [
+        (&["gemm", "--shapes", "1x2"], "such as 128x768x3072"),
+        (&["gemm", "--level", "avx3"], "avx512-vnni"),
+        (&["gemm", "--threads", "0"], "1 to 1024"),
+        (&["gemm", "--peers", "blas"], "rten-u8i8"),
+        (&["calls", "--module", "/nowhere.wasm"], "cannot read /nowhere.wasm"),
+        (&["calls", "--rounds", "0"], "rounds"),
+    ];
+    for (arguments, why) in cases {
+        let output = bench(arguments);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && text.contains(why), "{arguments:?}: {text}");
+    }
+}
