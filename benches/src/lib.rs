@@ -6,6 +6,7 @@
 //!   main.rs       the command line: one line for each subcommand
 //!   calls/        calls and compilation beside plain wasmtime
 //!   gemm/         the int8 matrix product beside candle and rten
+//!   gpu/          products on a CUDA device beside PyTorch (feature `cuda`)
 //!   measure.rs    interleaved rounds, medians of ratios        what every
 //!   threads.rs    a process for each thread count              subcommand is
 //!   peers.rs      other software in programs of its own        made of
@@ -23,6 +24,8 @@
 pub mod calls;
 pub mod deployed;
 pub mod gemm;
+#[cfg(feature = "cuda")]
+pub mod gpu;
 pub mod measure;
 pub mod peers;
 pub mod report;

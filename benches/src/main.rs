@@ -21,6 +21,9 @@ enum Bench {
     Calls(calls::Options),
     /// The int8 matrix product, beside candle in f32 and Q8_0 and rten's u8*i8.
     Gemm(gemm::Options),
+    /// Products on the first CUDA device, beside PyTorch in bf16 (needs feature `cuda`).
+    #[cfg(feature = "cuda")]
+    Gpu(noema_bench::gpu::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -28,6 +31,8 @@ fn main() -> anyhow::Result<()> {
     let report = match &arguments.bench {
         Bench::Calls(options) => calls::run(options)?,
         Bench::Gemm(options) => gemm::run(options)?,
+        #[cfg(feature = "cuda")]
+        Bench::Gpu(options) => noema_bench::gpu::run(options)?,
     };
     if arguments.json {
         println!("{}", report.json());

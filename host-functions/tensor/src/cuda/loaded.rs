@@ -225,15 +225,18 @@ impl LoadedProgram {
     }
 
     /// Milliseconds on the card for each of `times` runs in a row with what lies in the inputs' memory: for
-    /// benches. Runs once before.
+    /// benches. Where nothing was recorded for this many rows, it uploads `inputs` and runs twice before.
     ///
     /// # Errors
     /// [`DeviceError`].
     pub fn time(&self, rows: usize, inputs: &[&[u8]], times: u32) -> Result<f32, DeviceError> {
-        let mut outputs: Vec<Vec<u8>> = self.outputs(rows)?;
-        // The second run records the graph.
-        self.run(rows, inputs, &mut outputs)?;
-        self.run(rows, inputs, &mut outputs)?;
+        // The second run records the graph; what was recorded before is used again.
+        let recorded = |memory: &Memory| memory.rows == rows && (memory.graph.is_some() || !self.card.options.graphs);
+        if !self.memory.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(recorded) {
+            let mut outputs: Vec<Vec<u8>> = self.outputs(rows)?;
+            self.run(rows, inputs, &mut outputs)?;
+            self.run(rows, inputs, &mut outputs)?;
+        }
         let mut gemm = self.card.lock();
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = memory.as_mut().ok_or_else(|| DeviceError::Lost("no memory after a run".to_owned()))?;
