@@ -9,53 +9,15 @@ import crfix
 import mpmath
 import numpy
 
+import attention
+import elementwise
+import functions
+import lookup
+import movement
+import norms
+
 from exact import CODES, RANGES, matmul, requantise, rne, saturate, softmax
-
-
-# How the file format writes arguments and results.
-
-
-def tensor(dtype, shape, data):
-    assert len(data) == prod(shape)
-    if len(data) > 64 and len(set(data)) == 1:
-        return {"tensor": {"dtype": dtype, "shape": list(shape), "fill": data[0]}}
-    return {"tensor": {"dtype": dtype, "shape": list(shape), "data": list(data)}}
-
-
-def fill(dtype, shape, value):
-    return {"tensor": {"dtype": dtype, "shape": list(shape), "fill": value}}
-
-
-def u32(value):
-    return {"u32": value}
-
-
-def i32(value):
-    return {"i32": value}
-
-
-def words(values):
-    """Little-endian u32 each, as `bytes`."""
-    return {"bytes": b"".join(v.to_bytes(4, "little") for v in values).hex()}
-
-
-def case(name, args, result):
-    return {"name": name, "args": args, "result": result}
-
-
-def refused(name, args, status):
-    return {"name": name, "args": args, "status": status}
-
-
-def values(rng, dtype, count):
-    """Values with a taste for the ends of the range."""
-    low, high = RANGES[dtype]
-    kind = rng.random()
-    if kind < 0.15:
-        return [rng.choice([low, high]) for _ in range(count)]
-    if kind < 0.25:
-        return [low] * count
-    return [rng.choice([low, high, 0, -1 if low else 1]) if rng.random() < 0.05 else rng.randint(low, high) for _ in range(count)]
+from vectors import case, fill, i32, refused, tensor, u32, values, words
 
 
 # matmul
@@ -482,10 +444,11 @@ def slice_cases(rng):
     return cases
 
 
-def all_rows():
+def all_rows(only=()):
     rows = [
         ("op.matmul", matmul_cases), ("op.requantise", requantise_cases), ("op.add", add_cases), ("op.relu", relu_cases),
         ("op.softmax", softmax_cases), ("op.argmax", argmax_cases), ("op.reshape", reshape_cases), ("op.slice", slice_cases),
+        ("op.layer_norm", norms.layer_norm_cases), ("op.rms_norm", norms.rms_norm_cases), *functions.rows(), *lookup.rows(), *attention.rows(), *elementwise.rows(), *movement.rows(),
     ]
     # A seed of its own for each row: a new case in one leaves the others as they are.
-    return [(row, cases(random.Random(row))) for row, cases in rows]
+    return [(row, cases(random.Random(row))) for row, cases in rows if not only or row in only]

@@ -175,6 +175,177 @@ macro_rules! host_functions {
             /// The box of `sizes` that begins at `starts` (little-endian `u32` for each axis).
             /// `ShapeMismatch`, `IndexOutOfRange`. Work: elements of the result.
             0x0808 since 1 slice(x: tensor, starts: bytes, sizes: bytes) -> tensor price(1_000_000, 100, 1_500);
+            /// Layer normalisation over the last axis of `x` (`i8`, `i16` or `i32`, rows of 1 to 65536) to
+            /// `dtype` (one of the same): `(x_j - mean) / sqrt(variance + epsilon / 2^24) * gain_j + bias_j`, over
+            /// `2^shift` (at most 31), `gain` and `bias` of `i32` and as long as a row. With exact
+            /// `D_j = n * x_j - sum x`, `R = 2^24 * (n * sum x^2 - (sum x)^2) + n^2 * epsilon`, `e` such that
+            /// `4^e <= R < 4^(e+1)`, `T = rne(2^62 / sqrt(floor(R * 4^(31 - e))))` (both 0 where `R` is 0):
+            /// `y_j = sat(rne((D_j * gain_j * T + bias_j * 2^(e + 19)) / 2^(e + 19 + shift)))`.
+            /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`. Work: elements, and 32 for each row.
+            0x0811 since 1 layer_norm(x: tensor, gain: tensor, bias: tensor, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 12_000);
+            /// RMS normalisation over the last axis of `x`: `x_j / sqrt(mean(x^2) + epsilon / 2^24) * gain_j`,
+            /// over `2^shift`. As `layer_norm` with 0 for `sum x` and for `bias`.
+            /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`. Work: elements, and 32 for each row.
+            0x0812 since 1 rms_norm(x: tensor, gain: tensor, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 12_000);
+            /// Attention of `q` `[.., h, m, d]` over `k` `[.., g, n, d]` and `v` `[.., g, n, w]`, all `i8`, to `i8`
+            /// `[.., h, m, w]`; `h` is a multiple of `g`, `n` at most 65536, `d` at most 131071. `lengths` and `positions` are empty
+            /// or have a little-endian `u32` for each element of the batch: query `i` sees the keys `j < length`,
+            /// `j <= position + i`. With exact `S = q * k`, `c = multiplier / 2^shift` and
+            /// `E_j = rne(2^30 * exp(c * (S_j - max S)))` over the keys seen (0 for others):
+            /// `sat(rne(sum(E_j * v_j) * out_multiplier / (sum(E) * 2^out_shift)))`, 0 where no key is seen.
+            /// Multipliers 0 or in `[2^30, 2^31)`, shifts at most 62.
+            /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`, `IndexOutOfRange` for a length above `n`, `LimitExceeded`.
+            /// Work: `(d + w + 800) n` for each query of each head, `d` and `w` at least 16, and 16 for each element of the
+            /// result.
+            0x0818 since 1 attention(q: tensor, k: tensor, v: tensor, lengths: bytes, positions: bytes, multiplier: i32, shift: u32, out_multiplier: i32, out_shift: u32) -> tensor price(1_000_000, 100, 50);
+            /// Any function of `x` (`i8` or `u8`: `table` of 256 entries; `i16`: of 65536), whose entries stand
+            /// in the order of the numbers, the lowest first: `table[x - lowest]`, of the table's element type.
+            /// `TypeMismatch`, `ShapeMismatch`. Work: elements of `x`.
+            0x0820 since 1 lookup(x: tensor, table: tensor) -> tensor price(1_000_000, 0, 1_500);
+            /// The exponential, correctly rounded: `sat(rne(2^out_bits * exp(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
+            /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
+            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0821 since 1 exp(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
+            /// The natural logarithm, correctly rounded: `sat(rne(2^out_bits * ln(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
+            /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element that is not above 0.
+            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0822 since 1 log(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
+            /// The logistic function, correctly rounded: `sat(rne(2^out_bits * 1 / (1 + exp(-v))))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
+            /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
+            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0823 since 1 sigmoid(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
+            /// The hyperbolic tangent, correctly rounded: `sat(rne(2^out_bits * tanh(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
+            /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
+            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0824 since 1 tanh(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
+            /// SiLU, also called swish, correctly rounded: `sat(rne(2^out_bits * v / (1 + exp(-v))))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
+            /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
+            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0825 since 1 silu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
+            /// GELU by the error function (not the approximation by `tanh`), correctly rounded: `sat(rne(2^out_bits * v * (1 + erf(v / sqrt(2))) / 2))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
+            /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
+            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0826 since 1 gelu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
+            /// The error function, correctly rounded: `sat(rne(2^out_bits * erf(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
+            /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
+            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0827 since 1 erf(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
+            /// The sine of an angle in radians, correctly rounded: `sat(rne(2^out_bits * sin(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
+            /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
+            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0828 since 1 sin(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
+            /// The cosine of an angle in radians, correctly rounded: `sat(rne(2^out_bits * cos(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
+            /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
+            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0829 since 1 cos(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
+            /// The square root, correctly rounded: `sat(rne(2^out_bits * sqrt(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
+            /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element below 0.
+            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x082a since 1 sqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
+            /// The reciprocal of the square root, correctly rounded: `sat(rne(2^out_bits * 1 / sqrt(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
+            /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element that is not above 0.
+            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x082b since 1 rsqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
+            /// The reciprocal, correctly rounded: `sat(rne(2^out_bits * 1 / v))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
+            /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `DivisionByZero` for an element of 0.
+            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x082c since 1 recip(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
+            /// The step of a dynamic quantisation to `dtype` (`i8`: `L = 127`; `i16`: `L = 32767`) of each row along the
+            /// last axis of `x` (`i8`, `i16` or `i32`): `max(1, ceil(2^32 * max|x| / L))` as `i64` with 32 fraction bits. The
+            /// last axis becomes 1. `TypeMismatch`, `ShapeMismatch`. Work: elements of `x`.
+            0x0840 since 1 row_step(x: tensor, dtype: u32) -> tensor price(1_000_000, 0, 1_500);
+            /// `sat(rne(2^32 * x / step))` to `dtype` (`i8` or `i16`), of `x` of `i8`, `i16` or `i32` and a `step` of `i64` for each
+            /// row along its last axis (the shape of `x` with a last axis of 1), as `row_step` gives it. `TypeMismatch`,
+            /// `ShapeMismatch`, `DivisionByZero` for a step that is not above 0. Work: elements of `x` and of `step`.
+            0x0841 since 1 quantise_rows(x: tensor, step: tensor, dtype: u32) -> tensor price(1_000_000, 0, 10_000);
+            /// `sat(rne(a * b * multiplier / 2^shift) + zero_point)` to element type `dtype`, element by element with the
+            /// broadcasting rules of ONNX; `a` and `b` of any types but not both of `i64`, `multiplier` 0 or in
+            /// `[2^30, 2^31)`, `shift` at most 94. `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
+            /// Work: elements of the result.
+            0x0842 since 1 mul_requantise(a: tensor, b: tensor, multiplier: i32, shift: u32, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 8_000);
+            /// `a - b`, saturating, element by element with the broadcasting rules of ONNX; both of one element type.
+            /// `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
+            0x0850 since 1 sub(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// `a * b`, saturating, element by element with the broadcasting rules of ONNX; both of one element type.
+            /// `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
+            0x0851 since 1 mul(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// `a + b`, element by element with the broadcasting rules of ONNX; both of one element type.
+            /// `TypeMismatch`, `ShapeMismatch`, `Overflow` where one result is not in the range of the type.
+            /// Work: elements of the result.
+            0x0852 since 1 add_checked(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 6_000);
+            /// `a - b`, element by element with the broadcasting rules of ONNX; both of one element type.
+            /// `TypeMismatch`, `ShapeMismatch`, `Overflow` where one result is not in the range of the type.
+            /// Work: elements of the result.
+            0x0853 since 1 sub_checked(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 6_000);
+            /// `a * b`, element by element with the broadcasting rules of ONNX; both of one element type.
+            /// `TypeMismatch`, `ShapeMismatch`, `Overflow` where one result is not in the range of the type.
+            /// Work: elements of the result.
+            0x0854 since 1 mul_checked(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 6_000);
+            /// The smaller of `a` and `b`, element by element with the broadcasting rules of ONNX; both of one element type.
+            /// `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
+            0x0855 since 1 min(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// The larger of `a` and `b`, element by element with the broadcasting rules of ONNX; both of one element type.
+            /// `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
+            0x0856 since 1 max(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// `a & b` in two's complement, element by element with the broadcasting rules of ONNX; both of one element type.
+            /// `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
+            0x0857 since 1 bit_and(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// `a | b` in two's complement, element by element with the broadcasting rules of ONNX; both of one element type.
+            /// `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
+            0x0858 since 1 bit_or(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// `a ^ b` in two's complement, element by element with the broadcasting rules of ONNX; both of one element type.
+            /// `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
+            0x0859 since 1 bit_xor(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// 1 where `a = b`, else 0, as `u8`, element by element with the broadcasting rules of ONNX; both of one element type.
+            /// `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
+            0x085a since 1 equal(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// 1 where `a < b`, else 0, as `u8`, element by element with the broadcasting rules of ONNX; both of one element type.
+            /// `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
+            0x085b since 1 less(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// 1 where `a <= b`, else 0, as `u8`, element by element with the broadcasting rules of ONNX; both of one element type.
+            /// `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
+            0x085c since 1 less_or_equal(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// `a` where `condition` (`u8`) is not 0, else `b`, element by element with the broadcasting rules of ONNX;
+            /// `a` and `b` of one element type. `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
+            0x085d since 1 select(condition: tensor, a: tensor, b: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// `-x`, saturating. Work: elements.
+            0x085e since 1 neg(x: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// `|x|`, saturating. Work: elements.
+            0x085f since 1 abs(x: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// Every bit of `x` in two's complement. Work: elements.
+            0x0860 since 1 bit_not(x: tensor) -> tensor price(1_000_000, 0, 3_000);
+            /// `min(max(x, low), high)`, saturating. `BadArgument` where `low` is above `high`. Work: elements.
+            0x0861 since 1 clamp(x: tensor, low: i64, high: i64) -> tensor price(1_000_000, 0, 3_000);
+            /// `sat(rne(x * 2^bits))`, `bits` from -63 to 63. `BadArgument`. Work: elements.
+            0x0862 since 1 shift(x: tensor, bits: i32) -> tensor price(1_000_000, 0, 4_000);
+            /// The axes in another order: axis `i` of the result is axis `axes_i` of `x` (little-endian `u32` each, every axis
+            /// once). `ShapeMismatch`. Work: elements.
+            0x0870 since 1 transpose(x: tensor, axes: bytes) -> tensor price(1_000_000, 100, 3_000);
+            /// `x` repeated to `shape` (little-endian `u32` each): aligned at the last axes, a dimension that is missing or 1 is
+            /// repeated. `ShapeMismatch`, `LimitExceeded`. Work: elements of the result.
+            0x0871 since 1 expand(x: tensor, shape: bytes) -> tensor price(1_000_000, 100, 3_000);
+            /// `a` and behind it `b` along `axis`; both of one element type and, but for that axis, of one shape.
+            /// `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
+            0x0872 since 1 concat(a: tensor, b: tensor, axis: u32) -> tensor price(1_000_000, 0, 3_000);
+            /// `x` with `before` and `behind` elements (little-endian `u32` for each axis) of `sat(value)` around it.
+            /// `ShapeMismatch`, `LimitExceeded`. Work: elements of the result.
+            0x0873 since 1 pad(x: tensor, before: bytes, behind: bytes, value: i64) -> tensor price(1_000_000, 100, 3_000);
+            /// The slices of `x` along `axis` that `indices` (`i32`, of any shape, which takes the place of the axis) names.
+            /// `TypeMismatch`, `ShapeMismatch`, `IndexOutOfRange`, `LimitExceeded`. Work: elements of the result and of `indices`.
+            0x0874 since 1 gather(x: tensor, indices: tensor, axis: u32) -> tensor price(1_000_000, 0, 5_000);
+            /// The exact sum along `axis`, which goes, as `i64`. `ShapeMismatch`, `Overflow` where a sum does not fit.
+            /// Work: elements of `x` and of the result.
+            0x0880 since 1 reduce_sum(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 5_000);
+            /// `rne(sum / n)` along `axis`, which goes and is not empty, of the element type of `x`. `ShapeMismatch`.
+            /// Work: elements of `x`.
+            0x0881 since 1 reduce_mean(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 8_000);
+            /// The smallest element along `axis`, which goes and is not empty. `ShapeMismatch`. Work: elements of `x`.
+            0x0882 since 1 reduce_min(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 5_000);
+            /// The largest element along `axis`, which goes and is not empty. `ShapeMismatch`. Work: elements of `x`.
+            0x0883 since 1 reduce_max(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 5_000);
+            /// `x_0 + .. + x_i` for each `i` along `axis`, exact, as `i64`. `ShapeMismatch`, `Overflow` where a sum does not fit.
+            /// Work: elements.
+            0x0884 since 1 cumsum(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 5_000);
         }
         /// Whole models from the content-addressed store of the chain.
         mod model {

@@ -313,4 +313,10 @@ tuples! {
     (A a x, B b y, C c z, D d u)
     (A a x, B b y, C c z, D d u, E e v)
     (A a x, B b y, C c z, D d u, E e v, F f w)
+    (A a x, B b y, C c z, D d u, E e v, F f w, G g p)
+    (A a x, B b y, C c z, D d u, E e v, F f w, G g p, H h q)
+    (A a x, B b y, C c z, D d u, E e v, F f w, G g p, H h q, I i r)
+    (A a x, B b y, C c z, D d u, E e v, F f w, G g p, H h q, I i r, J j s)
+    (A a x, B b y, C c z, D d u, E e v, F f w, G g p, H h q, I i r, J j s, L l t)
+    (A a x, B b y, C c z, D d u, E e v, F f w, G g p, H h q, I i r, J j s, L l t, M m o)
 }

@@ -210,6 +210,7 @@ fn safe_function(group: &Ident, row: &Row) -> TokenStream {
     // Outside the VM an empty body with unused arguments would warn, hence the tuple.
     quote! {
         #(#docs)*
+        #[allow(clippy::too_many_arguments, reason = "the parameters of the row")]
         #[inline]
         pub fn #name(#(#names: #types),*) -> #output {
             #[cfg(target_arch = "wasm32")]
@@ -259,6 +260,7 @@ pub(crate) fn expand_ops(table: TokenStream) -> syn::Result<TokenStream> {
             ///
             /// # Errors
             /// The statuses named above.
+            #[allow(clippy::too_many_arguments, reason = "the parameters of the row")]
             #[inline]
             pub fn #name(#(#names: #types),*) -> Result<#output, noema_abi::Status> {
                 crate::sys::op::#name(#(#args),*) #convert

@@ -3,5 +3,6 @@
 mod crypto;
 mod fake;
 mod hostile;
+mod opcodes;
 mod rows;
 mod scene;

@@ -7,7 +7,7 @@ use noema_abi::limits::{
 use noema_abi::{ROWS, Return, Status, find};
 
 use super::fake::{CALLER, CODE_LEN, Caller, OTHER, SELF};
-use super::scene::{OUT, call, good_call, guest_ranges, model, scene};
+use super::scene::{OUT, call, good_call, guest_ranges, model, scene, scene_of};
 use crate::{Fault, GasClass, HostContext, Stop};
 
 fn run(guest: &mut Caller, name: &str, raw: &[i64]) -> Result<i64, Stop> {
@@ -31,7 +31,7 @@ fn at(guest: &Caller, place: i64, length: usize) -> &[u8] {
 #[test]
 fn every_good_call_answers_and_charges_its_price() {
     for row in ROWS {
-        let mut guest = scene();
+        let mut guest = scene_of(row);
         let raw = good_call(row);
         let bytes = guest_ranges(row, &raw).into_iter().filter(|range| range.length_at.is_some());
         let bytes = bytes.map(|range| u64::from(range.length)).sum();
@@ -260,7 +260,7 @@ fn nothing_changes_in_a_view() {
     let writing = ["storage.set", "storage.remove", "event.emit", "call.transfer", "call.contract"]
         .map(|name| name.split_once('.').unwrap());
     for row in ROWS {
-        let mut guest = scene();
+        let mut guest = scene_of(row);
         guest.frame.info.read_only = true;
         let before = guest.frame.effects.clone();
         let result = call(&mut guest, row, &good_call(row));

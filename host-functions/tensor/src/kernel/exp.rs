@@ -2,8 +2,8 @@
 //! constant time.
 //!
 //! # Method
-//! An argument is `Y / 2^64` with `Y < 22 * 2^64` (the fraction has at most 62 bits, so it is exact).
-//! From its top down, `Y` is cut into 8 bits (whole part and eighths), three times 8 bits, and 37 bits
+//! An argument is `Y / 2^64` with `Y < 64 * 2^64` (the fraction has at most 62 bits, so it is exact).
+//! From its top down, `Y` is cut into 9 bits (whole part and eighths), three times 8 bits, and 37 bits
 //! `z`. Four tables hold `exp` of the cuts, a polynomial of degree 4 gives `exp(-z / 2^64)`, and four
 //! products of 128 bits join them. All fractions are in units of `2^-128`, with 1 written as
 //! `1 - 2^-128`.
@@ -38,7 +38,7 @@ const ERROR: u128 = 16;
 /// Bits of the argument's fraction that the polynomial takes.
 const REST_BITS: u32 = 37;
 
-static EIGHTHS: [u128; 176] = table(3);
+static EIGHTHS: [u128; 512] = table(3);
 static STEPS_11: [u128; 256] = table(11);
 static STEPS_19: [u128; 256] = table(19);
 static STEPS_27: [u128; 256] = table(27);
@@ -54,8 +54,8 @@ pub(crate) fn tables() -> Vec<u64> {
 
 /// `exp(-i / 2^bits)` for each `i`, truncated to 128 bits.
 ///
-/// With 192 bits: `exp(-1 / 2^bits)` is off by less than 100 units, each of up to 255 products adds
-/// less than 101 to that, so an entry is off by less than `2^15` units of `2^-192` before truncation.
+/// With 192 bits: `exp(-1 / 2^bits)` is off by less than 100 units, each of up to 511 products adds
+/// less than 101 to that, so an entry is off by less than `2^16` units of `2^-192` before truncation.
 const fn table<const N: usize>(bits: u32) -> [u128; N] {
     let step = wide::exp_series(&wide::limb::<3>(1 << (64 - bits), 0));
     let (mut power, mut out, mut i) = (step, [u128::MAX; N], 1);
@@ -86,11 +86,10 @@ fn round(fraction: u128) -> u32 {
     (halves + 1) >> 1
 }
 
-/// `exp(-y / 2^64)` in units of `2^-128`, off by less than [`ERROR`]. `y` must be below
-/// `LIMIT * 2^64`.
+/// `exp(-y / 2^64)` in units of `2^-128`, off by less than [`ERROR`]. `y` must be below `64 * 2^64`.
 #[inline]
-#[allow(clippy::as_conversions, reason = "table indices of at most 8 bits, and the 37 bits of the rest")]
-fn fraction(y: u128) -> u128 {
+#[allow(clippy::as_conversions, reason = "table indices of at most 9 bits, and the 37 bits of the rest")]
+pub(super) fn fraction(y: u128) -> u128 {
     let [eighths, a, b, c] = [24, 16, 8, 0].map(|skip| (y >> (REST_BITS + skip)) as usize);
     let rest = y as u64 & ((1 << REST_BITS) - 1);
     let high = mul(EIGHTHS[eighths], STEPS_11[a & 255]);
@@ -124,7 +123,7 @@ fn div_small(a: u128, by: u64) -> u128 {
 /// The upper half of a product.
 #[inline]
 #[allow(clippy::as_conversions, reason = "halves of 64 bits")]
-fn mul(a: u128, b: u128) -> u128 {
+pub(super) fn mul(a: u128, b: u128) -> u128 {
     let (a0, a1, b0, b1) = (a as u64, a >> 64, b as u64, b >> 64);
     let (a0, b0) = (u128::from(a0), u128::from(b0));
     // (2^64 - 1)^2 + 2 (2^64 - 1) = 2^128 - 1: no sum overflows.

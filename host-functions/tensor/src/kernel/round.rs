@@ -45,8 +45,8 @@ pub(crate) fn round_shift_i32(value: i32, multiplier: i32, shift: u32) -> i64 {
     (product + ((1i64 << (shift - 1)) - 1) + odd) >> shift
 }
 
-/// `rne(value / 2^shift)` of a value of at most 126 bits.
-fn rne_shift(value: i128, shift: u32) -> i128 {
+/// `rne(value / 2^shift)` of a value of at most 126 bits, for shifts below 126.
+pub(super) fn rne_shift(value: i128, shift: u32) -> i128 {
     if shift == 0 {
         return value;
     }
@@ -56,7 +56,7 @@ fn rne_shift(value: i128, shift: u32) -> i128 {
 
 /// `rne(numerator / denominator)` of numbers that are not negative.
 ///
-/// `denominator` must not be zero and `numerator` must be below `2^63`.
+/// `denominator` must not be zero.
 #[inline]
 #[must_use]
 pub(crate) fn rne_div(numerator: u64, denominator: u64) -> u64 {

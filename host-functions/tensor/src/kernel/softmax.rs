@@ -63,6 +63,20 @@ pub fn softmax_rows<T: Element + Into<i32>>(k: &Kernels, x: &[T], row: usize, so
     k.inject(crate::selftest::Primitive::Softmax, out);
 }
 
+/// Replaces the scores of a row by `E_j = rne(2^30 * exp(c * (x_j - max x)))`. The row may be empty.
+pub(super) fn exponentials(level: Level, row: &mut [i32], softmax: Softmax) {
+    let Some(max) = row.iter().copied().max().map(i64::from) else { return };
+    for value in row {
+        // At most 2^32 - 1, times less than 2^31.
+        let distance = (max - i64::from(*value)).unsigned_abs() * softmax.multiplier;
+        let exponential = match level {
+            Level::Reference => exp::exp_neg_reference(distance, softmax.shift),
+            _ => exp::exp_neg(distance, softmax.shift),
+        };
+        *value = exponential.cast_signed();
+    }
+}
+
 /// The results hold the exponentials, at most `2^30`, between the two passes.
 fn one_row<T: Element + Into<i32>>(x: &[T], softmax: Softmax, out: &mut [i32]) {
     let max: i64 = x.iter().copied().fold(x[0], T::max).into();

@@ -16,6 +16,13 @@
 
 use crate::{Kernels, OpError, Plan, Status, Tensor};
 
+mod broadcast;
+mod comparison;
+mod function;
+mod moved;
+mod norm;
+mod reduced;
+mod single;
 mod storage;
 
 /// An argument of [`call`].

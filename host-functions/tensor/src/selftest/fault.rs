@@ -12,6 +12,20 @@ pub(crate) enum Primitive {
     Add,
     Relu,
     Argmax,
+    Norm,
+    Function,
+    Lookup,
+    Attention,
+    Binary,
+    Compare,
+    Select,
+    MulRequantise,
+    Unary,
+    RowStep,
+    QuantiseRows,
+    ReduceSum,
+    Reduce,
+    CumulativeSum,
 }
 
 impl Primitive {
@@ -47,7 +61,10 @@ fn every_level_of_this_machine_passes() {
         for threads in [1, 2] {
             let report = super::selftest(level, threads).unwrap();
             assert_eq!(report.difference, None, "{level}");
-            assert_eq!(report.cases, known::PRODUCTS.len() + known::REQUANTISE.len() + known::SOFTMAX.len() + 3);
+            assert_eq!(
+                report.cases,
+                known::PRODUCTS.len() + known::REQUANTISE.len() + known::SOFTMAX.len() + 3 + super::rows::CASES
+            );
         }
     }
 }
@@ -66,6 +83,20 @@ fn one_wrong_bit_is_refused() {
         Primitive::Add,
         Primitive::Relu,
         Primitive::Argmax,
+        Primitive::Norm,
+        Primitive::Function,
+        Primitive::Lookup,
+        Primitive::Attention,
+        Primitive::Binary,
+        Primitive::Compare,
+        Primitive::Select,
+        Primitive::MulRequantise,
+        Primitive::Unary,
+        Primitive::RowStep,
+        Primitive::QuantiseRows,
+        Primitive::ReduceSum,
+        Primitive::Reduce,
+        Primitive::CumulativeSum,
     ];
     for level in Level::available() {
         assert_eq!(check(&Kernels::untested(level, 1).unwrap()).difference, None);

@@ -12,6 +12,8 @@ use crate::{
 
 mod device;
 mod known;
+mod known_rows;
+mod rows;
 
 pub(crate) use device::device;
 
@@ -76,7 +78,7 @@ pub(crate) fn check(kernels: &Kernels) -> SelfTestReport {
     let requantised = known::REQUANTISE.iter().map(|case| (case.name, requantise(kernels, case)));
     let softmax = known::SOFTMAX.iter().map(|case| (case.name, softmax(kernels, case)));
     let elementwise = [("add", add(kernels)), ("relu", relu(kernels)), ("argmax", argmax(kernels))];
-    for (case, result) in products.chain(requantised).chain(softmax).chain(elementwise) {
+    for (case, result) in products.chain(requantised).chain(softmax).chain(elementwise).chain(rows::cases(kernels)) {
         report.cases += 1;
         if let Err(detail) = result {
             report.difference = Some(Difference { case, detail });

@@ -1,0 +1,108 @@
+//! Exact reductions along an axis. A tensor is `[outer][count][inner]`, and the axis of `count` goes.
+
+use super::{Kernels, reference::rne_ratio};
+use crate::Element;
+
+/// A reduction to the element type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reduction {
+    /// `rne(sum / count)`
+    Mean,
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+}
+
+/// The place of the axis.
+#[derive(Clone, Copy, Debug)]
+pub struct Axis {
+    /// Elements along it.
+    pub count: usize,
+    /// Elements from one to the next.
+    pub inner: usize,
+}
+
+impl Axis {
+    /// Calls `f` with the elements along the axis, for each element of the result.
+    fn each<'x, T: Element, Y>(self, x: &'x [T], out: &mut [Y], f: impl Fn(&mut dyn Iterator<Item = T>) -> Y) {
+        if out.is_empty() {
+            return;
+        }
+        let Axis { count, inner } = self;
+        for (outer, out) in out.chunks_exact_mut(inner).enumerate() {
+            let x: &'x [T] = &x[outer * count * inner..(outer + 1) * count * inner];
+            for (start, out) in out.iter_mut().enumerate() {
+                *out = f(&mut x.iter().skip(start).step_by(inner).copied());
+            }
+        }
+    }
+}
+
+/// `out = sum x`, and whether all sums fit 64 bits (saturated where not). At most `2^63` elements.
+///
+/// # Panics
+/// Where the lengths do not fit together.
+#[must_use]
+pub fn reduce_sum<T: Element>(k: &Kernels, axis: Axis, x: &[T], out: &mut [i64]) -> bool {
+    assert_eq!(Some(x.len()), out.len().checked_mul(axis.count), "results of another shape");
+    let fits = std::cell::Cell::new(true);
+    axis.each(x, out, |values| {
+        let sum: i128 = values.map(|value| Into::<i128>::into(value)).sum();
+        i64::try_from(sum).unwrap_or_else(|_| {
+            fits.set(false);
+            i64::saturate(sum)
+        })
+    });
+    #[cfg(test)]
+    k.inject(crate::selftest::Primitive::ReduceSum, out);
+    let _ = k;
+    fits.get()
+}
+
+/// Reduces to the element type.
+///
+/// # Panics
+/// Where the axis is empty or the lengths do not fit together.
+pub fn reduce<T: Element>(k: &Kernels, reduction: Reduction, axis: Axis, x: &[T], out: &mut [T]) {
+    assert!(axis.count > 0, "nothing has no mean and no extreme");
+    assert_eq!(Some(x.len()), out.len().checked_mul(axis.count), "results of another shape");
+    let count = i128::try_from(axis.count).expect("a length of this machine");
+    axis.each(x, out, |values| match reduction {
+        Reduction::Mean => T::saturate(rne_ratio(values.map(|value| Into::<i128>::into(value)).sum(), count)),
+        Reduction::Min => values.min().expect("at least one"),
+        Reduction::Max => values.max().expect("at least one"),
+    });
+    #[cfg(test)]
+    k.inject(crate::selftest::Primitive::Reduce, out);
+    let _ = k;
+}
+
+/// `out_i = x_0 + .. + x_i` along the axis, and whether all sums fit 64 bits (saturated where not).
+///
+/// # Panics
+/// Where the lengths differ or do not fit the axis.
+#[must_use]
+pub fn cumulative_sum<T: Element>(k: &Kernels, axis: Axis, x: &[T], out: &mut [i64]) -> bool {
+    assert_eq!(x.len(), out.len(), "results of another shape");
+    let Axis { count, inner } = axis;
+    let mut fits = true;
+    if !x.is_empty() {
+        let mut sums = vec![0i128; inner];
+        for (x, out) in x.chunks_exact(count * inner).zip(out.chunks_exact_mut(count * inner)) {
+            sums.fill(0);
+            for (x, out) in x.chunks_exact(inner).zip(out.chunks_exact_mut(inner)) {
+                for ((x, sum), out) in x.iter().zip(&mut sums).zip(out) {
+                    *sum += Into::<i128>::into(*x);
+                    *out = i64::saturate(*sum);
+                    fits &= i128::from(*out) == *sum;
+                }
+            }
+        }
+    }
+    #[cfg(test)]
+    k.inject(crate::selftest::Primitive::CumulativeSum, out);
+    let _ = k;
+    fits
+}

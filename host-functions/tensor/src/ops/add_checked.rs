@@ -1,0 +1,23 @@
+//! `y = a + b`, element by element; a result outside the range of the type is an `Overflow`.
+//!
+//! Both operands, and the result, are of one element type. Shapes are aligned at their last axes; a dimension
+//! that is missing or 1 is repeated to the other one.
+
+use super::broadcast;
+use crate::{Kernels, OpError, Plan, Status, Tensor, kernel::Binary};
+
+/// Checks types and shapes. Work: elements of the result.
+///
+/// # Errors
+/// `TypeMismatch`, `ShapeMismatch`; `LimitExceeded` where the size of the result cannot be counted.
+pub fn plan(a: &Tensor, b: &Tensor) -> Result<Plan, Status> {
+    broadcast::plan(a, b)
+}
+
+/// Computes.
+///
+/// # Errors
+/// `Overflow` where one result is not in the range of the type; nothing is given then.
+pub fn run(k: &Kernels, plan: &Plan, a: &Tensor, b: &Tensor) -> Result<Tensor, OpError> {
+    broadcast::run_checked(k, plan, Binary::Add, a, b)
+}

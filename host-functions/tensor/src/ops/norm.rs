@@ -1,0 +1,68 @@
+//! What the two norms share.
+
+use candle_core::{CpuStorage, Layout};
+
+use super::storage::{Context, Fresh, slice};
+use crate::{
+    DType, Element, Plan, Status, Tensor,
+    kernel::{self, MAX_NORM_ROW, MAX_NORM_SHIFT, Norm},
+};
+
+/// What a row costs besides its elements, in elements: the reciprocal root.
+const ROW: u64 = 32;
+
+/// Checks everything that a norm has; `parameters` are its gain and bias.
+pub(super) fn plan(x: &Tensor, parameters: &[&Tensor], shift: u32, dtype: u32) -> Result<Plan, Status> {
+    let dtype = DType::from_code(dtype).filter(|dtype| is_signed(*dtype)).ok_or(Status::TypeMismatch)?;
+    if !is_signed(x.dtype()) || parameters.iter().any(|tensor| tensor.dtype() != DType::I32) {
+        return Err(Status::TypeMismatch);
+    }
+    let (rows, row) = x.shape().split_last()?;
+    if row == 0 || usize::try_from(row).is_ok_and(|row| row > MAX_NORM_ROW) {
+        return Err(Status::ShapeMismatch);
+    }
+    if parameters.iter().any(|tensor| tensor.shape().dims() != [row]) {
+        return Err(Status::ShapeMismatch);
+    }
+    if shift > MAX_NORM_SHIFT {
+        return Err(Status::BadArgument);
+    }
+    Plan::new(dtype, x.shape().clone(), x.elements().saturating_add(rows.saturating_mul(ROW)))
+}
+
+fn is_signed(dtype: DType) -> bool {
+    matches!(dtype, DType::I8 | DType::I16 | DType::I32)
+}
+
+/// A norm of rows, but for its gain and bias.
+pub(super) struct Rows<'a> {
+    pub(super) context: Context<'a>,
+    pub(super) x: DType,
+    pub(super) epsilon: u64,
+    pub(super) shift: u32,
+}
+
+impl Rows<'_> {
+    pub(super) fn run(&self, x: &CpuStorage, layout: &Layout, norm: Norm<'_>) -> candle_core::Result<Fresh> {
+        match self.x {
+            DType::I8 => self.from::<i8>(slice(x, layout)?, norm),
+            DType::I16 => self.from::<i16>(slice(x, layout)?, norm),
+            _ => self.from::<i32>(slice(x, layout)?, norm),
+        }
+    }
+
+    fn from<X: Element>(&self, x: &[X], norm: Norm<'_>) -> candle_core::Result<Fresh> {
+        match self.context.plan.dtype {
+            DType::I8 => self.to::<X, i8>(x, norm),
+            DType::I16 => self.to::<X, i16>(x, norm),
+            _ => self.to::<X, i32>(x, norm),
+        }
+    }
+
+    fn to<X: Element, Y: Element>(&self, x: &[X], norm: Norm<'_>) -> candle_core::Result<Fresh> {
+        self.context.fill(|out: &mut [Y]| {
+            kernel::norm_rows(self.context.kernels, x, norm.gain.len(), norm, out);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,39 @@
+//! What opcodes of one element share.
+
+use candle_core::{CpuStorage, CustomOp1, Layout};
+
+use super::storage::{Context, Fresh, slice};
+use crate::{
+    Kernels, OpError, Plan, Status, Tensor,
+    element::with_element,
+    kernel::{self, Unary},
+};
+
+/// A result of the type and shape of `x`. Work: elements.
+pub(super) fn plan(x: &Tensor) -> Result<Plan, Status> {
+    Plan::new(x.dtype(), x.shape().clone(), x.elements())
+}
+
+/// `op(x)`.
+pub(super) fn run(k: &Kernels, plan: &Plan, op: Unary, x: &Tensor) -> Result<Tensor, OpError> {
+    let op = Single { context: Context { kernels: k, plan }, op };
+    Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone())
+}
+
+struct Single<'a> {
+    context: Context<'a>,
+    op: Unary,
+}
+
+impl CustomOp1 for Single<'_> {
+    fn name(&self) -> &'static str {
+        "single"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<Fresh> {
+        with_element!(self.context.plan.dtype, T => self.context.fill(|out: &mut [T]| {
+            kernel::unary(self.context.kernels, self.op, slice(x, layout)?, out);
+            Ok(())
+        }))
+    }
+}
