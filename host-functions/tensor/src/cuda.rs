@@ -6,6 +6,7 @@
 //!     v
 //!   LoadedProgram one piece of memory for all values, launches recorded as a CUDA graph
 //!     |
+//!     +-- attention  two products, with the exponentials between them as planes of 8 bits
 //!     +-- linear  operands as planes of 8 bits, products of a unit, planes joined
 //!     +-- gemm    cuBLASLt: int8 tensor cores, or bf16 or f64 with exact sums
 //! ```
@@ -14,6 +15,7 @@
 //! card. Every launch is on one stream; results do not depend on it.
 #![allow(unsafe_code, reason = "kernel launches and calls of the CUDA libraries")]
 
+mod attention;
 mod gemm;
 mod launch;
 mod linear;

@@ -19,7 +19,7 @@ use std::borrow::Cow;
 
 use noema_abi::DType;
 
-use crate::kernel::Softmax;
+use crate::kernel::{Binary, ProductScale, Relation, Softmax, Unary};
 
 /// The number of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +63,37 @@ pub struct Sides {
     pub n: usize,
 }
 
+/// An index space: the shape of a result and, for each operand, elements between neighbours along each axis of it; 0
+/// along a repeated one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// The shape.
+    pub dims: Vec<usize>,
+    /// One for each operand.
+    pub strides: Vec<Vec<usize>>,
+}
+
+/// The attributes of an attention: see `op.attention`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attention {
+    /// Elements of the batch.
+    pub batches: usize,
+    /// Query heads of an element, and key heads.
+    pub heads: (usize, usize),
+    /// Queries of a head, and keys.
+    pub lengths: (usize, usize),
+    /// Elements of a query and key, and of a value.
+    pub widths: (usize, usize),
+    /// How many keys an element of the batch has; all of them without.
+    pub seen: Option<Vec<u32>>,
+    /// Where the first query of an element stands among the keys; nowhere without.
+    pub positions: Option<Vec<u32>>,
+    /// The scale of the scores.
+    pub softmax: Softmax,
+    /// Multiplier and shift of the result.
+    pub scale: (i32, u32),
+}
+
 /// One operation. The formulas are those of the opcodes of the same name; operands and result have the
 /// element types that the opcode allows.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,22 +122,70 @@ pub enum Operation<'a> {
         /// For all elements.
         zero_point: i32,
     },
-    /// `op.add` of two values of one shape.
-    Add,
+    /// `op.add` and its like of two values of one shape.
+    Binary(Binary),
     /// `op.add` with a constant that is repeated: its length divides that of a row.
     AddConst {
         /// The constants.
         constants: Cow<'a, [i32]>,
     },
-    /// `op.add` with broadcasting; for a single row.
-    AddBroadcast {
-        /// Shape of the result.
-        dims: Vec<usize>,
-        /// Elements between neighbours of the first operand along each axis; 0 along a repeated one.
-        a: Vec<usize>,
-        /// The same of the second.
-        b: Vec<usize>,
+    /// `op.add` and its like with broadcasting; for a single row.
+    BinaryBroadcast {
+        /// The function.
+        op: Binary,
+        /// Shape of the result, and how the operands move.
+        space: Space,
     },
+    /// `op.equal` and its like; for a single row.
+    Compare {
+        /// The relation.
+        relation: Relation,
+        /// Shape of the result, and how the operands move.
+        space: Space,
+    },
+    /// `op.select`; for a single row.
+    Select(Space),
+    /// `op.mul_requantise`; for a single row.
+    MulRequantise {
+        /// Its scale.
+        scale: ProductScale,
+        /// Shape of the result, and how the operands move.
+        space: Space,
+    },
+    /// `op.neg` and its like.
+    Unary(Unary),
+    /// `op.lookup`, and every function of 8 bits.
+    Lookup {
+        /// An entry for every value of the operand's type, the lowest first, in little-endian bytes.
+        table: Cow<'a, [u8]>,
+    },
+    /// `op.layer_norm` or, without a bias, `op.rms_norm`.
+    Norm {
+        /// As long as a row.
+        gain: Cow<'a, [i32]>,
+        /// As long, or nothing.
+        bias: Option<Cow<'a, [i32]>>,
+        /// Added to the variance, in units of `2^-24`.
+        epsilon: u64,
+        /// Bits that `gain` and `bias` have beyond the result.
+        shift: u32,
+        /// Length of the last axis.
+        row: usize,
+    },
+    /// `op.row_step` of rows of this length.
+    RowStep {
+        /// Length of the last axis.
+        row: usize,
+        /// The largest quantised number.
+        largest: u32,
+    },
+    /// `op.quantise_rows`: a value and its steps.
+    QuantiseRows {
+        /// Length of the last axis.
+        row: usize,
+    },
+    /// `op.attention` of three values; for a single row.
+    Attention(Attention),
     /// `op.relu`.
     Relu,
     /// `op.softmax` of rows of this length.
@@ -162,11 +241,23 @@ impl Operation<'_> {
                 let (multipliers, shifts) = (i32s(multipliers), u8s(shifts));
                 Operation::Requantise { multipliers, shifts, zero_point: *zero_point }
             }
-            Operation::Add => Operation::Add,
+            Operation::Binary(op) => Operation::Binary(*op),
             Operation::AddConst { constants } => Operation::AddConst { constants: i32s(constants) },
-            Operation::AddBroadcast { dims, a, b } => {
-                Operation::AddBroadcast { dims: dims.clone(), a: a.clone(), b: b.clone() }
+            Operation::BinaryBroadcast { op, space } => Operation::BinaryBroadcast { op: *op, space: space.clone() },
+            Operation::Compare { relation, space } => Operation::Compare { relation: *relation, space: space.clone() },
+            Operation::Select(space) => Operation::Select(space.clone()),
+            Operation::MulRequantise { scale, space } => {
+                Operation::MulRequantise { scale: *scale, space: space.clone() }
             }
+            Operation::Unary(op) => Operation::Unary(*op),
+            Operation::Lookup { table } => Operation::Lookup { table: u8s(table) },
+            Operation::Norm { gain, bias, epsilon, shift, row } => {
+                let (gain, bias) = (i32s(gain), bias.as_ref().map(|bias| i32s(bias)));
+                Operation::Norm { gain, bias, epsilon: *epsilon, shift: *shift, row: *row }
+            }
+            Operation::RowStep { row, largest } => Operation::RowStep { row: *row, largest: *largest },
+            Operation::QuantiseRows { row } => Operation::QuantiseRows { row: *row },
+            Operation::Attention(attention) => Operation::Attention(attention.clone()),
             Operation::Relu => Operation::Relu,
             Operation::Softmax { attributes, row } => Operation::Softmax { attributes: *attributes, row: *row },
             Operation::Argmax { row } => Operation::Argmax { row: *row },
@@ -183,7 +274,17 @@ impl Operation<'_> {
             Operation::Linear { .. } => "linear",
             Operation::MatMul(_) => "matmul",
             Operation::Requantise { .. } => "requantise",
-            Operation::Add | Operation::AddConst { .. } | Operation::AddBroadcast { .. } => "add",
+            Operation::AddConst { .. } => "add",
+            Operation::Binary(_) | Operation::BinaryBroadcast { .. } => "binary",
+            Operation::Compare { .. } => "compare",
+            Operation::Select(_) => "select",
+            Operation::MulRequantise { .. } => "mul_requantise",
+            Operation::Unary(_) => "unary",
+            Operation::Lookup { .. } => "lookup",
+            Operation::Norm { .. } => "norm",
+            Operation::RowStep { .. } => "row_step",
+            Operation::QuantiseRows { .. } => "quantise_rows",
+            Operation::Attention(_) => "attention",
             Operation::Relu => "relu",
             Operation::Softmax { .. } => "softmax",
             Operation::Argmax { .. } => "argmax",
@@ -346,13 +447,14 @@ mod tests {
     use noema_abi::DType;
 
     use super::{Operation, Program, ValueType};
+    use crate::kernel::Binary;
 
     #[test]
     fn values_that_are_needed_together_do_not_overlap() {
         let bytes = |row| ValueType { dtype: DType::I8, row };
         let mut program = Program::default();
         let (a, b) = (program.input(bytes(10)), program.input(bytes(10)));
-        let c = program.push(Operation::Add, &[a, b], bytes(10));
+        let c = program.push(Operation::Binary(Binary::Add), &[a, b], bytes(10));
         let d = program.push(Operation::Relu, &[c], bytes(10));
         let e = program.push(Operation::Relu, &[d], bytes(10));
         program.output(e);

@@ -42,7 +42,7 @@ impl Operator for Add {
     }
 
     fn lower<'p>(&self, _: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
-        Some(Operation::Add)
+        Some(Operation::Binary(kernel::Binary::Add))
     }
 }
 

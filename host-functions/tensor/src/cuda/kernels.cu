@@ -111,6 +111,15 @@ template <> struct Planes<i16> {
     }
 TO_PLANES(i8) TO_PLANES(u8) TO_PLANES(i16)
 
+// `[batch][n][k]` to `[batch][n_pad][k_pad]`, filled up with zeros.
+KERNEL pad_rows(const i8* w, i8* out, u64 rows, u32 n, u32 k, u32 n_pad, u32 k_pad) {
+    FOR_ROWS(r, rows) {
+        u64 batch = r / n_pad;
+        u32 row = (u32)(r - batch * n_pad);
+        FOR_COLUMNS(i, k_pad) out[r * k_pad + i] = row < n && i < k ? w[(batch * n + row) * k + i] : 0;
+    }
+}
+
 // `[batch][k][n]` to `[batch][n_pad][k_pad]`: blocks of 32 x 32 through shared memory, 32 x 8 threads.
 // Missing rows and columns are zeros. The grid is (n_pad / 32, k_pad / 32, batch), rounded up.
 #define TRANSPOSE_PLANES(T) \

@@ -3,7 +3,7 @@
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg, sys::CUdeviceptr};
 
 use super::Card;
-use crate::device::DeviceError;
+use crate::{device::DeviceError, program::Space};
 
 /// Threads of a block.
 const THREADS: u32 = 256;
@@ -63,6 +63,11 @@ pub(super) struct Strides {
 unsafe impl DeviceRepr for Strides {}
 
 impl Strides {
+    pub(super) fn of(space: &Space) -> Result<Strides, DeviceError> {
+        let operands: Vec<&[usize]> = space.strides.iter().map(Vec::as_slice).collect();
+        Strides::new(&space.dims, &operands)
+    }
+
     pub(super) fn new(dims: &[usize], operands: &[&[usize]]) -> Result<Strides, DeviceError> {
         let mut strides = Strides { rank: small(dims.len())?, ..Strides::default() };
         if dims.len() > strides.dims.len() {

@@ -91,6 +91,8 @@ pub(super) struct Check {
 pub(super) enum Finish {
     /// The sums themselves.
     Sums(DType),
+    /// The sums as the unit leaves them: 32 bits, rows of the padded number of outputs.
+    Padded,
     /// Requantised at once.
     Requantise {
         to: DType,
@@ -151,6 +153,33 @@ impl Recorder<'_> {
         };
         let wide = self.widen(bytes, split.planes() * plane)?;
         Ok(Operand { split, bytes, wide, plane, k_pad })
+    }
+
+    /// Rows of outputs (`[batches][n][k]` of `i8`) as an operand.
+    pub(super) fn pad_rows(
+        &mut self,
+        w: CUdeviceptr,
+        batches: usize,
+        (n, k): (usize, usize),
+    ) -> Result<Operand, DeviceError> {
+        let (n_pad, k_pad) = (padded(n)?, padded(k)?);
+        let rows = batches.checked_mul(n_pad);
+        let plane = rows.and_then(|rows| rows.checked_mul(k_pad));
+        let (Some(rows), Some(plane)) = (rows, plane) else { return Err(DeviceError::Memory("planes".to_owned())) };
+        let bytes = if (n, k) == (n_pad, k_pad) {
+            w
+        } else {
+            let out = self.scratch(plane)?;
+            let sides = [n, k, n_pad, k_pad].map(small);
+            let [n, k, n_pad, k_pad] = sides;
+            let args =
+                [w.into(), out.into(), long(rows)?.into(), n?.into(), k?.into(), n_pad?.into(), k_pad?.into()];
+            // SAFETY: the kernel reads the rows of `w` and writes the whole plane.
+            unsafe { self.grid("pad_rows", (rows, plane / rows.max(1)), &args)? };
+            out
+        };
+        let wide = self.widen(bytes, plane)?;
+        Ok(Operand { split: Split::of(DType::I8)?, bytes, wide, plane, k_pad })
     }
 
     /// Splits `w` (`[batches][k][n]`) into planes of rows of outputs.
@@ -264,7 +293,12 @@ impl Recorder<'_> {
             .collect();
         let single = operand.split.planes() * w.split.planes() * pieces.len() == 1;
         let plain = linear.columns.is_none() && row_constants.is_none() && n == n_pad;
-        let direct = single && plain && matches!(linear.finish, Finish::Sums(DType::I32));
+        let direct = match linear.finish {
+            Finish::Sums(DType::I32) => single && plain,
+            Finish::Padded if single => true,
+            Finish::Padded => return Err(DeviceError::Unsupported("sums of several products".to_owned())),
+            _ => false,
+        };
         let sums = if direct { y } else { self.scratch(4 * rows * n_pad)? };
         let raw = match unit.widened() {
             None => sums,
@@ -306,7 +340,7 @@ impl Recorder<'_> {
     }
 
     /// Compares `sums r` with `piece (w r)`.
-    fn freivalds(
+    pub(super) fn freivalds(
         &mut self,
         linear: &Linear,
         sums: CUdeviceptr,
@@ -360,6 +394,7 @@ impl Recorder<'_> {
         let (n, n_pad) = (small(linear.n)?, small(n_pad)?);
         let columns = linear.columns.unwrap_or(0);
         match linear.finish {
+            Finish::Padded => Ok(()),
             Finish::Sums(dtype) => {
                 let args = [
                     sums.into(),

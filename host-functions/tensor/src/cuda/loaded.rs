@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     device::{DeviceError, Loaded, secret},
+    kernel::{Binary, Relation, Unary},
     program::{Instruction, Operation, Program, Sides, ValueType},
 };
 
@@ -51,6 +52,9 @@ enum Step {
         constants: CUdeviceptr,
         row: usize,
     },
+    Lookup { table: CUdeviceptr },
+    Norm { gain: CUdeviceptr, bias: Option<CUdeviceptr>, epsilon: u64, shift: u32, row: usize },
+    Attention { seen: Option<CUdeviceptr>, positions: Option<CUdeviceptr> },
     Plain,
 }
 
@@ -163,6 +167,18 @@ impl LoadedProgram {
                 let row = constants.len();
                 Step::AddConst { constants: self.keep(constants)?, row }
             }
+            Operation::Lookup { table } => Step::Lookup { table: self.keep(table)? },
+            Operation::Norm { gain, bias, epsilon, shift, row } => Step::Norm {
+                gain: self.keep(gain)?,
+                bias: bias.as_ref().map(|bias| self.keep(bias)).transpose()?,
+                epsilon: *epsilon,
+                shift: *shift,
+                row: *row,
+            },
+            Operation::Attention(attention) => Step::Attention {
+                seen: attention.seen.as_ref().map(|seen| self.keep(seen)).transpose()?,
+                positions: attention.positions.as_ref().map(|positions| self.keep(positions)).transpose()?,
+            },
             _ => Step::Plain,
         })
     }
@@ -368,13 +384,69 @@ impl LoadedProgram {
                     // SAFETY: the constants are as long as the row that strides describe.
                     unsafe { recorder.over("binary_strided_i32", count, &args)? };
                 }
+                Step::Lookup { table } => {
+                    let kernel = format!("lookup_{}_{}", from.dtype.name(), to.dtype.size());
+                    let args = [x.into(), (*table).into(), y.into(), long(count)?.into()];
+                    // SAFETY: the table has an entry for every value of the operand's type.
+                    unsafe { recorder.over(&kernel, count, &args)? };
+                }
+                Step::Norm { gain, bias, epsilon, shift, row } => {
+                    let kernel = format!("norm_{}_{}", from.dtype.name(), to.dtype.name());
+                    let rows = count / row;
+                    let args = [
+                        x.into(),
+                        y.into(),
+                        long(rows)?.into(),
+                        small(*row)?.into(),
+                        (*gain).into(),
+                        bias.unwrap_or(0).into(),
+                        (*epsilon).into(),
+                        (*shift).into(),
+                    ];
+                    // SAFETY: whole rows, and a gain and a bias for each element of one.
+                    unsafe { recorder.rows(&kernel, (rows, *row), &args)? };
+                }
+                Step::Attention { seen, positions } => {
+                    let Operation::Attention(attention) = &instruction.operation else { continue };
+                    let third = instruction.operands.get(2).map(|id| at(id.index())).transpose()?;
+                    let (Some(k), Some(v)) = (second, third) else {
+                        return Err(DeviceError::Unsupported("an operand is missing".to_owned()));
+                    };
+                    recorder.attention(attention, (x, k, v), (*seen, *positions), y)?;
+                }
                 Step::Plain => {
                     recorder.plain(&instruction.operation, (x, from), second.zip(second_type), (y, to), count)?;
+                    if let Operation::Select(space) = &instruction.operation {
+                        let third = instruction.operands.get(2).map(|id| at(id.index())).transpose()?;
+                        let (Some(a), Some(b)) = (second, third) else {
+                            return Err(DeviceError::Unsupported("an operand is missing".to_owned()));
+                        };
+                        let strides = Arg::Strides(Strides::of(space)?);
+                        let args = [x.into(), a.into(), b.into(), y.into(), long(count)?.into(), strides];
+                        // SAFETY: strides stay inside the operands, as planned.
+                        unsafe { recorder.over(&format!("select_{}", to.dtype.size()), count, &args)? };
+                    }
                 }
             }
         }
         Ok(())
     }
+}
+
+/// The number of a function in `kernels.cu`.
+fn binary_code(op: Binary) -> Result<u32, DeviceError> {
+    let known = [
+        Binary::Add,
+        Binary::Sub,
+        Binary::Mul,
+        Binary::Min,
+        Binary::Max,
+        Binary::And,
+        Binary::Or,
+        Binary::Xor,
+    ];
+    let code = known.iter().position(|known| *known == op);
+    code.map(small).unwrap_or_else(|| Err(DeviceError::Unsupported(format!("{op:?}"))))
 }
 
 /// Whether a product and the requantisation behind it can be one pass: the sums are of 32 bits from one
@@ -444,7 +516,7 @@ impl Card {
 
 /// Writes launches to the stream, or only counts the scratch memory that they need.
 pub(super) struct Recorder<'a> {
-    card: &'a Card,
+    pub(super) card: &'a Card,
     gemm: &'a mut Gemm,
     /// Where checks leave what was wrong; nothing for counting.
     wrong: Option<CUdeviceptr>,
@@ -559,7 +631,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// A secret vector for checks.
-    fn random(&mut self, at: CUdeviceptr, count: usize) -> Result<(), DeviceError> {
+    pub(super) fn random(&mut self, at: CUdeviceptr, count: usize) -> Result<(), DeviceError> {
         // SAFETY: there is room for that many numbers of 64 bits.
         unsafe { self.over("field_random", count, &[at.into(), long(count)?.into(), secret().into()]) }
     }
@@ -599,17 +671,75 @@ impl<'a> Recorder<'a> {
                 let (w, w_type) = second.ok_or_else(missing)?;
                 self.matmul(*sides, (x, from.dtype), (w, w_type.dtype), (y, to.dtype))
             }
-            Operation::Add => {
+            Operation::Binary(op) => {
                 let (b, _) = second.ok_or_else(missing)?;
+                let args = [x.into(), b.into(), y.into(), elements, binary_code(*op)?.into()];
                 // SAFETY: both operands and the result have that many elements.
-                unsafe { self.over(&format!("binary_{kind}"), count, &[x.into(), b.into(), y.into(), elements, 0u32.into()]) }
+                unsafe { self.over(&format!("binary_{kind}"), count, &args) }
             }
-            Operation::AddBroadcast { dims, a, b } => {
+            Operation::BinaryBroadcast { op, space } => {
                 let (second, _) = second.ok_or_else(missing)?;
-                let strides = Strides::new(dims, &[a, b])?;
-                let args = [x.into(), second.into(), y.into(), elements, 0u32.into(), Arg::Strides(strides)];
+                let (code, strides) = (binary_code(*op)?, Strides::of(space)?);
+                let args = [x.into(), second.into(), y.into(), elements, code.into(), Arg::Strides(strides)];
                 // SAFETY: strides stay inside both operands, as planned.
                 unsafe { self.over(&format!("binary_strided_{kind}"), count, &args) }
+            }
+            Operation::Compare { relation, space } => {
+                let (second, _) = second.ok_or_else(missing)?;
+                let code = match relation {
+                    Relation::Equal => 0u32,
+                    Relation::Less => 1,
+                    Relation::LessOrEqual => 2,
+                };
+                let args =
+                    [x.into(), second.into(), y.into(), elements, code.into(), Arg::Strides(Strides::of(space)?)];
+                // SAFETY: strides stay inside both operands, as planned.
+                unsafe { self.over(&format!("compare_{}", from.dtype.name()), count, &args) }
+            }
+            // It has three operands: launched by the caller.
+            Operation::Select(_) => Ok(()),
+            Operation::MulRequantise { scale, space } => {
+                let (second, second_type) = second.ok_or_else(missing)?;
+                let args = [
+                    x.into(),
+                    second.into(),
+                    y.into(),
+                    from.dtype.code().into(),
+                    second_type.dtype.code().into(),
+                    to.dtype.code().into(),
+                    elements,
+                    scale.multiplier.into(),
+                    scale.shift.into(),
+                    scale.zero_point.into(),
+                    Arg::Strides(Strides::of(space)?),
+                ];
+                // SAFETY: strides stay inside both operands, as planned.
+                unsafe { self.over("mul_requantise", count, &args) }
+            }
+            Operation::Unary(op) => {
+                let (code, p, q) = match op {
+                    Unary::Neg => (0u32, 0, 0),
+                    Unary::Abs => (1, 0, 0),
+                    Unary::Not => (2, 0, 0),
+                    Unary::Clamp(low, high) => (3, *low, *high),
+                    Unary::Shift(bits) => (4, i64::from(*bits), 0),
+                };
+                let args = [x.into(), y.into(), elements, code.into(), p.into(), q.into()];
+                // SAFETY: operand and result have that many elements.
+                unsafe { self.over(&format!("unary_{kind}"), count, &args) }
+            }
+            Operation::RowStep { row, largest } => {
+                let args = [x.into(), y.into(), elements, small(*row)?.into(), (*largest).into()];
+                // SAFETY: the operand has a row for each element of the result.
+                unsafe { self.rows(&format!("row_step_{}", from.dtype.name()), (count, *row), &args) }
+            }
+            Operation::QuantiseRows { row } => {
+                let (steps, _) = second.ok_or_else(missing)?;
+                let rows = count / row;
+                let args = [x.into(), steps.into(), y.into(), long(rows)?.into(), small(*row)?.into()];
+                let kernel = format!("quantise_rows_{}_{kind}", from.dtype.name());
+                // SAFETY: whole rows, and a step for each.
+                unsafe { self.grid(&kernel, (rows, *row), &args) }
             }
             Operation::Relu => {
                 // SAFETY: operand and result have that many elements.

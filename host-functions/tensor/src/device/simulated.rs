@@ -6,16 +6,16 @@
 //! with the levels of the CPU.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU64, Ordering},
 };
 
 use super::{Device, DeviceError, Loaded, accelerator::secret, freivalds};
 use crate::{
-    DType, Element,
+    DType, Element, Kernels, Level,
     element::with_element,
-    kernel::reference,
-    program::{Instruction, Operation, Program, Sides, ValueType},
+    kernel::{self, Binary, Head, Norm, Relation, reference},
+    program::{Attention, Instruction, Operation, Program, Sides, Space, ValueType},
 };
 
 /// What goes wrong.
@@ -133,7 +133,8 @@ impl LoadedSimulation {
     fn step(&self, instruction: &Instruction<'_>, rows: usize, values: &[Vec<i64>]) -> Result<Vec<i64>, DeviceError> {
         let operand = |i: usize| &values[instruction.operands[i].index()][..];
         let to = self.program.type_of(instruction.result);
-        let mut result = compute(&instruction.operation, operand, to, rows);
+        let from = self.program.type_of(instruction.operands[0]).dtype;
+        let mut result = compute(&instruction.operation, operand, (from, to), rows);
         self.strike(&instruction.operation, to.dtype, &mut result);
         let right = match &instruction.operation {
             Operation::Linear { k, n, weights, bias } => {
@@ -178,7 +179,7 @@ fn checked<W: Element>(x: &[i64], w: &[W], y: &[i64], (m, k, n): (usize, usize, 
 fn compute<'v>(
     operation: &Operation<'_>,
     operand: impl Fn(usize) -> &'v [i64],
-    to: ValueType,
+    (from, to): (DType, ValueType),
     rows: usize,
 ) -> Vec<i64> {
     let clamp = |value: i128| {
@@ -220,14 +221,63 @@ fn compute<'v>(
             };
             x.iter().zip(scales).map(one).collect()
         }
-        Operation::Add => x.iter().zip(operand(1)).map(|(a, b)| sum(*a, *b)).collect(),
+        Operation::Binary(op) => {
+            let space = Space { dims: vec![x.len()], strides: vec![vec![1], vec![1]] };
+            binary(*op, &space, x, operand(1)).into_iter().map(|value| clamp(value.into())).collect()
+        }
         Operation::AddConst { constants } => {
             x.iter().zip(constants.iter().cycle()).map(|(x, c)| sum(*x, i64::from(*c))).collect()
         }
-        Operation::AddBroadcast { dims, a, b } => {
-            let y = operand(1);
-            walk(dims).map(|at| sum(x[offset(&at, a)], y[offset(&at, b)])).collect()
+        Operation::BinaryBroadcast { op, space } => {
+            binary(*op, space, x, operand(1)).into_iter().map(|value| clamp(value.into())).collect()
         }
+        Operation::Compare { relation, space } => {
+            let holds = |a: i64, b: i64| match relation {
+                Relation::Equal => a == b,
+                Relation::Less => a < b,
+                Relation::LessOrEqual => a <= b,
+            };
+            space.walk().map(|[a, b, _]| i64::from(holds(x[a], operand(1)[b]))).collect()
+        }
+        Operation::Select(space) => {
+            let (a, b) = (operand(1), operand(2));
+            space.walk().map(|[at, at_a, at_b]| if x[at] == 0 { b[at_b] } else { a[at_a] }).collect()
+        }
+        Operation::MulRequantise { scale, space } => space
+            .walk()
+            .map(|[a, b, _]| {
+                let product = i128::from(x[a]) * i128::from(operand(1)[b]) * i128::from(scale.multiplier);
+                clamp(reference::rne_ratio(product, 1 << scale.shift) + i128::from(scale.zero_point))
+            })
+            .collect(),
+        Operation::Unary(op) => with_element!(to.dtype, T => {
+            let x: Vec<T> = x.iter().map(|x| T::saturate_i64(*x)).collect();
+            let mut out = vec![T::default(); x.len()];
+            kernel::unary(reference_kernels(), *op, &x, &mut out);
+            out.into_iter().map(Into::into).collect()
+        }),
+        Operation::Lookup { table } => {
+            let (table, lowest) = (read(to.dtype, table), from.min());
+            let entry = |x: &i64| usize::try_from(x - lowest).ok().and_then(|at| table.get(at)).copied();
+            x.iter().map(|x| entry(x).unwrap_or(0)).collect()
+        }
+        Operation::Norm { gain, bias, epsilon, shift, row } => {
+            let norm = Norm { gain, bias: bias.as_deref(), epsilon: *epsilon, shift: *shift };
+            let mut out = vec![0i64; x.len()];
+            kernel::norm_rows(reference_kernels(), x, *row, norm, &mut out);
+            out.into_iter().map(|value| clamp(value.into())).collect()
+        }
+        Operation::RowStep { row, largest } => {
+            let mut out = vec![0; x.len() / row];
+            kernel::row_step(reference_kernels(), x, *row, *largest, &mut out);
+            out
+        }
+        Operation::QuantiseRows { row } => {
+            let mut out = vec![0i64; x.len()];
+            kernel::quantise_rows(reference_kernels(), x, *row, operand(1), &mut out);
+            out.into_iter().map(|value| clamp(value.into())).collect()
+        }
+        Operation::Attention(attention) => attend(attention, x, operand(1), operand(2)),
         Operation::Relu => x.iter().map(|x| (*x).max(0)).collect(),
         Operation::Softmax { attributes, row } => {
             let mut out = vec![0i32; x.len()];
@@ -241,24 +291,71 @@ fn compute<'v>(
             x.chunks_exact(*row).map(|x| i64::try_from(reference::argmax(x)).unwrap_or(i64::MAX)).collect()
         }
         Operation::CopyStrided { dims, strides, start } => {
-            walk(dims).map(|at| x[start + offset(&at, strides)]).collect()
+            let space = Space { dims: dims.clone(), strides: vec![strides.clone()] };
+            space.walk().map(|[at, ..]| x[start + at]).collect()
         }
     }
 }
 
-/// Every index of a shape, in row-major order.
-fn walk(dims: &[usize]) -> impl Iterator<Item = Vec<usize>> + '_ {
-    (0..dims.iter().product::<usize>()).map(move |mut rest| {
-        let mut at = vec![0; dims.len()];
-        for (at, dim) in at.iter_mut().zip(dims).rev() {
-            (*at, rest) = (rest % dim, rest / dim);
-        }
-        at
-    })
+impl Space {
+    /// For every index of the shape, in row-major order, where up to three operands are.
+    fn walk(&self) -> impl Iterator<Item = [usize; 3]> + '_ {
+        (0..self.dims.iter().product::<usize>()).map(|mut rest| {
+            let mut places = [0; 3];
+            for (axis, dim) in self.dims.iter().enumerate().rev() {
+                let at = rest % dim;
+                rest /= dim;
+                for (place, strides) in places.iter_mut().zip(&self.strides) {
+                    *place += at * strides[axis];
+                }
+            }
+            places
+        })
+    }
 }
 
-fn offset(at: &[usize], strides: &[usize]) -> usize {
-    at.iter().zip(strides).map(|(at, stride)| at * stride).sum()
+/// The level that is the oracle of all others; needs no test of its own.
+fn reference_kernels() -> &'static Kernels {
+    static KERNELS: OnceLock<Kernels> = OnceLock::new();
+    KERNELS.get_or_init(|| Kernels::untested(Level::Reference, 1).expect("it is everywhere, and one thread is none"))
+}
+
+fn binary(op: Binary, space: &Space, a: &[i64], b: &[i64]) -> Vec<i64> {
+    let mut out = vec![0; space.dims.iter().product()];
+    let (a, b) = (
+        kernel::Operand { values: a, strides: &space.strides[0] },
+        kernel::Operand { values: b, strides: &space.strides[1] },
+    );
+    kernel::binary(reference_kernels(), op, &space.dims, a, b, &mut out);
+    out
+}
+
+fn attend(attention: &Attention, q: &[i64], k: &[i64], v: &[i64]) -> Vec<i64> {
+    let bytes = |values: &[i64]| values.iter().map(|value| i8::saturate_i64(*value)).collect::<Vec<i8>>();
+    let (q, k, v) = (bytes(q), bytes(k), bytes(v));
+    let ((heads, key_heads), (queries, keys), (depth, width)) = (attention.heads, attention.lengths, attention.widths);
+    let rows = heads / key_heads * queries;
+    let mut out = Vec::new();
+    for index in 0..attention.batches * key_heads {
+        let batch = index / key_heads;
+        let seen = attention.seen.as_ref().map(|all| usize::try_from(all[batch]).unwrap_or(keys));
+        let head = Head {
+            q: &q[index * rows * depth..][..rows * depth],
+            k: &k[index * keys * depth..][..keys * depth],
+            v: &v[index * keys * width..][..keys * width],
+            queries,
+            keys,
+            depth,
+            width,
+            length: seen.unwrap_or(keys),
+            position: attention.positions.as_ref().map(|all| all[batch]),
+        };
+        let mut values = vec![0; rows * width];
+        kernel::attention_head(reference_kernels(), &head, attention.softmax, attention.scale, &mut values)
+            .expect("only candle fails");
+        out.extend(values.into_iter().map(i64::from));
+    }
+    out
 }
 
 fn read(dtype: DType, bytes: &[u8]) -> Vec<i64> {

@@ -227,7 +227,7 @@ impl Numbers<'_> {
 }
 
 /// The scale of a product: `rne(a * b * multiplier / 2^shift) + zero_point`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProductScale {
     /// Not negative.
     pub multiplier: i32,

@@ -6,7 +6,12 @@
 use candle_core::{CpuStorage, CustomOp2, Layout};
 
 use super::storage::{Context, Fresh, sizes, slice};
-use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, program::Operation};
+use crate::{
+    Kernels, OpError, Plan, Shape, Status, Tensor,
+    element::with_element,
+    kernel::{self, Binary},
+    program::{Operation, Space},
+};
 
 /// Checks types and shapes. Work: elements of the result.
 ///
@@ -60,11 +65,11 @@ struct Add<'a> {
 impl Add<'_> {
     fn operation(&self) -> candle_core::Result<Operation<'static>> {
         if self.a == self.b {
-            return Ok(Operation::Add);
+            return Ok(Operation::Binary(Binary::Add));
         }
         let dims = sizes(&self.context.plan.shape)?;
         let (a, b) = (strides(self.a, dims.len())?, strides(self.b, dims.len())?);
-        Ok(Operation::AddBroadcast { dims, a, b })
+        Ok(Operation::BinaryBroadcast { op: Binary::Add, space: Space { dims, strides: vec![a, b] } })
     }
 }
 

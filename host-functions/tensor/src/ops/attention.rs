@@ -27,6 +27,7 @@ use super::storage::{Context, Fresh, slice};
 use crate::{
     DType, Kernels, OpError, Plan, Shape, Status, Tensor,
     kernel::{self, Head, MAX_KEYS, Softmax},
+    program::{self, Operation},
     shape::product,
 };
 
@@ -143,8 +144,10 @@ pub fn run(
     let softmax = Softmax::new(multiplier, shift, 0)?;
     let scale = (out_multiplier, out_shift);
     let op = Attention { context: Context { kernels, plan }, sides, lengths, positions, softmax, scale };
-    let y = q.flat().apply_op3_no_bwd(k.flat(), v.flat(), &op)?;
-    Tensor::from_flat(y, plan.dtype, plan.shape.clone())
+    kernels.run(plan, &[q, k, v], || Ok(Operation::Attention(op.attributes()?)), || {
+        let y = q.flat().apply_op3_no_bwd(k.flat(), v.flat(), &op)?;
+        Tensor::from_flat(y, plan.dtype, plan.shape.clone())
+    })
 }
 
 struct Attention<'a> {
@@ -154,6 +157,24 @@ struct Attention<'a> {
     positions: Option<Vec<u32>>,
     softmax: Softmax,
     scale: (i32, u32),
+}
+
+impl Attention<'_> {
+    /// The same for a device.
+    fn attributes(&self) -> candle_core::Result<program::Attention> {
+        let side = |side: u64| usize::try_from(side).map_err(candle_core::Error::wrap);
+        let sides = &self.sides;
+        Ok(program::Attention {
+            batches: side(sides.batches)?,
+            heads: (side(sides.heads)?, side(sides.key_heads)?),
+            lengths: (side(sides.queries)?, side(sides.keys)?),
+            widths: (side(sides.depth)?, side(sides.width)?),
+            seen: self.lengths.clone(),
+            positions: self.positions.clone(),
+            softmax: self.softmax,
+            scale: self.scale,
+        })
+    }
 }
 
 impl CustomOp3 for Attention<'_> {

@@ -8,6 +8,7 @@ use crate::{
     Element, Kernels, OpError, Plan, Shape, Status, Tensor,
     element::with_element,
     kernel::{self, Binary, Operand},
+    program::{Operation, Space},
 };
 
 /// The shape that both are repeated to.
@@ -43,6 +44,13 @@ pub(super) fn strides(shape: &Shape, rank: usize) -> candle_core::Result<Vec<usi
     Ok(strides)
 }
 
+/// The index space of a result for a device.
+pub(super) fn space(plan: &Plan, operands: &[&Tensor]) -> candle_core::Result<Space> {
+    let dims = sizes(&plan.shape)?;
+    let strides = operands.iter().map(|tensor| strides(tensor.shape(), dims.len())).collect::<Result<_, _>>()?;
+    Ok(Space { dims, strides })
+}
+
 /// Checks types and shapes of two operands of one type, and what a result of that type will be. Work:
 /// elements of the result.
 pub(super) fn plan(a: &Tensor, b: &Tensor) -> Result<Plan, Status> {
@@ -56,8 +64,11 @@ pub(super) fn plan(a: &Tensor, b: &Tensor) -> Result<Plan, Status> {
 
 /// `op(a, b)`, saturating.
 pub(super) fn run(k: &Kernels, plan: &Plan, op: Binary, a: &Tensor, b: &Tensor) -> Result<Tensor, OpError> {
-    let op = Elementwise { context: Context { kernels: k, plan }, op, a: a.shape(), b: b.shape() };
-    Tensor::from_flat(a.flat().apply_op2_no_bwd(b.flat(), &op)?, plan.dtype, plan.shape.clone())
+    let operation = || Ok(Operation::BinaryBroadcast { op, space: space(plan, &[a, b])? });
+    let elementwise = Elementwise { context: Context { kernels: k, plan }, op, a: a.shape(), b: b.shape() };
+    k.run(plan, &[a, b], operation, || {
+        Tensor::from_flat(a.flat().apply_op2_no_bwd(b.flat(), &elementwise)?, plan.dtype, plan.shape.clone())
+    })
 }
 
 /// `op(a, b)`, or `Overflow` where one result is not in the range of its type.

@@ -8,6 +8,7 @@ use crate::{
     DType, Kernels, OpError, Plan, Shape, Status, Tensor,
     element::with_element,
     kernel::{self, Operand, Relation},
+    program::Operation,
 };
 
 /// Checks types and shapes. Work: elements of the result.
@@ -19,7 +20,10 @@ pub(super) fn plan(a: &Tensor, b: &Tensor) -> Result<Plan, Status> {
 pub(super) fn run(k: &Kernels, plan: &Plan, relation: Relation, a: &Tensor, b: &Tensor) -> Result<Tensor, OpError> {
     let (types, shapes) = (a.dtype(), (a.shape(), b.shape()));
     let op = Comparison { context: Context { kernels: k, plan }, relation, types, shapes };
-    Tensor::from_flat(a.flat().apply_op2_no_bwd(b.flat(), &op)?, plan.dtype, plan.shape.clone())
+    let operation = || Ok(Operation::Compare { relation, space: broadcast::space(plan, &[a, b])? });
+    k.run(plan, &[a, b], operation, || {
+        Tensor::from_flat(a.flat().apply_op2_no_bwd(b.flat(), &op)?, plan.dtype, plan.shape.clone())
+    })
 }
 
 struct Comparison<'a> {

@@ -7,7 +7,7 @@
 use candle_core::{CpuStorage, CustomOp2, Layout};
 
 use super::storage::{Context, Fresh, slice};
-use crate::{DType, Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel};
+use crate::{DType, Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel, program::Operation};
 
 /// Checks types and shapes. Work: elements of `x`.
 ///
@@ -32,7 +32,10 @@ pub fn plan(x: &Tensor, table: &Tensor) -> Result<Plan, Status> {
 /// [`OpError::Node`] where candle fails.
 pub fn run(k: &Kernels, plan: &Plan, x: &Tensor, table: &Tensor) -> Result<Tensor, OpError> {
     let op = Lookup { context: Context { kernels: k, plan }, x: x.dtype() };
-    Tensor::from_flat(x.flat().apply_op2_no_bwd(table.flat(), &op)?, plan.dtype, plan.shape.clone())
+    let operation = || Ok(Operation::Lookup { table: table.to_le_bytes()?.into() });
+    k.run(plan, &[x], operation, || {
+        Tensor::from_flat(x.flat().apply_op2_no_bwd(table.flat(), &op)?, plan.dtype, plan.shape.clone())
+    })
 }
 
 struct Lookup<'a> {

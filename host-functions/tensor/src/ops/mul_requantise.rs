@@ -13,6 +13,7 @@ use crate::{
     DType, Kernels, OpError, Plan, Shape, Status, Tensor,
     element::with_element,
     kernel::{self, MAX_PRODUCT_SHIFT, Numbers, ProductScale},
+    program::Operation,
 };
 
 /// Checks types, shapes and numbers. Work: elements of the result.
@@ -52,7 +53,10 @@ pub fn run(
     let scale = ProductScale { multiplier, shift, zero_point };
     let (types, shapes) = ((a.dtype(), b.dtype()), (a.shape(), b.shape()));
     let op = MulRequantise { context: Context { kernels: k, plan }, scale, types, shapes };
-    Tensor::from_flat(a.flat().apply_op2_no_bwd(b.flat(), &op)?, plan.dtype, plan.shape.clone())
+    let operation = || Ok(Operation::MulRequantise { scale, space: broadcast::space(plan, &[a, b])? });
+    k.run(plan, &[a, b], operation, || {
+        Tensor::from_flat(a.flat().apply_op2_no_bwd(b.flat(), &op)?, plan.dtype, plan.shape.clone())
+    })
 }
 
 struct MulRequantise<'a> {

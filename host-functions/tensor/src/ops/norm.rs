@@ -4,8 +4,9 @@ use candle_core::{CpuStorage, Layout};
 
 use super::storage::{Context, Fresh, slice};
 use crate::{
-    DType, Element, Plan, Status, Tensor,
+    DType, Element, OpError, Plan, Status, Tensor,
     kernel::{self, MAX_NORM_ROW, MAX_NORM_SHIFT, Norm},
+    program::Operation,
 };
 
 /// What a row costs besides its elements, in elements: the reciprocal root.
@@ -32,6 +33,19 @@ pub(super) fn plan(x: &Tensor, parameters: &[&Tensor], shift: u32, dtype: u32) -
 
 fn is_signed(dtype: DType) -> bool {
     matches!(dtype, DType::I8 | DType::I16 | DType::I32)
+}
+
+/// The same for a device.
+pub(super) fn operation(
+    gain: &Tensor,
+    bias: Option<&Tensor>,
+    epsilon: u64,
+    shift: u32,
+) -> Result<Operation<'static>, OpError> {
+    let gain: Vec<i32> = gain.to_vec()?;
+    let bias: Option<Vec<i32>> = bias.map(Tensor::to_vec).transpose()?;
+    let row = gain.len();
+    Ok(Operation::Norm { gain: gain.into(), bias: bias.map(Into::into), epsilon, shift, row })
 }
 
 /// A norm of rows, but for its gain and bias.

@@ -8,7 +8,7 @@
 use candle_core::{CpuStorage, CustomOp2, Layout};
 
 use super::storage::{Context, Fresh, slice};
-use crate::{DType, Element, Kernels, OpError, Plan, Status, Tensor, kernel};
+use crate::{DType, Element, Kernels, OpError, Plan, Status, Tensor, kernel, program::Operation};
 
 /// Checks types and shapes. Work: elements of `x`.
 ///
@@ -38,7 +38,10 @@ pub fn run(k: &Kernels, plan: &Plan, x: &Tensor, step: &Tensor, _dtype: u32) -> 
     }
     let (_, row) = x.shape().split_last()?;
     let op = QuantiseRows { context: Context { kernels: k, plan }, x: x.dtype(), row };
-    Tensor::from_flat(x.flat().apply_op2_no_bwd(step.flat(), &op)?, plan.dtype, plan.shape.clone())
+    let operation = || Ok(Operation::QuantiseRows { row: usize::try_from(row).map_err(candle_core::Error::wrap)? });
+    k.run(plan, &[x, step], operation, || {
+        Tensor::from_flat(x.flat().apply_op2_no_bwd(step.flat(), &op)?, plan.dtype, plan.shape.clone())
+    })
 }
 
 struct QuantiseRows<'a> {

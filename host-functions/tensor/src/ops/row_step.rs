@@ -11,7 +11,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout};
 
 use super::storage::{Context, Fresh, slice};
-use crate::{DType, Element, Kernels, OpError, Plan, Shape, Status, Tensor, kernel};
+use crate::{DType, Element, Kernels, OpError, Plan, Shape, Status, Tensor, kernel, program::Operation};
 
 /// Checks types and shapes. Work: elements of `x`.
 ///
@@ -45,7 +45,13 @@ fn largest(dtype: u32) -> Result<u32, Status> {
 pub fn run(k: &Kernels, plan: &Plan, x: &Tensor, dtype: u32) -> Result<Tensor, OpError> {
     let (_, row) = x.shape().split_last()?;
     let op = RowStep { context: Context { kernels: k, plan }, x: x.dtype(), row, largest: largest(dtype)? };
-    Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone())
+    let operation = || {
+        let row = usize::try_from(row).map_err(candle_core::Error::wrap)?;
+        Ok(Operation::RowStep { row, largest: largest(dtype)? })
+    };
+    k.run(plan, &[x], operation, || {
+        Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone())
+    })
 }
 
 struct RowStep<'a> {

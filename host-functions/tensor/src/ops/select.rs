@@ -11,6 +11,7 @@ use crate::{
     DType, Kernels, OpError, Plan, Shape, Status, Tensor,
     element::with_element,
     kernel::{self, Operand},
+    program::Operation,
 };
 
 /// Checks types and shapes. Work: elements of the result.
@@ -32,8 +33,11 @@ pub fn plan(condition: &Tensor, a: &Tensor, b: &Tensor) -> Result<Plan, Status> 
 /// [`OpError::Node`] where candle fails.
 pub fn run(k: &Kernels, plan: &Plan, condition: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor, OpError> {
     let op = Select { context: Context { kernels: k, plan }, shapes: [condition, a, b].map(Tensor::shape) };
-    let y = condition.flat().apply_op3_no_bwd(a.flat(), b.flat(), &op)?;
-    Tensor::from_flat(y, plan.dtype, plan.shape.clone())
+    let operation = || Ok(Operation::Select(broadcast::space(plan, &[condition, a, b])?));
+    k.run(plan, &[condition, a, b], operation, || {
+        let y = condition.flat().apply_op3_no_bwd(a.flat(), b.flat(), &op)?;
+        Tensor::from_flat(y, plan.dtype, plan.shape.clone())
+    })
 }
 
 struct Select<'a> {

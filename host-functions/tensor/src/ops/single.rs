@@ -7,6 +7,7 @@ use crate::{
     Kernels, OpError, Plan, Status, Tensor,
     element::with_element,
     kernel::{self, Unary},
+    program::Operation,
 };
 
 /// A result of the type and shape of `x`. Work: elements.
@@ -16,8 +17,10 @@ pub(super) fn plan(x: &Tensor) -> Result<Plan, Status> {
 
 /// `op(x)`.
 pub(super) fn run(k: &Kernels, plan: &Plan, op: Unary, x: &Tensor) -> Result<Tensor, OpError> {
-    let op = Single { context: Context { kernels: k, plan }, op };
-    Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone())
+    let single = Single { context: Context { kernels: k, plan }, op };
+    k.run(plan, &[x], || Ok(Operation::Unary(op)), || {
+        Tensor::from_flat(x.flat().apply_op1_no_bwd(&single)?, plan.dtype, plan.shape.clone())
+    })
 }
 
 struct Single<'a> {

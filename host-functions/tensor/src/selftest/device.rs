@@ -5,8 +5,8 @@ use crate::{
     DType, Element,
     device::{Device, DeviceError},
     element::with_element,
-    kernel::Softmax,
-    program::{Operation, Program, Sides, ValueType},
+    kernel::{Binary, Softmax},
+    program::{Operation, Program, Sides, Space, ValueType},
 };
 
 /// Runs it: how many cases were run, and the first wrong answer, if there was one.
@@ -139,9 +139,10 @@ fn softmax(device: &dyn Device, case: &SoftmaxRow) -> Result<(), Failure> {
 
 fn add(device: &dyn Device) -> Result<(), Failure> {
     let (a, b) = ([127i8, -128, -1, 100], [1i8, -1, 1, 27]);
-    compare(&one::<i8>(device, Operation::Add, &[bytes(&a), bytes(&b)], 4)?, &[127, -128, 0, 127])?;
+    compare(&one::<i8>(device, Operation::Binary(Binary::Add), &[bytes(&a), bytes(&b)], 4)?, &[127, -128, 0, 127])?;
     let (a, b) = ([i64::MAX, i64::MIN], [1i64, -1]);
-    let operation = Operation::AddBroadcast { dims: vec![2, 2], a: vec![0, 1], b: vec![1, 0] };
+    let space = Space { dims: vec![2, 2], strides: vec![vec![0, 1], vec![1, 0]] };
+    let operation = Operation::BinaryBroadcast { op: Binary::Add, space };
     let expected = [i64::MAX, i64::MIN + 1, i64::MAX - 1, i64::MIN];
     compare(&one::<i64>(device, operation, &[bytes(&a), bytes(&b)], 4)?, &expected)?;
     let operation = Operation::AddConst { constants: [i32::MAX, 1].as_slice().into() };
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     fn one_wrong_bit_is_refused() {
-        for operation in ["linear", "matmul", "requantise", "softmax", "add", "relu", "argmax", "copy"] {
+        for operation in ["linear", "matmul", "requantise", "softmax", "binary", "relu", "argmax", "copy"] {
             for (element, bit) in [(0, 0), (3, 7), (1, 31), (usize::MAX, 4)] {
                 let fault = SimulatedFault::WrongBit { operation, from: 0, element, bit };
                 let kernels = Kernels::new(Level::Portable, 1).unwrap();
