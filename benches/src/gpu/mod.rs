@@ -9,6 +9,7 @@ mod ours;
 use anyhow::{Context, ensure};
 use noema_tensor::cuda::{Cuda, Options as CudaOptions};
 
+use self::ours::Encoder;
 use crate::clock::Clock;
 use crate::gemm::Shape;
 use crate::measure::{Contender, Effort, compare};
@@ -73,8 +74,34 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
             report.extend(rows);
         }
     }
+    for sides in ENCODERS {
+        let Encoder { name, batch, tokens, layers, width, heads, inner } = sides;
+        eprintln!("gpu: encoder {name}");
+        let program = ours::encoder(sides);
+        let input = ours::bytes(batch * tokens * width, 3);
+        for (cuda, suffix) in [(&plain, ""), (&checked, " checked")] {
+            let loaded = cuda.load_program(&program)?;
+            let answer = torch.ask(&format!("case encoder {batch} {tokens} {layers} {width} {heads} {inner}"))?;
+            ensure!(answer == "ok", "PyTorch says: {answer}");
+            let ours =
+                Contender::timed("noema", |_, times| ours::time(&loaded, 1, &input, times).expect("it did so before"));
+            let theirs =
+                Contender::timed("torch-bf16", |clock, times| torch.time(clock, times).expect("it did so before"));
+            let ratio = compare(options.effort, &mut [ours, theirs])[0];
+            let case = format!("encoder{suffix} {name} {batch}x{tokens}");
+            report.extend([Row { case, peer: "torch-bf16".to_owned(), threads: 1, sense: Sense::Speed, ratio }]);
+        }
+    }
     Ok(report)
 }
+
+/// MiniLM-L6's sides, and those of an encoder with a thousand million parameters; a small one, whose launches would
+/// cost more than its work.
+const ENCODERS: [Encoder; 3] = [
+    Encoder { name: "MiniLM", batch: 128, tokens: 128, layers: 6, width: 384, heads: 12, inner: 1536 },
+    Encoder { name: "1B", batch: 32, tokens: 512, layers: 24, width: 1792, heads: 28, inner: 7168 },
+    Encoder { name: "MiniLM", batch: 1, tokens: 16, layers: 6, width: 384, heads: 12, inner: 1536 },
+];
 
 fn device_name(cuda: &Cuda) -> String {
     use noema_tensor::device::Device as _;

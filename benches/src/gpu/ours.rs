@@ -7,8 +7,8 @@ use noema_tensor::{
     DType,
     cuda::LoadedProgram,
     device::Loaded as _,
-    kernel,
-    program::{Operation, Program, ValueType},
+    kernel::{self, Binary, Softmax},
+    program::{Attention, Operation, Program, ValueId, ValueType},
 };
 
 use crate::gemm::Shape;
@@ -44,6 +44,79 @@ pub(super) fn product(shape: Shape, requantised: bool) -> Program<'static> {
     }
     program.output(y);
     program
+}
+
+/// The sides of an encoder of BERT's form, without embeddings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Encoder {
+    pub(super) name: &'static str,
+    pub(super) batch: usize,
+    pub(super) tokens: usize,
+    pub(super) layers: usize,
+    pub(super) width: usize,
+    pub(super) heads: usize,
+    pub(super) inner: usize,
+}
+
+/// All layers over the whole batch as one program of one row: activations of 8 bits, attention of exact exponentials,
+/// GELU by its table. Weights and scales follow from a seed; they change no time.
+pub(super) fn encoder(sides: Encoder) -> Program<'static> {
+    let Encoder { batch, tokens, layers, width, heads, inner, .. } = sides;
+    let depth = width / heads;
+    let of = |dtype, columns: usize| ValueType { dtype, row: batch * tokens * columns };
+    let mut program = Program::default();
+    let mut x = program.input(of(DType::I8, width));
+    let mut seed = 1;
+    let mut linear = |program: &mut Program<'static>, x, k: usize, n: usize, shift| {
+        seed += 1;
+        let weights: Vec<i8> = bytes(n * k, seed).into_iter().map(u8::cast_signed).collect();
+        let operation = Operation::Linear { k, n, weights: weights.into(), bias: vec![1; n].into() };
+        let sums = program.push(operation, &[x], of(DType::I32, n));
+        let (multipliers, shifts) = (vec![1 << 30; n].into(), vec![shift; n].into());
+        program.push(Operation::Requantise { multipliers, shifts, zero_point: 0 }, &[sums], of(DType::I8, n))
+    };
+    let gelu: Vec<u8> = (i8::MIN..=i8::MAX).map(|value| value.max(0).cast_unsigned()).collect();
+    for _ in 0..layers {
+        let qkv = linear(&mut program, x, width, 3 * width, 41);
+        let mut head = |part: usize| {
+            let (dims, row) = (vec![batch, heads, tokens, depth], 3 * width);
+            let operation = Operation::CopyStrided { dims, strides: vec![tokens * row, depth, row, 1], start: part * width };
+            program.push(operation, &[qkv], of(DType::I8, width))
+        };
+        let (q, k, v) = (head(0), head(1), head(2));
+        let attention = Operation::Attention(Attention {
+            batches: batch,
+            heads: (heads, heads),
+            lengths: (tokens, tokens),
+            widths: (depth, depth),
+            seen: None,
+            positions: None,
+            softmax: Softmax::new(1 << 30, 40, 0).expect("in range"),
+            scale: (1 << 30, 30),
+        });
+        let attended = program.push(attention, &[q, k, v], of(DType::I8, width));
+        let joined = Operation::CopyStrided {
+            dims: vec![batch, tokens, heads, depth],
+            strides: vec![tokens * width, depth, tokens * depth, 1],
+            start: 0,
+        };
+        let joined = program.push(joined, &[attended], of(DType::I8, width));
+        let projected = linear(&mut program, joined, width, width, 41);
+        let normed = normalised(&mut program, x, projected, width, of(DType::I8, width));
+        let wide = linear(&mut program, normed, width, inner, 41);
+        let wide = program.push(Operation::Lookup { table: gelu.clone().into() }, &[wide], of(DType::I8, inner));
+        let narrow = linear(&mut program, wide, inner, width, 42);
+        x = normalised(&mut program, normed, narrow, width, of(DType::I8, width));
+    }
+    program.output(x);
+    program
+}
+
+/// `layer_norm(a + b)`.
+fn normalised(program: &mut Program<'static>, a: ValueId, b: ValueId, width: usize, of: ValueType) -> ValueId {
+    let sum = program.push(Operation::Binary(Binary::Add), &[a, b], of);
+    let (gain, bias) = (vec![32 << 8; width].into(), Some(vec![0; width].into()));
+    program.push(Operation::Norm { gain, bias, epsilon: 1 << 20, shift: 8, row: width }, &[sum], of)
 }
 
 /// Compares some rows with sums that are written out.

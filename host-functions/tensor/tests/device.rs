@@ -106,11 +106,101 @@ fn round(numbers: &mut Numbers, all: &[&Kernels]) {
     let sizes: Vec<u8> = [m, size].iter().flat_map(|v: &u32| v.to_le_bytes()).collect();
     same(all, "slice", &[Arg::Tensor(&x), Arg::Bytes(&starts), Arg::Bytes(&sizes)]);
 
+    rows(numbers, all, m, n + 1);
+    elementwise(numbers, all, m, n);
+    attention(numbers, all);
+
     let x = numbers.dtype(&[DType::I8, DType::I16, DType::I32]);
     let x = numbers.tensor(x, &[m, n + 1]);
     let multiplier = i32::try_from((1 << 30) + numbers.below(1 << 30)).unwrap();
     let (shift, bits) = (u32::try_from(numbers.below(63)).unwrap(), u32::try_from(numbers.below(31)).unwrap());
     same(all, "softmax", &[Arg::Tensor(&x), Arg::I32(multiplier), Arg::U32(shift), Arg::U32(bits)]);
+}
+
+/// Opcodes of one or more elements.
+fn elementwise(numbers: &mut Numbers, all: &[&Kernels], m: u32, n: u32) {
+    let dtype = numbers.dtype(&DType::ALL);
+    let (a, row, column) = (numbers.tensor(dtype, &[m, n]), numbers.tensor(dtype, &[n]), numbers.tensor(dtype, &[m, 1]));
+    for name in ["sub", "mul", "min", "max", "bit_and", "bit_or", "bit_xor", "equal", "less", "less_or_equal"] {
+        same(all, name, &[Arg::Tensor(&a), Arg::Tensor(&row)]);
+        same(all, name, &[Arg::Tensor(&column), Arg::Tensor(&a)]);
+    }
+    for name in ["neg", "abs", "bit_not"] {
+        same(all, name, &[Arg::Tensor(&a)]);
+    }
+    let bits = i32::try_from(numbers.below(127)).unwrap() - 63;
+    same(all, "shift", &[Arg::Tensor(&a), Arg::I32(bits)]);
+    let condition = numbers.tensor(DType::U8, &[m, n]);
+    same(all, "select", &[Arg::Tensor(&condition), Arg::Tensor(&row), Arg::Tensor(&column)]);
+    let (x, y) = (numbers.dtype(&DType::ALL), numbers.dtype(&[DType::I8, DType::U8, DType::I16, DType::I32]));
+    let (x, y) = (numbers.tensor(x, &[m, n]), numbers.tensor(y, &[m, 1]));
+    let multiplier = i32::try_from((1 << 30) + numbers.below(1 << 30)).unwrap();
+    let (shift, zero_point) = (u32::try_from(numbers.below(95)).unwrap(), i32::try_from(numbers.below(9)).unwrap() - 4);
+    let code = numbers.dtype(&DType::ALL).code();
+    let args = [
+        Arg::Tensor(&x),
+        Arg::Tensor(&y),
+        Arg::I32(multiplier),
+        Arg::U32(shift),
+        Arg::I32(zero_point),
+        Arg::U32(code),
+    ];
+    same(all, "mul_requantise", &args);
+    let x = numbers.dtype(&[DType::I8, DType::U8]);
+    let (x, table) = (numbers.tensor(x, &[m, n]), numbers.tensor(dtype, &[256]));
+    same(all, "lookup", &[Arg::Tensor(&x), Arg::Tensor(&table)]);
+    let x = numbers.tensor(DType::I8, &[m, n]);
+    let code = numbers.dtype(&[DType::I8, DType::U8, DType::I16, DType::I32]).code();
+    for name in ["gelu", "tanh", "exp", "log"] {
+        same(all, name, &[Arg::Tensor(&x), Arg::U32(4), Arg::U32(6), Arg::U32(code)]);
+    }
+}
+
+/// Opcodes of whole rows.
+fn rows(numbers: &mut Numbers, all: &[&Kernels], m: u32, row: u32) {
+    let signed = [DType::I8, DType::I16, DType::I32];
+    let (x, y) = (numbers.dtype(&signed), numbers.dtype(&signed).code());
+    let (x, gain, bias) =
+        (numbers.tensor(x, &[m, row]), numbers.tensor(DType::I32, &[row]), numbers.tensor(DType::I32, &[row]));
+    let (epsilon, shift) = (numbers.next() >> numbers.below(32), u32::try_from(numbers.below(32)).unwrap());
+    let (epsilon, shift, y) = (Arg::U64(epsilon), Arg::U32(shift), Arg::U32(y));
+    same(all, "layer_norm", &[Arg::Tensor(&x), Arg::Tensor(&gain), Arg::Tensor(&bias), epsilon, shift, y]);
+    same(all, "rms_norm", &[Arg::Tensor(&x), Arg::Tensor(&gain), epsilon, shift, y]);
+    let to = numbers.dtype(&[DType::I8, DType::I16]).code();
+    same(all, "row_step", &[Arg::Tensor(&x), Arg::U32(to)]);
+    let step = ops::call(all[0], "row_step", &[Arg::Tensor(&x), Arg::U32(to)]).unwrap();
+    same(all, "quantise_rows", &[Arg::Tensor(&x), Arg::Tensor(&step), Arg::U32(to)]);
+}
+
+fn attention(numbers: &mut Numbers, all: &[&Kernels]) {
+    let (batch, groups, key_heads) = (numbers.side() % 3 + 1, numbers.side() % 3 + 1, numbers.side() % 3 + 1);
+    let [queries, keys, depth, width] = [(); 4].map(|()| numbers.side() + 1);
+    let q = numbers.tensor(DType::I8, &[batch, groups * key_heads, queries, depth]);
+    let k = numbers.tensor(DType::I8, &[batch, key_heads, keys, depth]);
+    let v = numbers.tensor(DType::I8, &[batch, key_heads, keys, width]);
+    let mut list = |below: u32| -> Vec<u8> {
+        match numbers.below(2) {
+            0 => vec![],
+            _ => (0..batch)
+                .flat_map(|_| u32::try_from(numbers.below(below.into())).unwrap().to_le_bytes())
+                .collect(),
+        }
+    };
+    let (lengths, positions) = (list(keys + 1), list(keys + 2));
+    let multiplier = i32::try_from((1 << 30) + numbers.below(1 << 30)).unwrap();
+    let (shift, out) = (u32::try_from(numbers.below(45)).unwrap(), u32::try_from(28 + numbers.below(6)).unwrap());
+    let args = [
+        Arg::Tensor(&q),
+        Arg::Tensor(&k),
+        Arg::Tensor(&v),
+        Arg::Bytes(&lengths),
+        Arg::Bytes(&positions),
+        Arg::I32(multiplier),
+        Arg::U32(shift),
+        Arg::I32(1 << 30),
+        Arg::U32(out),
+    ];
+    same(all, "attention", &args);
 }
 
 /// Kernels that give everything to a device.

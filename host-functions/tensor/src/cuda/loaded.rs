@@ -90,16 +90,14 @@ impl LoadedProgram {
             kept: Vec::new(),
             memory: Mutex::new(None),
         };
-        let mut instructions = program.instructions().iter().enumerate().peekable();
-        while let Some((index, instruction)) = instructions.next() {
-            let next = instructions.peek().map(|(_, next)| *next);
-            let fused = next.filter(|next| fusible(program, instruction, next));
-            let step = loaded.prepare(program, index, instruction, fused)?;
+        let instructions = program.instructions();
+        let mut index = 0;
+        while index < instructions.len() {
+            let length = fusible(program, &instructions[index..]);
+            let step = loaded.prepare(program, index, &instructions[index..index + length])?;
             loaded.steps.push(step);
-            if fused.is_some() {
-                loaded.steps.push(Step::Fused);
-                instructions.next();
-            }
+            loaded.steps.extend((1..length).map(|_| Step::Fused));
+            index += length;
         }
         loaded.card.stream.synchronize()?;
         Ok(loaded)
@@ -129,17 +127,21 @@ impl LoadedProgram {
         &mut self,
         program: &Program<'_>,
         index: usize,
-        instruction: &Instruction<'_>,
-        fused: Option<&Instruction<'_>>,
+        instructions: &[Instruction<'_>],
     ) -> Result<Step, DeviceError> {
+        let [instruction, fused @ ..] = instructions else { return Ok(Step::Fused) };
         let operand = |i: usize| program.type_of(instruction.operands[i]);
         Ok(match &instruction.operation {
             Operation::Linear { k, n, weights, bias } => {
-                let (x, y) = (instruction.operands[0], fused.unwrap_or(instruction).result);
-                let finish = match fused.map(|fused| &fused.operation) {
+                let (x, y) = (instruction.operands[0], fused.last().unwrap_or(instruction).result);
+                let finish = match fused.first().map(|fused| &fused.operation) {
                     Some(Operation::Requantise { multipliers, shifts, zero_point }) => {
                         let (m, s) = (self.keep(multipliers)?, self.keep(shifts)?);
                         let per_column = multipliers.len() > 1;
+                        let table = match fused.get(1).map(|fused| &fused.operation) {
+                            Some(Operation::Lookup { table }) => Some(self.keep(table)?),
+                            _ => None,
+                        };
                         let to = program.type_of(y).dtype;
                         Finish::Requantise {
                             to,
@@ -147,7 +149,7 @@ impl LoadedProgram {
                             shifts: s,
                             per_column,
                             zero_point: *zero_point,
-                            table: None,
+                            table,
                         }
                     }
                     _ => Finish::Sums(program.type_of(y).dtype),
@@ -449,22 +451,42 @@ fn binary_code(op: Binary) -> Result<u32, DeviceError> {
     code.map(small).unwrap_or_else(|| Err(DeviceError::Unsupported(format!("{op:?}"))))
 }
 
-/// Whether a product and the requantisation behind it can be one pass: the sums are of 32 bits from one
-/// product, and nobody else reads them.
-fn fusible(program: &Program<'_>, first: &Instruction<'_>, next: &Instruction<'_>) -> bool {
-    let Operation::Linear { k, n, .. } = &first.operation else { return false };
-    let Operation::Requantise { multipliers, .. } = &next.operation else { return false };
-    let (x, y) = (program.type_of(first.operands[0]).dtype, program.type_of(first.result).dtype);
-    let reads = program.instructions().iter().flat_map(|i| &i.operands).filter(|id| **id == first.result).count();
-    next.operands == [first.result]
-        && y == DType::I32
+/// How many instructions are one pass: a product, the requantisation that alone reads its sums, and the lookup of the
+/// same type that alone reads those.
+fn fusible(program: &Program<'_>, instructions: &[Instruction<'_>]) -> usize {
+    let [first, next, rest @ ..] = instructions else { return 1 };
+    let (Operation::Linear { k, n, .. }, Operation::Requantise { multipliers, .. }) =
+        (&first.operation, &next.operation)
+    else {
+        return 1;
+    };
+    let reads = |of: &Instruction<'_>| {
+        program.instructions().iter().flat_map(|i| &i.operands).filter(|id| **id == of.result).count()
+    };
+    let only = |by: &Instruction<'_>, of: &Instruction<'_>| {
+        by.operands == [of.result] && reads(of) == 1 && !program.outputs().contains(&of.result)
+    };
+    let dtype = |of: &Instruction<'_>| program.type_of(of.result).dtype;
+    let x = program.type_of(first.operands[0]).dtype;
+    let one_pass = only(next, first)
+        && dtype(first) == DType::I32
         && matches!(x, DType::I8 | DType::U8)
         // One piece for every unit.
         && *k <= ProductUnit::Bf16.max_k()
         && (multipliers.len() == 1 || multipliers.len() == *n)
-        && program.type_of(next.result).dtype != DType::I64
-        && reads == 1
-        && !program.outputs().contains(&first.result)
+        && dtype(next) != DType::I64;
+    match rest.first() {
+        _ if !one_pass => 1,
+        Some(lookup)
+            if matches!(lookup.operation, Operation::Lookup { .. })
+                && only(lookup, next)
+                && matches!(dtype(next), DType::I8 | DType::U8)
+                && dtype(lookup) == dtype(next) =>
+        {
+            3
+        }
+        _ => 2,
+    }
 }
 
 impl Loaded for LoadedProgram {

@@ -48,7 +48,9 @@ static STEPS_27: [u128; 256] = table(27);
 #[cfg(feature = "cuda")]
 #[allow(clippy::as_conversions, reason = "halves of 64 bits")]
 pub(crate) fn tables() -> Vec<u64> {
-    let all = EIGHTHS.iter().chain(&STEPS_11).chain(&STEPS_19).chain(&STEPS_27);
+    // Arguments below LIMIT need no more; `kernels.cu` counts on 176.
+    let eighths = EIGHTHS.iter().take(176);
+    let all = eighths.chain(&STEPS_11).chain(&STEPS_19).chain(&STEPS_27);
     all.flat_map(|entry| [*entry as u64, (entry >> 64) as u64]).collect()
 }
 
