@@ -6,6 +6,7 @@
 //!   main.rs       the command line: one line for each subcommand
 //!   calls/        calls and compilation beside plain wasmtime
 //!   gemm/         the int8 matrix product beside candle and rten
+//!   clock.rs      wall time or processor time
 //!   measure.rs    interleaved rounds, medians of ratios        what every
 //!   threads.rs    a process for each thread count              subcommand is
 //!   peers.rs      other software in programs of its own        made of
@@ -21,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 pub mod calls;
+pub mod clock;
 pub mod deployed;
 pub mod gemm;
 pub mod measure;
