@@ -12,13 +12,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{env, thread};
 
-use noema_chain::{Chain, ChainError, ReceiptStatus, SignedTransaction};
+use noema_chain::{Chain, ChainError, ReceiptStatus, SignedTransaction, StoreKind};
 use noema_tensor::Level;
 use scene::{address, call, config, contract, deploy, genesis, key, model, open, transaction, transfer, upload};
 
 /// Set for the process that is killed: the directory of its chain.
 const DIRECTORY: &str = "NOEMA_KILL_TEST_DIRECTORY";
-/// How often to kill; 40 unless set.
+/// How often to kill the process of each store; 300 unless set.
 const KILLS: &str = "NOEMA_KILLS";
 
 /// This executable again, running only the test `name`.
@@ -116,15 +116,25 @@ fn child_creates_a_chain() {
 }
 
 #[test]
-fn a_killed_process_loses_no_committed_block() {
-    let kills: u64 = env::var(KILLS).ok().map_or(40, |kills| kills.parse().unwrap());
+fn a_killed_process_loses_no_committed_block_of_redb() {
+    kill_while_blocks_are_committed(StoreKind::Redb);
+}
+
+#[cfg(feature = "rocksdb")]
+#[test]
+fn a_killed_process_loses_no_committed_block_of_rocksdb() {
+    kill_while_blocks_are_committed(StoreKind::RocksDb);
+}
+
+fn kill_while_blocks_are_committed(kind: StoreKind) {
+    let kills: u64 = env::var(KILLS).ok().map_or(300, |kills| kills.parse().unwrap());
     let mut random = Random(0x0BAD_5EED_0BAD_5EED);
     let mut directory = tempfile::tempdir().unwrap();
     let mut height = 0;
     for number in 0..kills {
         if number % 25 == 0 {
             directory = tempfile::tempdir().unwrap();
-            drop(Chain::init(directory.path(), &genesis(), &config()).unwrap());
+            drop(init_with(directory.path(), kind));
             height = 0;
         }
         let path = directory.path();

@@ -1,5 +1,6 @@
 //! Disks that fill up, fail, or lose power.
 
+use std::fs::{self, File};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
