@@ -95,9 +95,7 @@ impl Directory {
         };
         let found = read_marker(path, &text)?;
         match asked {
-            Some(asked) if asked != found => {
-                Err(ChainError::OtherStore { path: path.to_path_buf(), found, asked })
-            }
+            Some(asked) if asked != found => Err(ChainError::OtherStore { path: path.to_path_buf(), found, asked }),
             _ => Directory::lock(path, found),
         }
     }
@@ -150,7 +148,8 @@ fn read_marker(path: &Path, text: &[u8]) -> Result<StoreKind, ChainError> {
     }
     let name = rest.strip_prefix("store ").and_then(|name| name.strip_suffix('\n'));
     let name = name.ok_or_else(|| not_a_chain(format!("its file `{MARKER}` does not say which store it has")))?;
-    name.parse().map_err(|error| not_a_chain(format!("its file `{MARKER}` names a store that is not known here: {error}")))
+    name.parse()
+        .map_err(|error| not_a_chain(format!("its file `{MARKER}` names a store that is not known here: {error}")))
 }
 
 /// What a directory without the marker is.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use noema_model::ModelStoreError;
-use noema_state::{StoreError, StoreKind};
 use noema_state::root::RootError;
+use noema_state::{StoreError, StoreKind};
 use noema_tensor::KernelError;
 use noema_vm::VmError;
 

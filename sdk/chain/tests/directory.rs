@@ -194,7 +194,11 @@ fn a_lost_store_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         drop(init_with(directory.path(), kind));
         let store = directory.path().join(kind.file_name());
-        if store.is_dir() { fs::remove_dir_all(&store).unwrap() } else { fs::remove_file(&store).unwrap() }
+        if store.is_dir() {
+            fs::remove_dir_all(&store).unwrap()
+        } else {
+            fs::remove_file(&store).unwrap()
+        }
         assert!(matches!(error(open(directory.path())), ChainError::Store(StoreError::Missing { .. })));
         fs::write(&store, "not a store").unwrap();
         assert!(matches!(error(open(directory.path())), ChainError::Store(StoreError::NotAStore { .. })));

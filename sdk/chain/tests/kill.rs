@@ -14,7 +14,9 @@ use std::{env, thread};
 
 use noema_chain::{Chain, ChainError, ReceiptStatus, SignedTransaction, StoreKind};
 use noema_tensor::Level;
-use scene::{address, call, config, contract, deploy, genesis, key, model, open, transaction, transfer, upload};
+use scene::{
+    address, call, config, contract, deploy, genesis, init_with, key, model, open, transaction, transfer, upload,
+};
 
 /// Set for the process that is killed: the directory of its chain.
 const DIRECTORY: &str = "NOEMA_KILL_TEST_DIRECTORY";

@@ -24,8 +24,10 @@ use crate::{CliError, Context};
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Create a chain: a directory with a genesis block and a funded key
-    #[command(after_help = "Example:\n  noema init\n  noema --chain /tmp/test init --chain-id test --key alice.json\n  \
-        noema init --store rocksdb   # every later command finds the store by itself")]
+    #[command(
+        after_help = "Example:\n  noema init\n  noema --chain /tmp/test init --chain-id test --key alice.json\n  \
+        noema init --store rocksdb   # every later command finds the store by itself"
+    )]
     Init(init::InitArgs),
     /// Make and show key files
     #[command(after_help = "Example:\n  noema key new alice.json\n  noema key show alice.json")]

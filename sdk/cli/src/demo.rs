@@ -105,7 +105,12 @@ fn run_in(
     let heldout = import::read_table(&files.heldout)?;
     let (model, float) = models(output, &files, &heldout)?;
     let mut chain = begin(dir, options)?;
-    output.say(&format!("chain     {} in {}, opened ({})", chain.genesis().chain_id, dir.display(), chain.store_kind()));
+    output.say(&format!(
+        "chain     {} in {}, opened ({})",
+        chain.genesis().chain_id,
+        dir.display(),
+        chain.store_kind()
+    ));
 
     let mut clinic = clinic(&chain)?;
     let upload = add::upload(output, &mut chain, &mut clinic, &model, CHUNKS_PER_BLOCK)?;

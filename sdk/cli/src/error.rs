@@ -254,7 +254,9 @@ fn chain_hint(error: &ChainError) -> Option<&'static str> {
         "chain-exists" => "use it as it is, or name another directory with --chain DIR",
         "not-empty" => "--chain DIR names another directory; nothing was written",
         "chain-version" => "nothing was changed; --chain DIR names another directory",
-        "other-store" => "leave --store (and NOEMA_STORE) out: the chain knows its store; --chain DIR names another directory",
+        "other-store" => {
+            "leave --store (and NOEMA_STORE) out: the chain knows its store; --chain DIR names another directory"
+        }
         "no-such-store" => {
             "build the program with it: cargo build --release -p noema-cli --features rocksdb (needs g++ and libclang-dev)"
         }

@@ -31,7 +31,7 @@ pub enum StoreKind {
 
 /// No store has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no store `{0}`; there are {}", names())]
+#[error("there is no store `{0}`; there are {known}", known = names())]
 pub struct UnknownStore(pub String);
 
 fn names() -> String {

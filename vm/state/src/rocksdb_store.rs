@@ -99,6 +99,10 @@ impl RocksDbStore {
             return Err(StoreError::Failed { path: self.path.clone() });
         }
         let unfinished = creation::begin(path)?;
+        // RocksDB creates the directory itself, but the system says more clearly why it cannot be there.
+        fs::create_dir(&unfinished)
+            .and_then(|()| fs::remove_dir(&unfinished))
+            .map_err(|error| StoreError::from_io(path, error))?;
         Checkpoint::new(&self.database)
             .and_then(|checkpoint| checkpoint.create_checkpoint(&unfinished))
             .map_err(|error| failure::store_error(path, &error))?;
@@ -147,7 +151,7 @@ impl StateStore for RocksDbStore {
                 None => writes.delete_cf(family, key),
             }
         }
-        self.database.write_opt(&writes, &settings::durable()).map_err(|error| {
+        self.database.write_opt(writes, &settings::durable()).map_err(|error| {
             // Whether the log has the batch is known when it is opened again.
             writer.failed = true;
             self.failed(&error)

@@ -9,6 +9,7 @@ use redb::backends::FileBackend;
 
 use super::tests::{batch, open};
 use super::*;
+use crate::DEFAULT_CACHE_BYTES;
 
 /// A file on a disk that can fill up, and whose operations can be made to fail.
 #[derive(Debug)]

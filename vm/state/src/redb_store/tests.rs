@@ -1,8 +1,8 @@
 use std::fs;
 
 use super::*;
-use crate::suite::on_disk;
 use crate::DEFAULT_CACHE_BYTES;
+use crate::suite::on_disk;
 
 pub(super) fn batch(entries: &[(&[u8], &[u8])]) -> Batch {
     let mut batch = Batch::new();

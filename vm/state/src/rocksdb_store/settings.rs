@@ -1,7 +1,8 @@
 //! How RocksDB is set up. Nothing of it changes what is read; why it is like this: `docs/decisions/0007-rocksdb.md`.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel, Options, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel, Options,
+    WriteOptions,
 };
 
 use crate::Column;

@@ -89,10 +89,8 @@ fn sorted_files_are_read_like_what_is_in_memory() {
         store.commit(batch).unwrap();
         let snapshot = store.snapshot().unwrap();
         store.database.flush_cf(family(&path, &store.database, Column::State).unwrap()).unwrap();
-        let expected: Vec<Entry> = (0..100_u8)
-            .filter(|key| (key + round) % 7 != 0)
-            .map(|key| (vec![key], value(round, key)))
-            .collect();
+        let expected: Vec<Entry> =
+            (0..100_u8).filter(|key| (key + round) % 7 != 0).map(|key| (vec![key], value(round, key))).collect();
         assert_eq!(store.scan(Column::State, b"", b"", usize::MAX).unwrap(), expected, "round {round}");
         assert_eq!(snapshot.scan(b"", b"", usize::MAX).unwrap(), expected, "round {round}");
         assert_eq!(store.get(Column::State, &[7 - round % 7]).unwrap(), None);

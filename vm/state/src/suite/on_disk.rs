@@ -27,13 +27,10 @@ pub struct OnDisk<'a> {
 pub fn run(directory: &Path, disk: &OnDisk) {
     let made = AtomicU64::new(0);
     let path = |number: u64| directory.join(format!("store-{number}"));
-    super::run(
-        &|| succeed((disk.create)(&path(made.fetch_add(1, Ordering::Relaxed)))),
-        &|store| {
-            drop(store);
-            succeed((disk.open)(&path(made.load(Ordering::Relaxed) - 1)))
-        },
-    );
+    super::run(&|| succeed((disk.create)(&path(made.fetch_add(1, Ordering::Relaxed)))), &|store| {
+        drop(store);
+        succeed((disk.open)(&path(made.load(Ordering::Relaxed) - 1)))
+    });
     let tests: [(&str, fn(&Path, &OnDisk)); 5] = [
         ("once", a_store_is_created_and_opened_once),
         ("others", what_is_not_a_store_is_refused_and_stays),
@@ -113,12 +110,8 @@ fn what_is_not_a_store_is_refused_and_stays(directory: &Path, disk: &OnDisk) {
     };
     let documents = folder("documents");
     write("documents/letter", b"Dear Sir or Madam");
-    let others = [
-        write("text", &b"not a database at all".repeat(1000)),
-        write("nothing", b""),
-        folder("folder"),
-        documents,
-    ];
+    let others =
+        [write("text", &b"not a database at all".repeat(1000)), write("nothing", b""), folder("folder"), documents];
     let before = contents(directory);
     for path in &others {
         assert_refused!((disk.open)(path), StoreError::NotAStore { .. });
@@ -138,10 +131,7 @@ fn another_format_is_refused_and_nothing_is_lost(directory: &Path, disk: &OnDisk
     let newer = STORE_FORMAT + 1;
     (disk.set_format)(&path, newer);
     let error = refused((disk.open)(&path));
-    assert!(
-        matches!(error, StoreError::Version { found, expected: STORE_FORMAT, .. } if found == newer),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::Version { found, expected: STORE_FORMAT, .. } if found == newer), "{error:?}");
     assert!(error.to_string().contains("use the version that wrote it"), "{error}");
     (disk.set_format)(&path, STORE_FORMAT);
     let store = succeed((disk.open)(&path));
