@@ -1,31 +1,31 @@
 # Thin on purpose: the work is in cargo and in the `noema` program.
 #   make demo   the main job, from nothing to "demo: ok"
-#   make test   every test
+#   make test   every test, those of the store RocksDB too: its C++ takes a quarter of an hour, once
 #   make fuzz-smoke   every fuzz target for a few seconds (FUZZ_SECONDS=5)
 # Both install what they need, or say exactly what is missing.
 
 CARGO ?= cargo
-# `--workspace` everywhere, so that the demo and the tests share one set of features and nothing is
-# compiled twice.
+# `--workspace` everywhere, so that the demo and the tests share one set of features and no dependency is
+# compiled twice. The demo is without RocksDB.
 BUILD = $(CARGO) build --release --workspace
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test lint doc fmt setup fuzz-smoke
+.PHONY: demo test lint doc fmt setup setup-rocksdb fuzz-smoke
 
 demo: setup
 	$(BUILD) --bin noema
 	$(TARGET)/release/noema demo
 
-test: setup
-	$(CARGO) test --release --workspace
+test: setup-rocksdb
+	$(CARGO) test --release --workspace --features rocksdb
 
 # What a reviewer would say about style: formatting, clippy.
-lint:
+lint: setup-rocksdb
 	.ci/rustfmt --check
-	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --release --workspace --all-targets --features rocksdb -- -D warnings
 
-doc:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps
+doc: setup-rocksdb
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --features rocksdb
 
 FUZZ_SECONDS ?= 5
 fuzz-smoke:
@@ -36,3 +36,6 @@ fmt:
 
 setup:
 	@.ci/setup
+
+setup-rocksdb:
+	@.ci/setup rocksdb

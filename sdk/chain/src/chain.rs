@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use noema_model::{DirModelStore, ModelId, ModelStore, ModelStoreError};
 use noema_state::root::{self, Proof};
-use noema_state::{Batch, Column, DEFAULT_CACHE_BYTES, RedbStore, StateStore, StateView};
+use noema_state::{Batch, Column, DEFAULT_CACHE_BYTES, StateStore, StateView, StoreKind};
 use noema_tensor::{Kernels, Level};
 use noema_vm::layout::ModelRecord;
 use noema_vm::{Action, Address, BlockContext, Outcome, ReceiptStatus, Vm, VmConfig};
@@ -26,11 +26,13 @@ pub struct ChainConfig {
     pub threads: usize,
     /// Memory for pages of the store, in bytes.
     pub cache_bytes: usize,
+    /// The store of a new chain, redb where nothing is said. A chain that is there must have this one, if one is named.
+    pub store: Option<StoreKind>,
 }
 
 impl Default for ChainConfig {
     fn default() -> ChainConfig {
-        ChainConfig { level: Level::best(), threads: 1, cache_bytes: DEFAULT_CACHE_BYTES }
+        ChainConfig { level: Level::best(), threads: 1, cache_bytes: DEFAULT_CACHE_BYTES, store: None }
     }
 }
 
@@ -83,7 +85,7 @@ pub struct Chain {
     // Dropped in this order: the lock goes last.
     vm: Vm,
     models: Arc<dyn ModelStore>,
-    store: RedbStore,
+    store: Box<dyn StateStore>,
     genesis: Genesis,
     head: Header,
     head_hash: [u8; 32],
@@ -95,16 +97,17 @@ impl Chain {
     /// Creates a chain in a new or empty directory. Block 0 has the balances of the genesis and no transactions.
     ///
     /// # Errors
-    /// `Genesis`, `Exists`, `NotEmpty`, `Busy`, `Kernels`, `Store` (not writable, full).
+    /// `Genesis`, `Exists`, `NotEmpty`, `OtherStore`, `Busy`, `Kernels`, `Store` (not writable, full, not in this build).
     pub fn init(path: &Path, genesis: &Genesis, config: &ChainConfig) -> Result<Chain, ChainError> {
         genesis.check()?;
-        let directory = Directory::create(path)?;
+        let kind = config.store.unwrap_or_default();
+        let directory = Directory::create(path, kind)?;
         let store = match exists(&directory.store())? {
-            false => RedbStore::create(&directory.store(), config.cache_bytes)?,
-            true => RedbStore::open(&directory.store(), config.cache_bytes)?,
+            false => kind.create(&directory.store(), config.cache_bytes)?,
+            true => kind.open(&directory.store(), config.cache_bytes)?,
         };
-        match (rows::genesis(&store)?, rows::head(&store)?) {
-            (None, None) => begin(&store, genesis)?,
+        match (rows::genesis(&*store)?, rows::head(&*store)?) {
+            (None, None) => begin(&*store, genesis)?,
             // An earlier creation was interrupted at its last step.
             (Some(found), Some(head)) if found == *genesis && head.height == 0 => {}
             _ => return Err(ChainError::Exists { path: path.to_path_buf() }),
@@ -116,24 +119,24 @@ impl Chain {
     /// Opens a chain. After a crash it is at the last block that was committed.
     ///
     /// # Errors
-    /// `Missing`, `NotAChain`, `Version`, `Busy`, `Kernels`, `Damaged`, `Store`.
+    /// `Missing`, `NotAChain`, `Version`, `OtherStore`, `Busy`, `Kernels`, `Damaged`, `Store`.
     pub fn open(path: &Path, config: &ChainConfig) -> Result<Chain, ChainError> {
-        let directory = Directory::open(path)?;
-        let store = RedbStore::open(&directory.store(), config.cache_bytes)?;
+        let directory = Directory::open(path, config.store)?;
+        let store = directory.store_kind().open(&directory.store(), config.cache_bytes)?;
         Chain::start(directory, store, config)
     }
 
-    fn start(directory: Directory, store: RedbStore, config: &ChainConfig) -> Result<Chain, ChainError> {
-        let genesis = rows::genesis(&store)?.ok_or_else(|| ChainError::damaged("it has no genesis"))?;
+    fn start(directory: Directory, store: Box<dyn StateStore>, config: &ChainConfig) -> Result<Chain, ChainError> {
+        let genesis = rows::genesis(&*store)?.ok_or_else(|| ChainError::damaged("it has no genesis"))?;
         let Head { height, hash } =
-            rows::head(&store)?.ok_or_else(|| ChainError::damaged("it does not say which block is the newest"))?;
-        let head = rows::block(&store, height)?
+            rows::head(&*store)?.ok_or_else(|| ChainError::damaged("it does not say which block is the newest"))?;
+        let head = rows::block(&*store, height)?
             .ok_or_else(|| ChainError::damaged(format!("its newest block, {height}, is missing")))?
             .header;
         if head.height != height || head.hash() != hash {
             return Err(ChainError::damaged(format!("block {height} is not the one that was committed as the newest")));
         }
-        if root::root_of(&store, height)? != head.state_root {
+        if root::root_of(&*store, height)? != head.state_root {
             return Err(ChainError::damaged(format!("the state tree is not that of block {height}")));
         }
         let models: Arc<dyn ModelStore> = Arc::new(DirModelStore::open_dir(directory.models())?);
@@ -166,7 +169,7 @@ impl Chain {
 
         let mut batch = Batch::new();
         let transactions_root = transactions_root(&transactions);
-        let header = seal(&self.store, &parameters, self.head_hash, transactions_root, &executed, &mut batch)?;
+        let header = seal(&*self.store, &parameters, self.head_hash, transactions_root, &executed, &mut batch)?;
         let block = Block { header, transactions };
         rows::record(&mut batch, &block, &executed.receipts);
         if let Err(error) = self.store.commit(batch) {
@@ -249,6 +252,12 @@ impl Chain {
         self.directory.path()
     }
 
+    /// What its state is stored in.
+    #[must_use]
+    pub fn store_kind(&self) -> StoreKind {
+        self.directory.store_kind()
+    }
+
     /// How the chain began.
     #[must_use]
     pub fn genesis(&self) -> &Genesis {
@@ -308,7 +317,7 @@ impl Chain {
     /// # Errors
     /// `Store`, `Damaged`.
     pub fn block(&self, height: u64) -> Result<Option<Block>, ChainError> {
-        rows::block(&self.store, height)
+        rows::block(&*self.store, height)
     }
 
     /// A block by hash.
@@ -316,7 +325,7 @@ impl Chain {
     /// # Errors
     /// `Store`, `Damaged`.
     pub fn block_by_hash(&self, hash: &[u8; 32]) -> Result<Option<Block>, ChainError> {
-        match rows::height_of(&self.store, hash)? {
+        match rows::height_of(&*self.store, hash)? {
             Some(height) => self.block(height),
             None => Ok(None),
         }
@@ -345,8 +354,8 @@ impl Chain {
     /// # Errors
     /// `Store`, `Damaged`.
     pub fn receipt(&self, transaction: &[u8; 32]) -> Result<Option<TransactionReceipt>, ChainError> {
-        let Some((height, index)) = rows::transaction(&self.store, transaction)? else { return Ok(None) };
-        let receipt = rows::receipt(&self.store, height, index)?;
+        let Some((height, index)) = rows::transaction(&*self.store, transaction)? else { return Ok(None) };
+        let receipt = rows::receipt(&*self.store, height, index)?;
         receipt.map(Some).ok_or_else(|| ChainError::damaged(format!("receipt {index} of block {height} is missing")))
     }
 
@@ -356,7 +365,7 @@ impl Chain {
     /// # Errors
     /// `Root`, `Store`.
     pub fn prove(&self, height: u64, key: &[u8]) -> Result<Proof, ChainError> {
-        Ok(root::prove(&self.store, height, key)?)
+        Ok(root::prove(&*self.store, height, key)?)
     }
 
     pub(crate) fn head_hash(&self) -> [u8; 32] {

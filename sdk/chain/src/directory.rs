@@ -1,9 +1,9 @@
 //! The directory of a chain.
 //!
 //! ```text
-//! noema-chain    "format 1": what makes the directory a chain; written last
+//! noema-chain    "format 1", "store redb": what makes the directory a chain; written last
 //! lock           held while a process has the chain open
-//! state.redb     state, tree, blocks, receipts
+//! state.redb     state, tree, blocks, receipts; state.rocksdb where the store is RocksDB
 //! models/        bytes of models, read-only once they are complete
 //! key.json       whoever creates the chain may leave a key here first; nothing in this crate reads it
 //! ```
@@ -12,7 +12,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use noema_state::StoreError;
+use noema_state::{StoreError, StoreKind};
 
 use crate::ChainError;
 
@@ -21,7 +21,6 @@ pub const CHAIN_FORMAT: u64 = 1;
 
 const MARKER: &str = "noema-chain";
 const LOCK: &str = "lock";
-const STORE: &str = "state.redb";
 const MODELS: &str = "models";
 const KEY: &str = "key.json";
 
@@ -29,12 +28,16 @@ const KEY: &str = "key.json";
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
+    store: StoreKind,
     _lock: File,
 }
 
 impl Directory {
     /// Locks a directory for a new chain and creates it if need be. What an interrupted creation left is taken over.
-    pub(crate) fn create(path: &Path) -> Result<Directory, ChainError> {
+    pub(crate) fn create(path: &Path, store: StoreKind) -> Result<Directory, ChainError> {
+        if !store.is_available() {
+            return Err(StoreError::Unavailable { store: store.name() }.into());
+        }
         fs::create_dir_all(path).map_err(|error| io_error(path, error))?;
         for entry in fs::read_dir(path).map_err(|error| io_error(path, error))? {
             let name = entry.map_err(|error| io_error(path, error))?.file_name();
@@ -42,12 +45,20 @@ impl Directory {
             if name == MARKER {
                 return Err(ChainError::Exists { path: path.to_path_buf() });
             }
-            let ours = [LOCK, MODELS, KEY, "noema-chain.unfinished"].contains(&&*name) || name.starts_with(STORE);
+            let of_a_store = |kind: StoreKind| name.starts_with(kind.file_name());
+            let ours = [LOCK, MODELS, KEY, "noema-chain.unfinished"].contains(&&*name)
+                || StoreKind::ALL.into_iter().any(of_a_store);
             if !ours {
                 return Err(ChainError::NotEmpty { path: path.to_path_buf(), entry: name.into_owned() });
             }
         }
-        let directory = Directory::lock(path)?;
+        let directory = Directory::lock(path, store)?;
+        // What a creation with another store left may be a whole chain but for its marker.
+        for other in StoreKind::ALL {
+            if other != store && exists(&path.join(other.file_name()))? {
+                return Err(ChainError::OtherStore { path: path.to_path_buf(), found: other, asked: store });
+            }
+        }
         // Another process may have finished between the look and the lock.
         if exists(&path.join(MARKER))? {
             return Err(ChainError::Exists { path: path.to_path_buf() });
@@ -63,7 +74,7 @@ impl Directory {
         let unfinished = self.path.join("noema-chain.unfinished");
         File::create(&unfinished)
             .and_then(|mut file| {
-                file.write_all(format!("format {CHAIN_FORMAT}\n").as_bytes())?;
+                file.write_all(format!("format {CHAIN_FORMAT}\nstore {}\n", self.store).as_bytes())?;
                 file.sync_all()
             })
             .and_then(|()| fs::rename(&unfinished, &marker))
@@ -71,8 +82,8 @@ impl Directory {
             .map_err(|error| io_error(&marker, error))
     }
 
-    /// Locks the directory of a chain.
-    pub(crate) fn open(path: &Path) -> Result<Directory, ChainError> {
+    /// Locks the directory of a chain, whose store must be the one that was asked for.
+    pub(crate) fn open(path: &Path, asked: Option<StoreKind>) -> Result<Directory, ChainError> {
         let marker = path.join(MARKER);
         let text = match fs::read(&marker) {
             Ok(text) => text,
@@ -82,20 +93,14 @@ impl Directory {
             }
             Err(error) => return Err(io_error(&marker, error)),
         };
-        let format = str::from_utf8(&text)
-            .ok()
-            .and_then(|text| text.strip_prefix("format ")?.strip_suffix('\n')?.parse::<u64>().ok());
-        match format {
-            Some(CHAIN_FORMAT) => Directory::lock(path),
-            Some(found) => Err(ChainError::Version { path: path.to_path_buf(), found, expected: CHAIN_FORMAT }),
-            None => Err(ChainError::NotAChain {
-                path: path.to_path_buf(),
-                detail: format!("its file `{MARKER}` does not say which format it has"),
-            }),
+        let found = read_marker(path, &text)?;
+        match asked {
+            Some(asked) if asked != found => Err(ChainError::OtherStore { path: path.to_path_buf(), found, asked }),
+            _ => Directory::lock(path, found),
         }
     }
 
-    fn lock(path: &Path) -> Result<Directory, ChainError> {
+    fn lock(path: &Path, store: StoreKind) -> Result<Directory, ChainError> {
         let name = path.join(LOCK);
         let lock = File::options()
             .read(true)
@@ -105,7 +110,7 @@ impl Directory {
             .open(&name)
             .map_err(|error| io_error(&name, error))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Directory { path: path.to_path_buf(), _lock: lock }),
+            Ok(()) => Ok(Directory { path: path.to_path_buf(), store, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(ChainError::Busy { path: path.to_path_buf() }),
             Err(TryLockError::Error(error)) => Err(io_error(&name, error)),
         }
@@ -116,12 +121,35 @@ impl Directory {
     }
 
     pub(crate) fn store(&self) -> PathBuf {
-        self.path.join(STORE)
+        self.path.join(self.store.file_name())
+    }
+
+    pub(crate) fn store_kind(&self) -> StoreKind {
+        self.store
     }
 
     pub(crate) fn models(&self) -> PathBuf {
         self.path.join(MODELS)
     }
+}
+
+/// The store that the marker names. The first chains had only redb and said nothing.
+fn read_marker(path: &Path, text: &[u8]) -> Result<StoreKind, ChainError> {
+    let not_a_chain = |detail: String| ChainError::NotAChain { path: path.to_path_buf(), detail };
+    let unreadable = || not_a_chain(format!("its file `{MARKER}` does not say which format it has"));
+    let text = str::from_utf8(text).map_err(|_| unreadable())?;
+    let (format, rest) = text.split_once('\n').ok_or_else(unreadable)?;
+    let format = format.strip_prefix("format ").and_then(|format| format.parse::<u64>().ok()).ok_or_else(unreadable)?;
+    if format != CHAIN_FORMAT {
+        return Err(ChainError::Version { path: path.to_path_buf(), found: format, expected: CHAIN_FORMAT });
+    }
+    if rest.is_empty() {
+        return Ok(StoreKind::Redb);
+    }
+    let name = rest.strip_prefix("store ").and_then(|name| name.strip_suffix('\n'));
+    let name = name.ok_or_else(|| not_a_chain(format!("its file `{MARKER}` does not say which store it has")))?;
+    name.parse()
+        .map_err(|error| not_a_chain(format!("its file `{MARKER}` names a store that is not known here: {error}")))
 }
 
 /// What a directory without the marker is.
@@ -136,7 +164,11 @@ fn no_marker(path: &Path) -> Result<ChainError, ChainError> {
     if entries.next().is_none() {
         return Ok(ChainError::Missing { path: path.to_path_buf() });
     }
-    let detail = if exists(&path.join(STORE))? || exists(&path.join(LOCK))? {
+    let mut interrupted = exists(&path.join(LOCK))?;
+    for kind in StoreKind::ALL {
+        interrupted |= exists(&path.join(kind.file_name()))?;
+    }
+    let detail = if interrupted {
         format!("it has no file `{MARKER}`; creating the chain was interrupted: create it again")
     } else {
         format!("it has no file `{MARKER}`")

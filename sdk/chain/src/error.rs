@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use noema_model::ModelStoreError;
-use noema_state::StoreError;
 use noema_state::root::RootError;
+use noema_state::{StoreError, StoreKind};
 use noema_tensor::KernelError;
 use noema_vm::VmError;
 
@@ -54,6 +54,16 @@ pub enum ChainError {
         found: u64,
         /// The format that is read.
         expected: u64,
+    },
+    /// The chain has another store than the one that was asked for.
+    #[error("the chain in {} has the store {found}, not {asked}: a chain keeps the store it was created with", path.display())]
+    OtherStore {
+        /// The directory.
+        path: PathBuf,
+        /// Its store.
+        found: StoreKind,
+        /// The store that was asked for.
+        asked: StoreKind,
     },
     /// Another process has the chain open.
     #[error("the chain in {} is in use by another process: close it there first", path.display())]

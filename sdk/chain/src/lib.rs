@@ -13,7 +13,7 @@
 //!                        state root over the tree                                (noema_state::root)
 //!                           |
 //!                           v  one batch: state, tree, block, receipts, indexes
-//!                        RedbStore; model files are durable before it            (chain.rs, directory.rs)
+//!                        store on disk; model files are durable before it        (chain.rs, directory.rs)
 //!
 //!  replay: the same from the genesis on, in memory, for every kernel level       (replay.rs)
 //! ```
@@ -50,6 +50,7 @@ pub use error::ChainError;
 pub use genesis::{DEFAULT_BLOCK_GAS, Genesis, GenesisError, MAX_CHAIN_ID_BYTES};
 pub use key::{KeyPair, address_of};
 pub use ledger::{Account, MAX_BLOCK_BYTES, fee_account};
+pub use noema_state::StoreKind;
 pub use noema_state::root::{Proof, ProofError};
 pub use noema_vm::{Action, Address, Receipt, ReceiptStatus};
 pub use replay::{Difference, ReplayProgress, ReplayReport, ReplayResult};

@@ -5,9 +5,9 @@ mod scene;
 use std::fs;
 use std::path::Path;
 
-use noema_chain::{CHAIN_FORMAT, Chain, ChainError};
+use noema_chain::{CHAIN_FORMAT, Chain, ChainError, StoreKind};
 use noema_state::StoreError;
-use scene::{address, config, genesis, init, open, transfer};
+use scene::{address, config, config_with, genesis, init, init_with, open, transfer};
 
 fn error(result: Result<Chain, ChainError>) -> ChainError {
     match result {
@@ -64,7 +64,7 @@ fn another_version_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     drop(init(directory.path()));
     let marker = directory.path().join("noema-chain");
-    assert_eq!(fs::read_to_string(&marker).unwrap(), format!("format {CHAIN_FORMAT}\n"));
+    assert_eq!(fs::read_to_string(&marker).unwrap(), format!("format {CHAIN_FORMAT}\nstore redb\n"));
     fs::write(&marker, "format 2\n").unwrap();
     let refused = error(open(directory.path()));
     assert!(matches!(refused, ChainError::Version { found: 2, expected: 1, .. }));
@@ -73,16 +73,100 @@ fn another_version_is_refused() {
         fs::write(&marker, text).unwrap();
         assert!(matches!(error(open(directory.path())), ChainError::NotAChain { .. }), "{text}");
     }
+    // As the first chains had it.
     fs::write(&marker, "format 1\n").unwrap();
-    open(directory.path()).unwrap();
+    assert_eq!(open(directory.path()).unwrap().store_kind(), StoreKind::Redb);
+}
+
+#[test]
+fn a_chain_keeps_its_store() {
+    for kind in StoreKind::available() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let mut chain = init_with(path, kind);
+        chain.execute_block(2_000, vec![transfer(1, 0, address(9), 1)]).unwrap();
+        drop(chain);
+        let marker = path.join("noema-chain");
+        assert_eq!(fs::read_to_string(&marker).unwrap(), format!("format 1\nstore {kind}\n"));
+        for other in StoreKind::ALL {
+            let opened = Chain::open(path, &config_with(other));
+            if other == kind {
+                assert_eq!(opened.unwrap().height(), 1);
+            } else {
+                let error = error(opened);
+                assert!(
+                    matches!(error, ChainError::OtherStore { found, asked, .. } if (found, asked) == (kind, other)),
+                    "{error:?}"
+                );
+                assert!(error.to_string().contains(&format!("has the store {kind}, not {other}")), "{error}");
+            }
+        }
+        // Without a wish, the chain decides.
+        let chain = open(path).unwrap();
+        assert_eq!((chain.store_kind(), chain.height()), (kind, 1));
+        drop(chain);
+
+        // Its creation was interrupted before the marker; another store is not begun beside it.
+        fs::remove_file(&marker).unwrap();
+        for other in StoreKind::available().into_iter().filter(|other| *other != kind) {
+            let refused = error(Chain::init(path, &genesis(), &config_with(other)));
+            assert!(matches!(refused, ChainError::OtherStore { .. }), "{refused:?}");
+            assert!(!path.join(other.file_name()).exists());
+        }
+        for text in ["format 1\nstore \n", "format 1\nstore etcd\n", "format 1\nstore redb", "format 1\nshop redb\n"] {
+            fs::write(&marker, text).unwrap();
+            assert!(matches!(error(open(path)), ChainError::NotAChain { .. }), "{text}");
+        }
+        fs::write(&marker, format!("format 1\nstore {kind}\n")).unwrap();
+        assert_eq!(open(path).unwrap().height(), 1);
+    }
+}
+
+#[test]
+fn a_store_that_this_build_does_not_have_is_named() {
+    for kind in StoreKind::ALL.into_iter().filter(|kind| !kind.is_available()) {
+        let directory = tempfile::tempdir().unwrap();
+        let unavailable = |result| {
+            let error = error(result);
+            assert!(matches!(error, ChainError::Store(StoreError::Unavailable { .. })), "{error:?}");
+            assert!(error.to_string().contains(&format!("built without the store `{kind}`")), "{error}");
+        };
+        unavailable(Chain::init(directory.path(), &genesis(), &config_with(kind)));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was written");
+        drop(init(directory.path()));
+        fs::write(directory.path().join("noema-chain"), format!("format 1\nstore {kind}\n")).unwrap();
+        unavailable(open(directory.path()));
+    }
+}
+
+#[test]
+fn every_store_has_the_same_blocks_and_roots() {
+    let heads: Vec<_> = StoreKind::available()
+        .into_iter()
+        .map(|kind| {
+            let directory = tempfile::tempdir().unwrap();
+            let mut chain = init_with(directory.path(), kind);
+            for nonce in 0..5 {
+                chain.execute_block(2_000 + nonce, vec![transfer(1, nonce, address(9), 7)]).unwrap();
+            }
+            assert!(chain.replay(&[noema_tensor::Level::Portable], &[1], &mut |_| {}).unwrap().identical());
+            (chain.root(), chain.head().hash())
+        })
+        .collect();
+    assert!(heads.iter().all(|head| *head == heads[0]), "{heads:?}");
 }
 
 #[test]
 fn a_creation_that_was_interrupted_can_be_repeated() {
+    StoreKind::available().into_iter().for_each(repeat_an_interrupted_creation);
+}
+
+fn repeat_an_interrupted_creation(kind: StoreKind) {
     let directory = tempfile::tempdir().unwrap();
+    let create = |path: &Path| Chain::init(path, &genesis(), &config_with(kind));
     // Killed after the store was begun, before it had its name.
     fs::write(directory.path().join("lock"), "").unwrap();
-    fs::write(directory.path().join("state.redb.unfinished"), "half").unwrap();
+    fs::write(directory.path().join(format!("{}.unfinished", kind.file_name())), "half").unwrap();
     assert!(error(open(directory.path())).to_string().contains("interrupted"));
     let chain = create(directory.path()).unwrap();
     let root = chain.root();
@@ -93,7 +177,7 @@ fn a_creation_that_was_interrupted_can_be_repeated() {
     assert!(matches!(error(open(directory.path())), ChainError::NotAChain { .. }));
     let mut other = genesis();
     other.time_ms += 1;
-    assert!(matches!(error(Chain::init(directory.path(), &other, &config())), ChainError::Exists { .. }));
+    assert!(matches!(error(Chain::init(directory.path(), &other, &config_with(kind))), ChainError::Exists { .. }));
     assert_eq!(create(directory.path()).unwrap().root(), root);
 
     // A chain whose marker was lost is not overwritten.
@@ -106,13 +190,19 @@ fn a_creation_that_was_interrupted_can_be_repeated() {
 
 #[test]
 fn a_lost_store_is_an_error() {
-    let directory = tempfile::tempdir().unwrap();
-    drop(init(directory.path()));
-    let store = directory.path().join("state.redb");
-    fs::remove_file(&store).unwrap();
-    assert!(matches!(error(open(directory.path())), ChainError::Store(StoreError::Missing { .. })));
-    fs::write(&store, "not a store").unwrap();
-    assert!(matches!(error(open(directory.path())), ChainError::Store(StoreError::NotAStore { .. })));
+    for kind in StoreKind::available() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(init_with(directory.path(), kind));
+        let store = directory.path().join(kind.file_name());
+        if store.is_dir() {
+            fs::remove_dir_all(&store).unwrap()
+        } else {
+            fs::remove_file(&store).unwrap()
+        }
+        assert!(matches!(error(open(directory.path())), ChainError::Store(StoreError::Missing { .. })));
+        fs::write(&store, "not a store").unwrap();
+        assert!(matches!(error(open(directory.path())), ChainError::Store(StoreError::NotAStore { .. })));
+    }
 }
 
 #[test]
@@ -121,28 +211,30 @@ fn a_place_that_cannot_be_written_is_named() {
     #[cfg(target_os = "linux")]
     assert!(matches!(error(create(Path::new("/sys/noema"))), ChainError::Store(StoreError::ReadOnly { .. })));
 
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("chain");
-    drop(init(&path));
-    let change = |path: &Path, readonly: bool| {
-        let mut permissions = fs::metadata(path).unwrap().permissions();
-        permissions.set_readonly(readonly);
-        fs::set_permissions(path, permissions).unwrap();
-    };
-    for name in ["lock", "state.redb"] {
-        change(&path.join(name), true);
+    for kind in StoreKind::available() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chain");
+        drop(init_with(&path, kind));
+        let change = |path: &Path, readonly: bool| {
+            let mut permissions = fs::metadata(path).unwrap().permissions();
+            permissions.set_readonly(readonly);
+            fs::set_permissions(path, permissions).unwrap();
+        };
+        for name in ["lock", kind.file_name()] {
+            change(&path.join(name), true);
+        }
+        change(&path, true);
+        // The superuser is not bound by permissions.
+        let bound = fs::File::create(path.join("probe")).is_err();
+        if bound {
+            assert!(matches!(error(open(&path)), ChainError::Store(StoreError::ReadOnly { .. })));
+            let inside = Chain::init(&path.join("inside"), &genesis(), &config_with(kind));
+            assert!(matches!(error(inside), ChainError::Store(StoreError::ReadOnly { .. })));
+        }
+        change(&path, false);
+        for name in ["lock", kind.file_name()] {
+            change(&path.join(name), false);
+        }
+        open(&path).unwrap();
     }
-    change(&path, true);
-    // The superuser is not bound by permissions.
-    let bound = fs::File::create(path.join("probe")).is_err();
-    if bound {
-        assert!(matches!(error(open(&path)), ChainError::Store(StoreError::ReadOnly { .. })));
-        let inside = path.join("inside");
-        assert!(matches!(error(create(&inside)), ChainError::Store(StoreError::ReadOnly { .. })));
-    }
-    change(&path, false);
-    for name in ["lock", "state.redb"] {
-        change(&path.join(name), false);
-    }
-    open(&path).unwrap();
 }

@@ -9,10 +9,10 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
-use noema_chain::{Action, Address, Chain, ChainError};
+use noema_chain::{Action, Address, ChainError, StoreKind};
 use noema_state::StoreError;
 use noema_tensor::Level;
-use scene::{address, config, genesis, key, open, transaction, transfer};
+use scene::{address, init_with, key, open, transaction, transfer};
 
 /// Set for the process whose files may not grow: the directory of its chain.
 const DIRECTORY: &str = "NOEMA_FULL_DISK_TEST_DIRECTORY";
@@ -44,8 +44,12 @@ fn child_fills_the_disk() {
 
 #[test]
 fn a_full_disk_loses_nothing() {
+    StoreKind::available().into_iter().for_each(fill_the_disk);
+}
+
+fn fill_the_disk(kind: StoreKind) {
     let directory = tempfile::tempdir().unwrap();
-    drop(Chain::init(directory.path(), &genesis(), &config()).unwrap());
+    drop(init_with(directory.path(), kind));
     // Files of this process cannot be larger than 4096 blocks of 512 or 1024 bytes, whoever the user is. The signal
     // that says so is ignored, so that writing fails as it does on a full disk.
     let output = Command::new("sh")

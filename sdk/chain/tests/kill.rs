@@ -12,20 +12,25 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{env, thread};
 
-use noema_chain::{Chain, ChainError, ReceiptStatus, SignedTransaction};
+use noema_chain::{Chain, ChainError, ReceiptStatus, SignedTransaction, StoreKind};
 use noema_tensor::Level;
-use scene::{address, call, config, contract, deploy, genesis, key, model, open, transaction, transfer, upload};
+use scene::{
+    address, call, config_with, contract, deploy, genesis, init_with, key, model, open, transaction, transfer, upload,
+};
 
 /// Set for the process that is killed: the directory of its chain.
 const DIRECTORY: &str = "NOEMA_KILL_TEST_DIRECTORY";
-/// How often to kill; 40 unless set.
+/// Set for the process that creates a chain: its store.
+const STORE: &str = "NOEMA_KILL_TEST_STORE";
+/// How often to kill the process of each store; 300 unless set.
 const KILLS: &str = "NOEMA_KILLS";
 
 /// This executable again, running only the test `name`.
-fn start(name: &str, directory: &Path) -> Child {
+fn start(name: &str, directory: &Path, store: StoreKind) -> Child {
     Command::new(env::current_exe().unwrap())
         .args(["--ignored", "--exact", name, "--nocapture", "--test-threads=1"])
         .env(DIRECTORY, directory)
+        .env(STORE, store.name())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -107,8 +112,8 @@ fn block_after(height: u64, nonce: u64) -> Vec<SignedTransaction> {
 #[test]
 #[ignore = "the process that the other tests kill"]
 fn child_creates_a_chain() {
-    let directory = directory_of_child();
-    let chain = Chain::init(&directory, &genesis(), &config()).unwrap();
+    let store = env::var(STORE).unwrap().parse().unwrap();
+    let chain = init_with(&directory_of_child(), store);
     println!("\ncommitted {}", chain.height());
     loop {
         thread::park();
@@ -116,15 +121,25 @@ fn child_creates_a_chain() {
 }
 
 #[test]
-fn a_killed_process_loses_no_committed_block() {
-    let kills: u64 = env::var(KILLS).ok().map_or(40, |kills| kills.parse().unwrap());
+fn a_killed_process_loses_no_committed_block_of_redb() {
+    kill_while_blocks_are_committed(StoreKind::Redb);
+}
+
+#[cfg(feature = "rocksdb")]
+#[test]
+fn a_killed_process_loses_no_committed_block_of_rocksdb() {
+    kill_while_blocks_are_committed(StoreKind::RocksDb);
+}
+
+fn kill_while_blocks_are_committed(kind: StoreKind) {
+    let kills: u64 = env::var(KILLS).ok().map_or(300, |kills| kills.parse().unwrap());
     let mut random = Random(0x0BAD_5EED_0BAD_5EED);
     let mut directory = tempfile::tempdir().unwrap();
-    let mut height = 0;
+    let (mut height, mut starting, mut unsaid) = (0, 0, 0);
     for number in 0..kills {
         if number % 25 == 0 {
             directory = tempfile::tempdir().unwrap();
-            drop(Chain::init(directory.path(), &genesis(), &config()).unwrap());
+            drop(init_with(directory.path(), kind));
             height = 0;
         }
         let path = directory.path();
@@ -133,7 +148,7 @@ fn a_killed_process_loses_no_committed_block() {
             0 => (0, random.up_to(40_000)),
             _ => (1 + random.up_to(4), random.up_to(20_000)),
         };
-        let printed = kill(start("child_commits_blocks", path), commits, Duration::from_micros(wait));
+        let printed = kill(start("child_commits_blocks", path, kind), commits, Duration::from_micros(wait));
         let said = printed.iter().filter_map(|line| line.strip_prefix("committed ")?.parse::<u64>().ok()).max();
 
         let chain = open(path).unwrap_or_else(|error| panic!("kill {number}: {error}"));
@@ -145,6 +160,8 @@ fn a_killed_process_loses_no_committed_block() {
             chain.height()
         );
         assert!(chain.height() <= expected + 1, "kill {number}: a block was committed that nobody executed");
+        starting += u64::from(said.is_none());
+        unsaid += chain.height() - expected;
         height = chain.height();
 
         // The blocks are whole, linked, and what they say is what execution gives.
@@ -163,17 +180,22 @@ fn a_killed_process_loses_no_committed_block() {
             }
         }
     }
+    println!("{kind}: {kills} kills, {starting} before the first block, {unsaid} after a commit that was not yet said");
 }
 
 #[test]
 fn a_process_killed_while_it_creates_a_chain_leaves_one_or_none() {
+    StoreKind::available().into_iter().for_each(kill_while_a_chain_is_created);
+}
+
+fn kill_while_a_chain_is_created(kind: StoreKind) {
     let (mut whole, mut repeated) = (0, 0);
     for number in 0..16_u64 {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chain");
         // The last one is known to have finished.
         let (commits, wait) = if number < 15 { (0, number * number * 200) } else { (1, 0) };
-        let printed = kill(start("child_creates_a_chain", &path), commits, Duration::from_micros(wait));
+        let printed = kill(start("child_creates_a_chain", &path, kind), commits, Duration::from_micros(wait));
         let done = printed.iter().any(|line| line == "committed 0");
         match open(&path) {
             Ok(chain) => {
@@ -187,27 +209,32 @@ fn a_process_killed_while_it_creates_a_chain_leaves_one_or_none() {
                     "kill {number}: {error:?}"
                 );
                 repeated += 1;
-                let chain =
-                    Chain::init(&path, &genesis(), &config()).unwrap_or_else(|error| panic!("kill {number}: {error}"));
+                let chain = Chain::init(&path, &genesis(), &config_with(kind));
+                let chain = chain.unwrap_or_else(|error| panic!("kill {number}: {error}"));
                 assert_eq!(chain.height(), 0);
             }
         }
     }
-    assert!(whole > 0 && repeated > 0, "{whole} whole, {repeated} repeated");
+    assert!(whole > 0 && repeated > 0, "{kind}: {whole} whole, {repeated} repeated");
 }
 
 #[test]
 fn a_chain_in_another_process_is_in_use() {
-    let directory = tempfile::tempdir().unwrap();
-    drop(Chain::init(directory.path(), &genesis(), &config()).unwrap());
-    let mut child = start("child_commits_blocks", directory.path());
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().starts_with("open ")), "the other process did not open the chain");
-    let Err(error) = open(directory.path()) else { panic!("two processes have the chain open") };
-    assert!(matches!(error, ChainError::Busy { .. }), "{error:?}");
-    assert!(error.to_string().contains("in use by another process"));
-    assert!(matches!(Chain::init(directory.path(), &genesis(), &config()), Err(ChainError::Exists { .. })));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    open(directory.path()).unwrap();
+    for kind in StoreKind::available() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(init_with(directory.path(), kind));
+        let mut child = start("child_commits_blocks", directory.path(), kind);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().starts_with("open ")), "the other process did not open the chain");
+        let Err(error) = open(directory.path()) else { panic!("two processes have the chain open") };
+        assert!(matches!(error, ChainError::Busy { .. }), "{error:?}");
+        assert!(error.to_string().contains("in use by another process"));
+        assert!(matches!(
+            Chain::init(directory.path(), &genesis(), &config_with(kind)),
+            Err(ChainError::Exists { .. })
+        ));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        open(directory.path()).unwrap();
+    }
 }

@@ -24,7 +24,10 @@ use crate::{CliError, Context};
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Create a chain: a directory with a genesis block and a funded key
-    #[command(after_help = "Example:\n  noema init\n  noema --chain /tmp/test init --chain-id test --key alice.json")]
+    #[command(
+        after_help = "Example:\n  noema init\n  noema --chain /tmp/test init --chain-id test --key alice.json\n  \
+        noema init --store rocksdb   # every later command finds the store by itself"
+    )]
     Init(init::InitArgs),
     /// Make and show key files
     #[command(after_help = "Example:\n  noema key new alice.json\n  noema key show alice.json")]
@@ -70,7 +73,8 @@ pub enum Command {
     #[command(after_help = "Example:\n  noema selftest\n  noema selftest --levels portable --threads 1")]
     Selftest(selftest::SelftestArgs),
     /// The main job in one go: a contract that screens patients with a neural network, and its replay
-    #[command(after_help = "Example:\n  noema demo\n  noema demo --dir screening-chain   # keeps the chain")]
+    #[command(after_help = "Example:\n  noema demo\n  noema demo --dir screening-chain   # keeps the chain\n  \
+        noema demo --store rocksdb         # in builds with the feature `rocksdb`")]
     Demo(demo::DemoArgs),
 }
 

@@ -16,7 +16,7 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
-use noema_chain::{Address, Chain, Genesis, KeyPair};
+use noema_chain::{Address, Chain, ChainConfig, Genesis, KeyPair, StoreKind};
 use noema_import::{FloatModel, ImportOptions, Prediction, Table};
 use noema_model::Model;
 use noema_tensor::Level;
@@ -55,6 +55,8 @@ const LICENCE: &str = "CC-BY-4.0";
 pub struct DemoOptions {
     /// Where the chain shall be kept; without it, in a temporary directory that goes at the end.
     pub dir: Option<PathBuf>,
+    /// What the chain is stored in.
+    pub store: StoreKind,
     /// Where the examples are; without it, in the repository.
     pub examples: Option<PathBuf>,
     /// Transactions in a block.
@@ -102,8 +104,13 @@ fn run_in(
 
     let heldout = import::read_table(&files.heldout)?;
     let (model, float) = models(output, &files, &heldout)?;
-    let mut chain = begin(dir, &options.kernels)?;
-    output.say(&format!("chain     {} in {}, opened", chain.genesis().chain_id, dir.display()));
+    let mut chain = begin(dir, options)?;
+    output.say(&format!(
+        "chain     {} in {}, opened ({})",
+        chain.genesis().chain_id,
+        dir.display(),
+        chain.store_kind()
+    ));
 
     let mut clinic = clinic(&chain)?;
     let upload = add::upload(output, &mut chain, &mut clinic, &model, CHUNKS_PER_BLOCK)?;
@@ -161,10 +168,11 @@ fn models(output: Output, files: &ExampleFiles, heldout: &Table) -> Result<(Mode
     Ok((model, float))
 }
 
-fn begin(dir: &Path, kernels: &KernelArgs) -> Result<Chain, CliError> {
+fn begin(dir: &Path, options: &DemoOptions) -> Result<Chain, CliError> {
     let mut genesis = Genesis::new("noema-demo", START_MS);
     genesis.balances.insert(KeyPair::from_seed(CLINIC).address(), BALANCE);
-    Ok(Chain::init(dir, &genesis, &session::config(kernels))?)
+    let config = ChainConfig { store: Some(options.store), ..session::config(&options.kernels) };
+    Ok(Chain::init(dir, &genesis, &config)?)
 }
 
 fn clinic(chain: &Chain) -> Result<Sender, CliError> {

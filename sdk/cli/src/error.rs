@@ -221,6 +221,7 @@ fn chain_code(error: &ChainError) -> &'static str {
             StoreError::ReadOnly { .. } => "read-only",
             StoreError::Busy { .. } => "in-use",
             StoreError::Version { .. } => "chain-version",
+            StoreError::Unavailable { .. } => "no-such-store",
             StoreError::Missing { .. } | StoreError::NotAStore { .. } | StoreError::Corrupt { .. } => "damaged",
             _ => "store",
         };
@@ -231,6 +232,7 @@ fn chain_code(error: &ChainError) -> &'static str {
         ChainError::Exists { .. } => "chain-exists",
         ChainError::NotEmpty { .. } => "not-empty",
         ChainError::Version { .. } => "chain-version",
+        ChainError::OtherStore { .. } => "other-store",
         ChainError::Busy { .. } => "in-use",
         ChainError::Models(ModelStoreError::DiskFull(_)) => "disk-full",
         ChainError::Models(ModelStoreError::ReadOnly(_)) => "read-only",
@@ -252,6 +254,12 @@ fn chain_hint(error: &ChainError) -> Option<&'static str> {
         "chain-exists" => "use it as it is, or name another directory with --chain DIR",
         "not-empty" => "--chain DIR names another directory; nothing was written",
         "chain-version" => "nothing was changed; --chain DIR names another directory",
+        "other-store" => {
+            "leave --store (and NOEMA_STORE) out: the chain knows its store; --chain DIR names another directory"
+        }
+        "no-such-store" => {
+            "build the program with it: cargo build --release -p noema-cli --features rocksdb (needs g++ and libclang-dev)"
+        }
         "in-use" => "only one process can have a chain open: wait for the other, or end it (a kill loses no block)",
         "disk-full" => "free some space and run the command again; `noema block` shows the newest block",
         "read-only" => "check who owns the directory and its permissions; everything committed before is safe",

@@ -32,6 +32,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use noema_chain::StoreKind;
 
 pub use error::{CliError, EXIT_DIFFERENCE, EXIT_OK, EXIT_USAGE};
 pub use output::{Output, Report};
@@ -54,6 +55,9 @@ pub struct Cli {
     /// Directory of the chain
     #[arg(long, global = true, value_name = "DIR", default_value = "noema-chain", env = "NOEMA_CHAIN")]
     pub chain: PathBuf,
+    /// Store of the chain: redb or rocksdb; `init` and `demo` create with it [default: redb], other commands check it
+    #[arg(long, global = true, value_name = "STORE", env = "NOEMA_STORE")]
+    pub store: Option<StoreKind>,
     /// One JSON object on standard output instead of text, errors too: {"error": {...}}
     #[arg(long, global = true)]
     pub json: bool,
@@ -67,6 +71,8 @@ pub struct Cli {
 pub struct Context {
     /// Directory of the chain.
     pub chain: PathBuf,
+    /// The store of a new chain, or the one that the chain must have.
+    pub store: Option<StoreKind>,
     /// Where its words go.
     pub output: Output,
 }
@@ -80,7 +86,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return refuse(&error, arguments.iter().any(|argument| argument == "--json")),
     };
     let output = Output::new(cli.json);
-    let context = Context { chain: cli.chain, output };
+    let context = Context { chain: cli.chain, store: cli.store, output };
     match cli.command.run(&context) {
         Ok(()) => ExitCode::from(EXIT_OK),
         Err(error) => {

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use noema_chain::{Action, Chain, ChainConfig, ExecutedBlock, KeyPair, SignedTransaction, Transaction};
+use noema_chain::{Action, Chain, ChainConfig, ExecutedBlock, KeyPair, SignedTransaction, StoreKind, Transaction};
+use noema_state::StoreError;
 
 use crate::arguments::{KernelArgs, SenderArgs};
 use crate::{CliError, Context, keys};
@@ -11,17 +12,26 @@ use crate::{CliError, Context, keys};
 /// Opens the chain of the command line.
 ///
 /// # Errors
-/// There is none, it is in use, of another format, damaged, or cannot be written.
+/// There is none, it is in use, of another format or store, damaged, or cannot be written.
 pub fn open(context: &Context, kernels: &KernelArgs) -> Result<Chain, CliError> {
-    open_at(&context.chain, kernels)
+    Ok(Chain::open(&context.chain, &ChainConfig { store: context.store, ..config(kernels) })?)
 }
 
-/// Opens the chain in a directory.
+/// Opens the chain in a directory, whatever its store.
 ///
 /// # Errors
 /// As [`open`].
 pub fn open_at(path: &Path, kernels: &KernelArgs) -> Result<Chain, CliError> {
     Ok(Chain::open(path, &config(kernels))?)
+}
+
+/// The store of a new chain.
+///
+/// # Errors
+/// This build does not have it.
+pub fn store(asked: Option<StoreKind>) -> Result<StoreKind, CliError> {
+    let kind = asked.unwrap_or_default();
+    if kind.is_available() { Ok(kind) } else { Err(StoreError::Unavailable { store: kind.name() }.into()) }
 }
 
 /// How this process runs a chain.

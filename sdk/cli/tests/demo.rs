@@ -5,7 +5,7 @@ mod program;
 use std::path::Path;
 
 use borsh::BorshDeserialize;
-use noema_chain::{Block, TransactionReceipt};
+use noema_chain::{Block, StoreKind, TransactionReceipt};
 use noema_cli::arguments::KernelArgs;
 use noema_cli::demo::{self, DemoOptions};
 use noema_cli::{CliError, Output};
@@ -106,6 +106,7 @@ fn a_difference_ends_the_demo_with_its_place() {
     let directory = tempfile::tempdir().expect("a directory");
     let options = |name: &str| DemoOptions {
         dir: Some(directory.path().join(name)),
+        store: StoreKind::Redb,
         examples: Some(repository().join("examples")),
         block_size: 10,
         kernels: KernelArgs::default(),

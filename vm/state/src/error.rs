@@ -84,6 +84,12 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// The store is one that this build does not have.
+    #[error("this program was built without the store `{store}`: build it with the Cargo feature `{store}`")]
+    Unavailable {
+        /// Its name, which is the name of the feature too.
+        store: &'static str,
+    },
     /// A failure of a store that is not in this crate, in its own words.
     #[error("{0}")]
     Other(String),

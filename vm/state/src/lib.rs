@@ -9,12 +9,13 @@
 //!            ^         committed)                   v        | nodes
 //!            |                                  StateStore   root::apply
 //!            +------- snapshot ------------------   |
-//!                                       MemoryStore | RedbStore | the embedder's own
+//!                         MemoryStore | RedbStore | RocksDbStore | the embedder's own
 //! ```
 //!
 //! * [`StateView`] is all that the virtual machine needs; an embedder implements it over its own map.
-//! * [`StateStore`] is a store with columns, atomic and durable batches and snapshots. [`MemoryStore`] and
-//!   [`RedbStore`] are in the box; [`suite`] is the one test that every store passes.
+//! * [`StateStore`] is a store with columns, atomic and durable batches and snapshots. [`MemoryStore`],
+//!   [`RedbStore`] and, with the feature `rocksdb`, `RocksDbStore` are in the box; [`suite`] is the one test that every
+//!   store passes. [`StoreKind`] chooses between those on disk by name.
 //! * [`root`] is the sparse Merkle tree over the state. Its nodes are written in the same batch.
 //!
 //! ```
@@ -36,18 +37,25 @@
     clippy::cast_sign_loss
 )]
 
+mod creation;
 mod error;
+mod kind;
 mod memory;
 mod overlay;
 mod redb_store;
+#[cfg(feature = "rocksdb")]
+mod rocksdb_store;
 pub mod root;
 mod store;
 pub mod suite;
 mod view;
 
 pub use error::StoreError;
+pub use kind::{StoreKind, UnknownStore};
 pub use memory::MemoryStore;
 pub use overlay::Overlay;
-pub use redb_store::{DEFAULT_CACHE_BYTES, RedbStore, STORE_FORMAT};
-pub use store::{Batch, Column, StateStore};
+pub use redb_store::RedbStore;
+#[cfg(feature = "rocksdb")]
+pub use rocksdb_store::RocksDbStore;
+pub use store::{Batch, Column, DEFAULT_CACHE_BYTES, STORE_FORMAT, StateStore};
 pub use view::{Entry, StateView, WriteSet};

@@ -1,19 +1,12 @@
 //! The default store on disk: one redb file. Why redb: `docs/decisions/0003-embedded-store.md`.
 
-use std::fs::{self, File};
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
 
-use crate::{Batch, Column, Entry, StateStore, StateView, StoreError};
-
-/// The format of the stores that this version writes, and the only one it reads.
-pub const STORE_FORMAT: u64 = 1;
-
-/// Memory for cached pages, in bytes, unless the caller says otherwise.
-pub const DEFAULT_CACHE_BYTES: usize = 64 * 1024 * 1024;
+use crate::{Batch, Column, Entry, STORE_FORMAT, StateStore, StateView, StoreError, creation};
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 type OpenTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -43,14 +36,7 @@ impl RedbStore {
     /// # Errors
     /// `Exists`, or what the system says: `Missing` directory, `ReadOnly`, `Full`.
     pub fn create(path: &Path, cache_bytes: usize) -> Result<RedbStore, StoreError> {
-        if fs::exists(path).map_err(|error| StoreError::from_io(path, error))? {
-            return Err(StoreError::Exists { path: path.to_path_buf() });
-        }
-        let unfinished = unfinished(path);
-        match fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StoreError::from_io(path, error)),
-            _ => {}
-        }
+        let unfinished = creation::begin(path)?;
         let database = Database::builder()
             .set_cache_size(cache_bytes)
             .create(&unfinished)
@@ -58,8 +44,7 @@ impl RedbStore {
         let store = RedbStore { path: path.to_path_buf(), database };
         store.initialise().map_err(|error| store_error(path, error))?;
         // The open handle and its lock belong to the file, not to its name.
-        fs::rename(&unfinished, path).map_err(|error| StoreError::from_io(path, error))?;
-        sync_directory(path)?;
+        creation::finish(&unfinished, path)?;
         Ok(store)
     }
 
@@ -68,6 +53,10 @@ impl RedbStore {
     /// # Errors
     /// `Missing`, `Busy`, `NotAStore`, `Version`, `ReadOnly`, `Full`, `Corrupt`, `Io`.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<RedbStore, StoreError> {
+        if path.is_dir() {
+            let detail = "it is a directory, a redb store is a file".to_owned();
+            return Err(StoreError::NotAStore { path: path.to_path_buf(), detail });
+        }
         let database = Database::builder()
             .set_cache_size(cache_bytes)
             .open(path)
@@ -193,24 +182,6 @@ fn scan(table: &OpenTable, prefix: &[u8], start: &[u8], limit: usize) -> Result<
         }
     }
     Ok(found)
-}
-
-/// The name of a store that is being created.
-fn unfinished(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".unfinished");
-    PathBuf::from(name)
-}
-
-/// Makes the name of a file in its directory durable.
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(|error| StoreError::from_io(directory, error))
 }
 
 fn store_error(path: &Path, error: redb::Error) -> StoreError {

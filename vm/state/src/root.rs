@@ -146,24 +146,18 @@ pub fn prove(store: &dyn StateStore, version: u64, key: &[u8]) -> Result<Proof, 
     Ok(Proof::new(proof))
 }
 
-/// Removes the nodes that became unused `KEPT_VERSIONS` ago.
+/// Removes the nodes that became unused `KEPT_VERSIONS` ago: version `oldest` itself does not use them, and those of
+/// earlier versions went when their turn came. Nothing before them is read, because a store that writes sorted files
+/// (RocksDB) passes over everything that was removed there and is not merged away yet.
 fn prune(store: &dyn StateStore, version: u64, batch: &mut Batch) -> Result<(), RootError> {
     let Some(oldest) = version.checked_sub(KEPT_VERSIONS) else { return Ok(()) };
-    // Up to and including those that are stale since `oldest`: version `oldest` itself does not use them.
-    let mut from = vec![STALE_ROW];
-    loop {
-        let page = store.scan(Column::Tree, &[STALE_ROW], &from, 1024)?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        from = [last.as_slice(), &[0]].concat();
-        for (row, _) in page {
-            let (since, node) = split_stale_row(&row)?;
-            if since > oldest {
-                return Ok(());
-            }
-            batch.delete(Column::Tree, [&[NODE_ROW], node].concat());
-            batch.delete(Column::Tree, row);
-        }
+    let since_oldest = [&[STALE_ROW][..], &oldest.to_be_bytes()].concat();
+    for (row, _) in store.scan(Column::Tree, &since_oldest, &[], usize::MAX)? {
+        let node = row.get(since_oldest.len()..).unwrap_or_default();
+        batch.delete(Column::Tree, [&[NODE_ROW], node].concat());
+        batch.delete(Column::Tree, row);
     }
+    Ok(())
 }
 
 fn path(key: &[u8]) -> KeyHash {
@@ -185,13 +179,6 @@ fn stale_row(since: Version, key: &NodeKey) -> Result<Vec<u8>, RootError> {
     row.extend(since.to_be_bytes());
     row.extend(node_name(key)?);
     Ok(row)
-}
-
-fn split_stale_row(row: &[u8]) -> Result<(Version, &[u8]), RootError> {
-    row.strip_prefix(&[STALE_ROW])
-        .and_then(|rest| rest.split_first_chunk::<8>())
-        .map(|(since, node)| (Version::from_be_bytes(*since), node))
-        .ok_or_else(|| RootError::Damaged { detail: "a note of an unused node has no version".to_owned() })
 }
 
 /// `version, big-endian || path`: the nodes of one version lie together.

@@ -4,6 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::{Entry, StateView, StoreError, WriteSet};
 
+/// The format of the stores on disk that this version writes, and the only one it reads.
+pub const STORE_FORMAT: u64 = 1;
+
+/// Memory for cached pages, in bytes, unless the caller says otherwise.
+pub const DEFAULT_CACHE_BYTES: usize = 64 * 1024 * 1024;
+
 /// A part of a store with keys of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Column {

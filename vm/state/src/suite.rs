@@ -5,6 +5,10 @@
 //!
 //! suite::run(&|| Box::new(MemoryStore::new()), &|store| store);
 //! ```
+//!
+//! A store on disk passes [`on_disk::run`], which runs this one and then what only a disk can do.
+
+pub mod on_disk;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

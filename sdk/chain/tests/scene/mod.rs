@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use noema_chain::{Action, Address, Chain, ChainConfig, ChainError, Genesis, KeyPair, SignedTransaction, Transaction};
+use noema_chain::{
+    Action, Address, Chain, ChainConfig, ChainError, Genesis, KeyPair, SignedTransaction, StoreKind, Transaction,
+};
 use noema_model::graph::{Edge, EdgeId, Graph, Node};
 use noema_model::manifest::{Manifest, Port};
 use noema_model::ops::{Argmax, Linear};
@@ -34,8 +36,17 @@ pub(crate) fn config() -> ChainConfig {
     ChainConfig { level: Level::Portable, ..ChainConfig::default() }
 }
 
+/// With this store.
+pub(crate) fn config_with(store: StoreKind) -> ChainConfig {
+    ChainConfig { store: Some(store), ..config() }
+}
+
 pub(crate) fn init(path: &Path) -> Chain {
     Chain::init(path, &genesis(), &config()).unwrap()
+}
+
+pub(crate) fn init_with(path: &Path, store: StoreKind) -> Chain {
+    Chain::init(path, &genesis(), &config_with(store)).unwrap()
 }
 
 pub(crate) fn open(path: &Path) -> Result<Chain, ChainError> {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::arguments::{KernelArgs, LevelArgs};
 use crate::demo::{self, DemoOptions, DemoReport};
-use crate::{CliError, Context};
+use crate::{CliError, Context, session};
 
 /// Arguments of `noema demo`.
 #[derive(Args, Debug)]
@@ -34,6 +34,7 @@ pub struct DemoArgs {
 pub fn run(context: &Context, arguments: DemoArgs) -> Result<DemoReport, CliError> {
     let options = DemoOptions {
         dir: arguments.dir,
+        store: session::store(context.store)?,
         examples: arguments.examples,
         block_size: usize::try_from(arguments.block_size).unwrap_or(usize::MAX),
         kernels: KernelArgs { level: arguments.level, threads: 1 },

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use noema_chain::{Chain, ChainError, Genesis, KeyPair};
+use noema_chain::{Chain, ChainConfig, ChainError, Genesis, KeyPair};
 use serde::Serialize;
 
 use crate::arguments::KernelArgs;
@@ -35,6 +35,7 @@ pub struct InitArgs {
 #[derive(Serialize, Debug)]
 pub struct InitReport {
     chain: PathBuf,
+    store: &'static str,
     chain_id: String,
     key: PathBuf,
     address: String,
@@ -45,6 +46,7 @@ pub struct InitReport {
 impl Report for InitReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "chain       {} in {}", self.chain_id, self.chain.display())?;
+        writeln!(out, "store       {}", self.store)?;
         writeln!(out, "key         {}", self.key.display())?;
         writeln!(out, "address     {}", self.address)?;
         writeln!(out, "balance     {}", self.balance)?;
@@ -55,8 +57,11 @@ impl Report for InitReport {
 /// Runs the command.
 ///
 /// # Errors
-/// There is a chain already, the directory has other files or cannot be written, the name is not allowed.
+/// There is a chain already, the directory has other files or cannot be written, the name is not allowed, this build
+/// does not have the store.
 pub fn run(context: &Context, arguments: InitArgs) -> Result<InitReport, CliError> {
+    // Before the key is written: nothing shall be left behind.
+    session::store(context.store)?;
     let time_ms = arguments.time_ms.unwrap_or_else(session::now_ms);
     let mut genesis = Genesis::new(arguments.chain_id, time_ms);
     genesis.check().map_err(ChainError::from)?;
@@ -68,9 +73,11 @@ pub fn run(context: &Context, arguments: InitArgs) -> Result<InitReport, CliErro
         None => own_key(context)?,
     };
     genesis.balances.insert(key.address(), arguments.balance);
-    let chain = Chain::init(&context.chain, &genesis, &session::config(&arguments.kernels))?;
+    let config = ChainConfig { store: context.store, ..session::config(&arguments.kernels) };
+    let chain = Chain::init(&context.chain, &genesis, &config)?;
     Ok(InitReport {
         chain: context.chain.clone(),
+        store: chain.store_kind().name(),
         chain_id: genesis.chain_id,
         key: path,
         address: key.address().to_string(),

@@ -48,7 +48,7 @@ impl Workplace {
 
     /// Any program, in this directory and with nothing of the caller's settings.
     pub(crate) fn prepare(&self, command: &mut Command) {
-        for name in ["NOEMA_CHAIN", "NOEMA_KEY", "NOEMA_LEVEL", "NOEMA_THREADS", "NOEMA_LOG"] {
+        for name in ["NOEMA_CHAIN", "NOEMA_STORE", "NOEMA_KEY", "NOEMA_LEVEL", "NOEMA_THREADS", "NOEMA_LOG"] {
             command.env_remove(name);
         }
         command.current_dir(self.directory.path()).stdin(Stdio::null());

@@ -1,5 +1,6 @@
 //! Disks that fill up, fail, or lose power.
 
+use std::fs::{self, File};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -8,6 +9,7 @@ use redb::backends::FileBackend;
 
 use super::tests::{batch, open};
 use super::*;
+use crate::DEFAULT_CACHE_BYTES;
 
 /// A file on a disk that can fill up, and whose operations can be made to fail.
 #[derive(Debug)]

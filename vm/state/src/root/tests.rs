@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{MemoryStore, RedbStore, suite};
+use crate::{MemoryStore, StoreKind, suite};
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -188,9 +188,15 @@ proptest! {
 #[test]
 fn every_store_has_the_same_root() {
     let directory = tempfile::tempdir().unwrap();
-    let redb = RedbStore::create(&directory.path().join("state"), crate::DEFAULT_CACHE_BYTES).unwrap();
     let root = suite::known_root(&MemoryStore::new());
-    assert_eq!(root, suite::known_root(&redb));
+    for kind in StoreKind::available() {
+        let path = directory.path().join(kind.file_name());
+        let store = kind.create(&path, crate::DEFAULT_CACHE_BYTES).unwrap();
+        assert_eq!(root, suite::known_root(&*store), "{kind}");
+        drop(store);
+        let store = kind.open(&path, crate::DEFAULT_CACHE_BYTES).unwrap();
+        assert_eq!(root, root_of(&*store, 11).unwrap(), "{kind}");
+    }
     // A change of this value is a change of consensus.
     assert_eq!(hex(&root), "14bf19ea2e858f29377dc3b6249ebc3736c77b0c5397249079322b7afffa3343");
 }
