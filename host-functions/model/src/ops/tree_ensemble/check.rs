@@ -17,11 +17,7 @@ struct Sum {
     peak: i128,
 }
 
-pub(super) fn bound(
-    ensemble: &TreeEnsemble,
-    features: u32,
-    parameters: &Parameters<'_>,
-) -> Result<EdgeBound, String> {
+pub(super) fn bound(ensemble: &TreeEnsemble, features: u32, parameters: &Parameters<'_>) -> Result<EdgeBound, String> {
     let of_base = |base: i64| Sum { lo: base.into(), hi: base.into(), peak: i128::from(base).abs() };
     let mut sums: Vec<Sum> = parameters.i64s(8).map(of_base).collect();
     let features_of = parameters.i32s(2);
