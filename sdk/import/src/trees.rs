@@ -33,8 +33,8 @@ pub use report::TreeReport;
 
 use crate::{ImportError, Table};
 
-/// Most bytes of a file.
-pub const MAX_TREE_FILE_BYTES: usize = 256 * 1024 * 1024;
+/// Most bytes of a file. Reading one takes at most some ten times its size, whatever it says.
+pub const MAX_TREE_FILE_BYTES: usize = 64 * 1024 * 1024;
 
 /// How to import trees.
 #[derive(Clone, Debug)]

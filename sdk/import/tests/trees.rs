@@ -50,7 +50,12 @@ const BITS: u8 = 16;
 fn expected(name: &str) -> Vec<[f64; 2]> {
     let bytes = file(&format!("tests/trees/{name}.expected.bin"));
     let number = |word: &[u8; 8]| f64::from_le_bytes(*word);
-    bytes.as_chunks::<16>().0.iter().map(|pair| [0, 1].map(|at| number(pair.as_chunks().0[at..].first().unwrap()))).collect()
+    bytes
+        .as_chunks::<16>()
+        .0
+        .iter()
+        .map(|pair| [0, 1].map(|at| number(pair.as_chunks().0[at..].first().unwrap())))
+        .collect()
 }
 
 const MODELS: [(&str, &str, usize); 9] = [
@@ -103,13 +108,19 @@ fn thousands_of_rows_score_as_the_libraries_do() {
             for (at, [raw, leaves]) in expected.iter().enumerate() {
                 let score = reference[at / scores][at % scores + first] as f64 * unit;
                 let error = (score - leaves).abs();
-                assert!(error <= report.rounding + rounded + leaves.abs() * 1e-15, "{name}, row {at}: {score}, {leaves}");
+                assert!(
+                    error <= report.rounding + rounded + leaves.abs() * 1e-15,
+                    "{name}, row {at}: {score}, {leaves}"
+                );
                 worst = worst.max(error);
                 // The library adds in its own float type: a leaf that differs would show far above that.
                 let library = if suffix == "json" { raw.abs().max(1.0) * 2.0_f64.powi(-20) } else { raw.abs() * 1e-13 };
                 assert!((score - raw).abs() <= report.rounding + rounded + library, "{name}, row {at}: {score}, {raw}");
             }
-            println!("{name} in {input_type}: at most {worst:.3e} from the leaves, {:.3e} allowed", report.rounding + rounded);
+            println!(
+                "{name} in {input_type}: at most {worst:.3e} from the leaves, {:.3e} allowed",
+                report.rounding + rounded
+            );
 
             // Classes: as the library's, except within one step of the threshold.
             if let Some(class) = model.manifest().output("class") {
@@ -146,7 +157,8 @@ fn thousands_of_rows_score_as_the_libraries_do() {
             }
         }
         // Writing real rows in fixed point gives the rows again.
-        let port = &Model::from_bytes(import(&bytes, &options_with_bits()).container).unwrap().manifest().inputs[0].clone();
+        let port =
+            &Model::from_bytes(import(&bytes, &options_with_bits()).container).unwrap().manifest().inputs[0].clone();
         assert_eq!(quantise_features(port, &real).unwrap().to_vec::<i32>().unwrap(), rows);
     }
 }
@@ -205,7 +217,8 @@ fn held_out_patients_are_classed_as_the_libraries_do() {
         // The rows are decimals: on the grid, a feature within a step of a threshold may fall on its other side.
         let on_grid = |row: &Vec<f64>| row.iter().map(|x| (x * 65536.0).round_ties_even() / 65536.0).collect();
         let float = float(&bytes);
-        let [exact, moved] = [rows.clone(), rows.iter().map(on_grid).collect()].map(|rows| float.scores(&rows).unwrap());
+        let [exact, moved] =
+            [rows.clone(), rows.iter().map(on_grid).collect()].map(|rows| float.scores(&rows).unwrap());
         let moved_rows = exact.iter().zip(&moved).filter(|(exact, moved)| exact != moved).count();
         println!("{name}: {moved_rows} rows change on the grid");
         assert!(moved_rows <= 5);
@@ -227,7 +240,11 @@ fn held_out_patients_are_classed_as_the_libraries_do() {
                 }
             }
         }
-        let right = expected.iter().zip(&labels).filter(|((_, _, class), label)| usize::try_from(*class) == Ok(**label)).count();
+        let right = expected
+            .iter()
+            .zip(&labels)
+            .filter(|((_, _, class), label)| usize::try_from(*class) == Ok(**label))
+            .count();
         let accuracy = imported.report.heldout.unwrap();
         assert_eq!((accuracy.float_right, accuracy.integer_right, accuracy.different), (right, right, 0));
         assert!(model.manifest().accuracy.contains("114 held-out rows"), "{}", model.manifest().accuracy);

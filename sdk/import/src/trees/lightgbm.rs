@@ -15,6 +15,9 @@ use crate::ImportError;
 const OBJECTIVES: &str = "binary, cross_entropy, multiclass, multiclassova, regression, regression_l1, huber, fair, \
                           quantile, mape, lambdarank, rank_xendcg";
 
+/// Most lines of a block. LightGBM writes about twenty.
+const MAX_LINES: usize = 1000;
+
 /// Lines of one block, by key.
 type Block<'a> = BTreeMap<&'a str, &'a str>;
 
@@ -41,8 +44,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<FloatTrees, ImportError> {
         trees: vec![],
     };
     let mut decisions = 0_usize;
+    let cut = || not_lightgbm("it is cut: the line `end of trees` is missing".into());
     loop {
-        let title = next.ok_or_else(|| not_lightgbm("it is cut: the line `end of trees` is missing".into()))?;
+        let title = next.ok_or_else(cut)?;
         if title == "end of trees" {
             break;
         }
@@ -58,7 +62,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<FloatTrees, ImportError> {
             });
         }
         let (lines, after) = block(&mut lines)?;
-        next = after;
+        // Before anything is said about lists that are too short.
+        next = Some(after.ok_or_else(cut)?);
         let tree = tree(&lines, index % header.outputs, &header.features);
         let tree = tree.map_err(|reason| ImportError::Tree { tree: index, reason })?;
         decisions += tree.decisions.len();
@@ -89,6 +94,10 @@ fn block<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Result<(Block<'a>, Op
             continue;
         }
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
+        if block.len() == MAX_LINES {
+            let limit = MAX_LINES as u64;
+            return Err(ImportError::Limit { what: "number of lines of a block", value: limit + 1, limit });
+        }
         if block.insert(key, value).is_some() {
             return Err(not_lightgbm(format!("`{}` stands twice in one block", shown(key))));
         }
@@ -128,7 +137,8 @@ impl Header {
             let (value, limit) = (outputs as u64, MAX_CLASSES as u64);
             return Err(ImportError::Limit { what: "number of scores", value, limit });
         }
-        let names: Vec<&str> = block.get("feature_names").map_or(vec![], |names| names.split_whitespace().collect());
+        let names = block.get("feature_names").copied().unwrap_or_default();
+        let names: Vec<&str> = names.split_ascii_whitespace().take(last + 1).collect();
         let name = |feature: usize| names.get(feature).map_or_else(|| format!("Column_{feature}"), |name| shown(name));
         let objective = block.get("objective").ok_or_else(|| unsupported("a custom objective", OBJECTIVES))?;
         Ok(Header {

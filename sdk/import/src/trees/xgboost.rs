@@ -52,7 +52,7 @@ struct Objective {
 
 #[derive(Deserialize)]
 struct Trees {
-    tree_info: Vec<usize>,
+    tree_info: Vec<u32>,
     trees: Vec<Tree>,
     cats: Option<Categories>,
 }
@@ -68,7 +68,7 @@ struct Categories {
 struct Tree {
     left_children: Vec<i32>,
     right_children: Vec<i32>,
-    split_indices: Vec<usize>,
+    split_indices: Vec<u32>,
     split_conditions: Vec<Single>,
     default_left: Vec<Flag>,
     #[serde(default)]
@@ -177,7 +177,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<FloatTrees, ImportError> {
     let mut decisions = 0_usize;
     let mut trees = Vec::with_capacity(model.trees.len());
     for (index, (tree, output)) in model.trees.iter().zip(&model.tree_info).enumerate() {
-        let tree = convert(tree, *output, outputs, features, &feature_names);
+        let output = usize::try_from(*output).unwrap_or(usize::MAX);
+        let tree = convert(tree, output, outputs, features, &feature_names);
         let tree = tree.map_err(|reason| ImportError::Tree { tree: index, reason })?;
         decisions += tree.decisions.len();
         if decisions > MAX_DECISIONS {
@@ -275,7 +276,7 @@ fn convert(tree: &Tree, output: usize, outputs: usize, features: usize, names: &
         if left == -1 && right == -1 {
             return Ok(FileNode::Leaf(condition));
         }
-        let feature = tree.split_indices[node];
+        let feature = usize::try_from(tree.split_indices[node]).unwrap_or(usize::MAX);
         if feature >= features {
             return Err(format!("node {node} asks for feature {feature} of {features}"));
         }

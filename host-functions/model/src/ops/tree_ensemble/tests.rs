@@ -6,7 +6,7 @@ use crate::{
     ModelError, container,
     graph::{Edge, EdgeId},
     parameters::{Array, NodeParameters},
-    prices::PRICES,
+    prices::{Opcode, PRICES},
     sample::Sample,
 };
 
@@ -169,7 +169,7 @@ fn the_price_is_the_longest_ways_times_the_rows() {
     let list = PRICES[0];
     for batch in [0, 1, 7] {
         // Two features of four bytes, a sum of eight; two steps, two trees, one output.
-        let row = list.port_byte * 16 + 4_000 * (2 + 2 + 1);
+        let row = list.port_byte * 16 + 5_000 * (2 + 2 + 1);
         let expected = list.run + list.node + u64::from(batch) * row;
         assert_eq!(model.cost(ProtocolVersion::V1, batch), Ok(expected));
     }
@@ -179,4 +179,17 @@ fn the_price_is_the_longest_ways_times_the_rows() {
     assert_eq!((sized((1 << 14) - 6, 2), sized((1 << 14) - 5, 2)), (Forest::Small, Forest::Medium));
     assert_eq!((sized(2, 1 << 14), sized((1 << 18) - 6, 2)), (Forest::Medium, Forest::Medium));
     assert_eq!((sized((1 << 18) - 5, 2), sized(u32::MAX, u32::MAX)), (Forest::Large, Forest::Large));
+}
+
+#[test]
+fn the_specification_has_these_prices() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/spec/trees.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let price = |line: &str| {
+        let row = text.lines().find(|row| row.starts_with(&format!("| {line} |"))).unwrap();
+        row.split('|').nth(2).unwrap().trim().replace(',', "").parse::<u64>().unwrap()
+    };
+    let found = ["up to 16,384", "up to 262,144", "more"].map(price);
+    let opcodes = [Opcode::SmallForest, Opcode::MediumForest, Opcode::LargeForest];
+    assert_eq!(found, opcodes.map(PRICES[0].per_work));
 }

@@ -284,7 +284,7 @@ fn name(arguments: &ImportArgs) -> String {
 
 fn network_options(arguments: &ImportArgs) -> Result<ImportOptions, CliError> {
     if arguments.input_type != InputType::I32 {
-        return Err(CliError::argument("--input-type", "the features of a network are i32".into(), "leave it out"));
+        return Err(CliError::argument("--input-type", "the features of a network are i32", "leave it out"));
     }
     let calibration = arguments.calibration.as_deref().ok_or_else(|| {
         let problem = format!("{} is taken for a network, which needs calibration rows", arguments.file.display());
