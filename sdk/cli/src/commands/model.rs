@@ -21,7 +21,7 @@ pub struct ModelArgs {
 #[derive(Subcommand, Debug)]
 enum ModelAction {
     /// Turn an ONNX network, or trees of LightGBM or XGBoost, into a container: integers only, with a bound proof
-    #[command(after_help = "Examples:\n  \
+    #[command(after_help = "Example:\n  \
         noema model import screening.onnx --calibration calibration.csv -o screening.noema\n  \
         noema model import model.lightgbm.txt -o trees.noema   # as Booster.save_model writes it\n  \
         noema model import model.xgboost.json -o trees.noema")]

@@ -38,7 +38,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<FloatTrees, ImportError> {
         library: Library::LightGbm,
         objective: header.objective.clone(),
         task: header.task,
-        features: header.features.len(),
+        features: header.features,
         outputs: header.outputs,
         base: vec![0.0; header.outputs],
         trees: vec![],
@@ -64,7 +64,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<FloatTrees, ImportError> {
         let (lines, after) = block(&mut lines)?;
         // Before anything is said about lists that are too short.
         next = Some(after.ok_or_else(cut)?);
-        let tree = tree(&lines, index % header.outputs, &header.features);
+        let tree = tree(&lines, index % header.outputs, &header);
         let tree = tree.map_err(|reason| ImportError::Tree { tree: index, reason })?;
         decisions += tree.decisions.len();
         if decisions > MAX_DECISIONS {
@@ -105,17 +105,19 @@ fn block<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Result<(Block<'a>, Op
     Ok((block, None))
 }
 
-struct Header {
+struct Header<'a> {
     objective: String,
     task: Task,
-    features: Vec<String>,
+    features: usize,
+    /// Names of the features with blanks between them.
+    names: &'a str,
     outputs: usize,
     /// How many trees there should be.
     trees: Option<usize>,
 }
 
-impl Header {
-    fn read(block: &Block<'_>) -> Result<Header, ImportError> {
+impl<'a> Header<'a> {
+    fn read(block: &Block<'a>) -> Result<Header<'a>, ImportError> {
         let missing = |key: &str| not_lightgbm(format!("its header has no `{key}`"));
         let number = |key: &str| -> Result<usize, ImportError> {
             let value = block.get(key).ok_or_else(|| missing(key))?;
@@ -137,14 +139,12 @@ impl Header {
             let (value, limit) = (outputs as u64, MAX_CLASSES as u64);
             return Err(ImportError::Limit { what: "number of scores", value, limit });
         }
-        let names = block.get("feature_names").copied().unwrap_or_default();
-        let names: Vec<&str> = names.split_ascii_whitespace().take(last + 1).collect();
-        let name = |feature: usize| names.get(feature).map_or_else(|| format!("Column_{feature}"), |name| shown(name));
         let objective = block.get("objective").ok_or_else(|| unsupported("a custom objective", OBJECTIVES))?;
         Ok(Header {
             objective: objective.split_whitespace().next().unwrap_or_default().to_owned(),
             task: task(objective, outputs)?,
-            features: (0..=last).map(name).collect(),
+            features: last + 1,
+            names: block.get("feature_names").copied().unwrap_or_default(),
             outputs,
             trees: block.get("tree_sizes").map(|sizes| sizes.split_whitespace().count()),
         })
@@ -183,7 +183,7 @@ fn task(objective: &str, outputs: usize) -> Result<Task, ImportError> {
     Ok(task)
 }
 
-fn tree(block: &Block<'_>, output: usize, features: &[String]) -> Result<FloatTree, String> {
+fn tree(block: &Block<'_>, output: usize, header: &Header<'_>) -> Result<FloatTree, String> {
     let field = |key: &str| block.get(key).copied().ok_or_else(|| format!("it has no `{key}`"));
     let leaves = field("num_leaves")?;
     let leaves: usize = leaves.parse().map_err(|_| format!("`num_leaves` is `{}`", shown(leaves)))?;
@@ -213,10 +213,12 @@ fn tree(block: &Block<'_>, output: usize, features: &[String]) -> Result<FloatTr
             return Ok(FileNode::Leaf(values[leaf]));
         }
         let feature = split[node];
-        let name = features.get(feature);
-        let name = name.ok_or_else(|| format!("node {node} asks for feature {feature} of {}", features.len()))?;
+        if feature >= header.features {
+            return Err(format!("node {node} asks for feature {feature} of {}", header.features));
+        }
         let (threshold, kind) = (thresholds[node], kinds[node]);
         if kind & 1 != 0 {
+            let name = shown(header.names.split_ascii_whitespace().nth(feature).unwrap_or_default());
             return Err(format!(
                 "node {node} splits the categorical feature {feature} (`{name}`), which cannot be imported; numerical \
                  splits can: encode the categories as numbers"

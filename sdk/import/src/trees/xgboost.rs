@@ -27,7 +27,34 @@ struct Learner {
     learner_model_param: ModelParameters,
     objective: Objective,
     #[serde(default)]
-    feature_names: Vec<String>,
+    feature_names: Names,
+}
+
+/// Names of features, for messages: no more of them than there may be features.
+#[derive(Default)]
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Names, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Names;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "at most {MAX_FEATURES} names")
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut names: A) -> Result<Names, A::Error> {
+                let mut all = Vec::new();
+                while let Some(name) = names.next_element()? {
+                    if all.len() == MAX_FEATURES {
+                        return Err(de::Error::invalid_length(all.len() + 1, &self));
+                    }
+                    all.push(name);
+                }
+                Ok(Names(all))
+            }
+        }
+        deserializer.deserialize_seq(Visitor)
+    }
 }
 
 #[derive(Deserialize)]
@@ -178,7 +205,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<FloatTrees, ImportError> {
     let mut trees = Vec::with_capacity(model.trees.len());
     for (index, (tree, output)) in model.trees.iter().zip(&model.tree_info).enumerate() {
         let output = usize::try_from(*output).unwrap_or(usize::MAX);
-        let tree = convert(tree, output, outputs, features, &feature_names);
+        let tree = convert(tree, output, outputs, features, &feature_names.0);
         let tree = tree.map_err(|reason| ImportError::Tree { tree: index, reason })?;
         decisions += tree.decisions.len();
         if decisions > MAX_DECISIONS {
