@@ -10,9 +10,12 @@ use crate::{
     sample::Sample,
 };
 
+/// The children of each decision, and the leaves.
+type Grown<'a> = (&'a [(i32, i32)], &'a [i64]);
+
 /// Trees of one output over two features of `i32`; each tree is its children and its leaves.
-fn ensemble(trees: &[(&[(i32, i32)], &[i64])]) -> (TreeEnsemble, NodeParameters) {
-    let count = |(children, _): &(&[(i32, i32)], &[i64])| i32::try_from(children.len()).unwrap();
+fn ensemble(trees: &[Grown<'_>]) -> (TreeEnsemble, NodeParameters) {
+    let count = |(children, _): &Grown<'_>| i32::try_from(children.len()).unwrap();
     let children: Vec<(i32, i32)> = trees.iter().flat_map(|(children, _)| children.iter().copied()).collect();
     let decisions = children.len();
     let depths: Vec<u32> = trees.iter().map(|(children, _)| depth(children, 0)).collect();
@@ -65,7 +68,7 @@ fn refused((op, parameters): (TreeEnsemble, NodeParameters), words: &str) {
 }
 
 /// A tree of three decisions and one of none.
-const GOOD: [(&[(i32, i32)], &[i64]); 2] = [(&[(1, 2), (-1, -2), (-3, -4)], &[10, -20, 30, -40]), (&[], &[7])];
+const GOOD: [Grown<'_>; 2] = [(&[(1, 2), (-1, -2), (-3, -4)], &[10, -20, 30, -40]), (&[], &[7])];
 
 #[test]
 fn sums_and_bounds_of_a_small_ensemble() {
