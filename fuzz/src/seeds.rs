@@ -132,7 +132,9 @@ pub(crate) fn screening() -> Vec<u8> {
 /// The container of the first screening trees.
 pub(crate) fn trees() -> Vec<u8> {
     let file = &lightgbm_files()[3];
-    import_lightgbm(file, &TreeOptions::new("screening trees", "CC BY 4.0")).expect("the example can be imported").container
+    import_lightgbm(file, &TreeOptions::new("screening trees", "CC BY 4.0"))
+        .expect("the example can be imported")
+        .container
 }
 
 /// Writes the seeds of an entry to the folder that `NOEMA_FUZZ_SEEDS` names, if it is set: targets do so when they start.
