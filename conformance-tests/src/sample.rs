@@ -1,7 +1,7 @@
 //! Models that vectors and golden contracts use.
 
 use noema_model::graph::{Edge, EdgeId, Graph, Node};
-use noema_model::ops::{Argmax, Linear, Softmax};
+use noema_model::ops::{Argmax, Linear, Softmax, TreeEnsemble};
 use noema_model::parameters::Array;
 use noema_model::{Manifest, ModelError, Port, container};
 use noema_tensor::DType;
@@ -12,6 +12,9 @@ use crate::ConformanceError;
 ///
 /// - `two-scores`: `i8[3]` in; out come `[1 2 3; -1 0 1] x + [0 100]` as `i32[2]`, and the index of the larger one;
 /// - `two-scores#VERSION`: the same with another version, and so another id;
+/// - `small-forest`: `i32[2]` in; out come the sums `i64[2]` of three trees, and the index of the larger one. With `a` and
+///   `b` the features, the first sum is 1000 and: where `a <= 5` (missing: left), 10 where `b <= -3` (missing or 0: right),
+///   else -20; else 7. And -40 where `b <= 2147483647` (missing: right), else 400. The second sum is 990.
 /// - `wide-softmax`: a softmax of `i8[65536]`, whose price leaves 64 bits at the largest batches.
 ///
 /// # Errors
@@ -21,8 +24,9 @@ pub fn model(name: &str) -> Result<Vec<u8>, ConformanceError> {
     let (kind, version) = name.split_once('#').unwrap_or((name, "1"));
     let made = match kind {
         "two-scores" => two_scores(version),
+        "small-forest" => small_forest(version),
         "wide-softmax" => wide_softmax(version),
-        _ => return Err(fail("there are `two-scores` and `wide-softmax`".to_owned())),
+        _ => return Err(fail("there are `two-scores`, `small-forest` and `wide-softmax`".to_owned())),
     };
     made.map_err(|error| fail(error.to_string()))
 }
@@ -40,6 +44,33 @@ fn two_scores(version: &str) -> Result<Vec<u8>, ModelError> {
     let weights = vec![vec![Array::I8(vec![1, 2, 3, -1, 0, 1]), Array::I32(vec![0, 100])], vec![]];
     let labels = vec!["no".into(), "yes".into()];
     encode("two-scores", version, &graph, &["scores", "class"], labels, &weights)
+}
+
+fn small_forest(version: &str) -> Result<Vec<u8>, ModelError> {
+    let trees = TreeEnsemble { outputs: 2, trees: 3, decisions: 3, depth: 2, steps: 3 };
+    let graph = Graph {
+        inputs: vec![Edge::new(DType::I32, &[2])],
+        nodes: vec![
+            Node { name: "sums".into(), op: trees.into(), inputs: vec![EdgeId(0)] },
+            Node { name: "class".into(), op: Argmax {}.into(), inputs: vec![EdgeId(1)] },
+        ],
+        outputs: vec![EdgeId(1), EdgeId(2)],
+    };
+    let weights = vec![
+        vec![
+            Array::I32(vec![2, 0, 1]),
+            Array::I32(vec![0, 1, 0]),
+            Array::I32(vec![0, 1, 1]),
+            Array::I32(vec![5, -3, i32::MAX]),
+            Array::I32(vec![1, -1, -1]),
+            Array::I32(vec![-3, -2, -2]),
+            Array::U8(vec![1, 2, 0]),
+            Array::I64(vec![10, -20, 7, -10, -40, 400]),
+            Array::I64(vec![1000, 1000]),
+        ],
+        vec![],
+    ];
+    encode("small-forest", version, &graph, &["sums", "class"], Vec::new(), &weights)
 }
 
 fn wide_softmax(version: &str) -> Result<Vec<u8>, ModelError> {

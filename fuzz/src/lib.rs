@@ -15,6 +15,8 @@
 //! | [`model`] | a model and its inputs | every kernel level answers as the reference |
 //! | [`container`] | a model | what decodes encodes to the same bytes |
 //! | [`onnx`] | an ONNX file | the importer answers |
+//! | [`lightgbm`] | a text file of LightGBM | the importer answers; integers decide as floats do |
+//! | [`xgboost`] | a JSON file of XGBoost | the same |
 //! | [`transaction`] | a signed transaction | what decodes encodes to the same bytes |
 //!
 //! A new entry is a function here, a row of [`ENTRIES`] with its seeds, and a target: a line under `bin` in `Cargo.toml` and
@@ -33,6 +35,7 @@ mod mutate;
 mod opcode;
 pub mod seeds;
 mod text;
+mod trees;
 
 pub use container::container;
 pub use execute::execute;
@@ -43,6 +46,7 @@ pub use module::module;
 pub use mutate::Mutator;
 pub use opcode::opcode;
 pub use text::{onnx, transaction};
+pub use trees::{lightgbm, xgboost};
 
 /// A way that bytes come in.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +69,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry { name: "model", run: model, seeds: seeds::models },
     Entry { name: "container", run: container, seeds: seeds::containers },
     Entry { name: "onnx", run: onnx, seeds: seeds::onnx_files },
+    Entry { name: "lightgbm", run: lightgbm, seeds: seeds::lightgbm_files },
+    Entry { name: "xgboost", run: xgboost, seeds: seeds::xgboost_files },
     Entry { name: "transaction", run: transaction, seeds: seeds::transactions },
 ];
 

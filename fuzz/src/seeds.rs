@@ -1,7 +1,7 @@
 //! Inputs to begin from. They are made here, not kept as files, so that they follow the formats.
 
 use noema_chain::{KeyPair, Transaction};
-use noema_import::{ImportOptions, Table, import_onnx};
+use noema_import::{ImportOptions, Table, TreeOptions, import_lightgbm, import_onnx};
 use noema_vm::{Action, Address};
 
 use crate::{ENTRIES, Mutator};
@@ -46,28 +46,60 @@ pub fn arbitrary() -> Vec<Vec<u8>> {
     (0..64).map(|number| mutator.bytes(100 + 20 * number)).collect()
 }
 
-/// The container of the screening model.
+/// The containers of the screening models.
 #[must_use]
 pub fn containers() -> Vec<Vec<u8>> {
-    vec![screening()]
+    vec![screening(), trees()]
 }
 
 /// The same, with inputs behind it.
 #[must_use]
 pub fn models() -> Vec<Vec<u8>> {
     let mut mutator = Mutator::new(2);
-    (0..4u8)
-        .map(|rows| {
-            let inputs = [vec![rows], mutator.bytes(30 * usize::from(rows))].concat();
-            crate::model::input(&screening(), &inputs)
-        })
-        .collect()
+    let containers = containers();
+    let rows = (0..4u8).flat_map(|rows| containers.iter().map(move |container| (rows, container)));
+    rows.map(|(rows, container)| {
+        let inputs = [vec![rows], mutator.bytes(30 * usize::from(rows))].concat();
+        crate::model::input(container, &inputs)
+    })
+    .collect()
 }
 
 /// The screening network as its author exported it.
 #[must_use]
 pub fn onnx_files() -> Vec<Vec<u8>> {
     vec![include_bytes!("../../examples/screening/model/screening.onnx").to_vec()]
+}
+
+/// Trees as LightGBM saved them: of the example, of the importer's tests, and the first few of each, which mutations
+/// reach more of.
+#[must_use]
+pub fn lightgbm_files() -> Vec<Vec<u8>> {
+    let files = [
+        include_str!("../../examples/screening/trees/screening.lightgbm.txt"),
+        include_str!("../../sdk/import/tests/trees/lightgbm-zero.txt"),
+        include_str!("../../sdk/import/tests/trees/lightgbm-three.txt"),
+    ];
+    let few = files.iter().filter_map(|file| first_trees(file, 3));
+    files.iter().map(|file| (*file).to_owned()).chain(few).map(String::into_bytes).collect()
+}
+
+/// The first trees of a file, with as many sizes in its header.
+fn first_trees(file: &str, trees: usize) -> Option<String> {
+    let (header, first) = (file.find("tree_sizes=")?, file.find("\nTree=0\n")?);
+    let end = file.find(&format!("\nTree={trees}\n"))?;
+    let sizes = vec!["1"; trees].join(" ");
+    Some(format!("{}tree_sizes={sizes}\n{}\nend of trees\n", file.get(..header)?, file.get(first..end)?))
+}
+
+/// Trees as XGBoost saved them.
+#[must_use]
+pub fn xgboost_files() -> Vec<Vec<u8>> {
+    vec![
+        include_bytes!("../../examples/screening/trees/screening.xgboost.json").to_vec(),
+        include_bytes!("../../sdk/import/tests/trees/xgboost-pruned.json").to_vec(),
+        include_bytes!("../../sdk/import/tests/trees/xgboost-three.json").to_vec(),
+    ]
 }
 
 /// Signed transactions of several kinds.
@@ -95,6 +127,14 @@ pub(crate) fn screening() -> Vec<u8> {
     let calibration = Table::read_csv(calibration).expect("the example is a table").rows;
     let options = ImportOptions { calibration, ..ImportOptions::new("screening", "CC BY 4.0") };
     import_onnx(&onnx_files()[0], &options).expect("the example can be imported").container
+}
+
+/// The container of the first screening trees.
+pub(crate) fn trees() -> Vec<u8> {
+    let file = &lightgbm_files()[3];
+    import_lightgbm(file, &TreeOptions::new("screening trees", "CC BY 4.0"))
+        .expect("the example can be imported")
+        .container
 }
 
 /// Writes the seeds of an entry to the folder that `NOEMA_FUZZ_SEEDS` names, if it is set: targets do so when they start.

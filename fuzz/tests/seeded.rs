@@ -43,6 +43,8 @@ seeded! {
     model: 2 * CASES;
     container: 2 * CASES;
     onnx: CASES;
+    lightgbm: CASES;
+    xgboost: CASES;
     transaction: 4 * CASES;
 }
 
@@ -64,9 +66,16 @@ fn every_entry_has_a_test_and_a_target() {
 }
 
 #[test]
-fn seeds_of_containers_and_models_are_models() {
+fn seeds_are_what_they_say() {
     for seed in noema_fuzz::seeds::containers() {
         assert!(noema_model::Model::from_bytes(seed).is_ok());
+    }
+    let options = noema_import::TreeOptions::new("seed", "none");
+    for seed in noema_fuzz::seeds::lightgbm_files() {
+        noema_import::import_lightgbm(&seed, &options).unwrap();
+    }
+    for seed in noema_fuzz::seeds::xgboost_files() {
+        noema_import::import_xgboost(&seed, &options).unwrap();
     }
     for seed in noema_fuzz::seeds::transactions() {
         assert!(

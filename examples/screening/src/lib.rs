@@ -1,12 +1,18 @@
-//! Medical screening on chain: a network decides, and everybody can check that it did.
+//! Medical screening on chain: a network and trees decide, and everybody can check that they did.
 //!
 //! The clinic that deploys the contract sends the 30 measurements of a patient in fixed point. The
-//! contract runs the model, keeps the decision and emits an event. Which model decided stands beside
-//! each decision; only the clinic may name another.
+//! contract runs its models, keeps the decision and emits an event. Which models decided stands
+//! beside each decision; only the clinic may name others.
 //!
-//! The model takes `features` (`i32 [n, 30]`) and gives `logits` (`i32 [n, 2]`), `probabilities`
+//! There is one model, usually a network, and there may be a second one of another kind, an ensemble
+//! of trees. Both must agree to clear a patient: benign is who every model calls benign, everybody
+//! else is to be examined. Two models that err on different patients miss fewer ill ones together
+//! than each of them alone, at the price of more examinations.
+//!
+//! A model takes `features` (`i32 [n, 30]`) and gives `logits` (`i32 [n, 2]`), `probabilities`
 //! (`i32 [n, 2]`, 16 fraction bits) and `class` (`i32 [n]`), as the importer makes it of a classifier
-//! with a softmax.
+//! with a softmax and of binary trees. Both read the same tensor, so that they must be imported with
+//! the same number of fraction bits of the features.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -23,9 +29,9 @@ pub const NOT_THE_CLINIC: u32 = 1;
 pub const WRONG_LENGTH: u32 = 2;
 /// The patient has a decision already.
 pub const DECIDED: u32 = 3;
-/// Less gas is left than the model costs.
+/// Less gas is left than the models cost.
 pub const TOO_LITTLE_GAS: u32 = 4;
-/// The model is not a classifier of two classes with probabilities.
+/// A model is not a classifier of two classes with probabilities.
 pub const UNFIT_MODEL: u32 = 5;
 /// The policy asks for a probability outside 0 to [`CERTAIN`].
 pub const BAD_POLICY: u32 = 6;
@@ -38,17 +44,18 @@ pub struct Screening {
     policy: Option<Policy>,
     benign: u64,
     malignant: u64,
+    trees: Option<Hash>,
 }
 
-/// When a patient is to be examined. Without one the likelier class decides.
+/// When a patient is to be examined. Without one each model's likelier class decides.
 #[noema::data]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// From this probability of malignancy on, of [`CERTAIN`].
+    /// From this probability of malignancy on, whichever model gives it, of [`CERTAIN`].
     pub examine_from: i32,
 }
 
-/// What the model and the policy say.
+/// What the models and the policy say.
 #[noema::data]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -64,12 +71,16 @@ pub enum Class {
 pub struct Decision {
     /// The model that decided.
     pub model: Hash,
-    /// What it said.
+    /// What was decided.
     pub class: Class,
-    /// The probability of malignancy it gave, of [`CERTAIN`].
+    /// The probability of malignancy that the model gave, of [`CERTAIN`].
     pub malignancy: i32,
-    /// The block in which it did.
+    /// The block of the decision.
     pub height: u64,
+    /// The trees that decided with it, if any.
+    pub trees: Option<Hash>,
+    /// The probability of malignancy that the trees gave, of [`CERTAIN`].
+    pub tree_malignancy: Option<i32>,
 }
 
 /// Decisions so far.
@@ -84,6 +95,8 @@ pub struct Summary {
     pub benign: u64,
     /// Malignant decisions.
     pub malignant: u64,
+    /// The trees that decide with it, if any.
+    pub trees: Option<Hash>,
 }
 
 /// Emitted with every decision.
@@ -92,10 +105,12 @@ pub struct Summary {
 pub struct Decided {
     /// The patient.
     pub patient: u64,
-    /// What the model said.
+    /// What was decided.
     pub class: Class,
-    /// The probability of malignancy it gave, of [`CERTAIN`].
+    /// The probability of malignancy that the model gave, of [`CERTAIN`].
     pub malignancy: i32,
+    /// The probability of malignancy that the trees gave, of [`CERTAIN`].
+    pub tree_malignancy: Option<i32>,
 }
 
 /// Emitted when the clinic names another model.
@@ -106,17 +121,26 @@ pub struct ModelChanged {
     pub model: Hash,
 }
 
+/// Emitted when the clinic names other trees, or does without.
+#[noema::event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreesChanged {
+    /// The new trees.
+    pub trees: Option<Hash>,
+}
+
 const DECISIONS: Map<u64, Decision> = Map::new("decisions");
 
-#[noema::contract(events(Decided, ModelChanged))]
+#[noema::contract(events(Decided, ModelChanged, TreesChanged))]
 impl Screening {
     #[init]
-    fn new(model: Hash, policy: Option<Policy>) -> Result<Self> {
+    fn new(model: Hash, policy: Option<Policy>, trees: Option<Hash>) -> Result<Self> {
         Model::open(&model)?;
+        trees.map(|trees| Model::open(&trees)).transpose()?;
         if let Some(Policy { examine_from }) = policy {
             ensure!((0..=CERTAIN).contains(&examine_from), BAD_POLICY, "{examine_from} is no probability of {CERTAIN}");
         }
-        Ok(Screening { clinic: env::caller(), model, policy, benign: 0, malignant: 0 })
+        Ok(Screening { clinic: env::caller(), model, policy, benign: 0, malignant: 0, trees })
     }
 
     #[call]
@@ -125,13 +149,14 @@ impl Screening {
         ensure!(row.len() == FEATURES, WRONG_LENGTH, "a row has {FEATURES} measurements, not {}", row.len());
         ensure!(!DECISIONS.contains(&patient)?, DECIDED, "patient {patient} has a decision");
 
-        let (class, malignancy) = self.classify(&row)?;
+        let Verdict { class, malignancy, tree_malignancy } = self.classify(&row)?;
         match class {
             Class::Benign => self.benign += 1,
             Class::Malignant => self.malignant += 1,
         }
-        DECISIONS.set(&patient, &Decision { model: self.model, class, malignancy, height: env::block_height() })?;
-        event::emit(&Decided { patient, class, malignancy })?;
+        let (model, trees, height) = (self.model, self.trees, env::block_height());
+        DECISIONS.set(&patient, &Decision { model, class, malignancy, height, trees, tree_malignancy })?;
+        event::emit(&Decided { patient, class, malignancy, tree_malignancy })?;
         Ok(class)
     }
 
@@ -144,6 +169,15 @@ impl Screening {
         Ok(())
     }
 
+    #[call]
+    fn set_trees(&mut self, trees: Option<Hash>) -> Result<()> {
+        self.only_the_clinic()?;
+        trees.map(|trees| Model::open(&trees)).transpose()?;
+        self.trees = trees;
+        event::emit(&TreesChanged { trees })?;
+        Ok(())
+    }
+
     #[view]
     fn decision(&self, patient: u64) -> Result<Option<Decision>> {
         DECISIONS.get(&patient)
@@ -151,7 +185,8 @@ impl Screening {
 
     #[view]
     fn summary(&self) -> Summary {
-        Summary { model: self.model, policy: self.policy, benign: self.benign, malignant: self.malignant }
+        let Screening { model, policy, benign, malignant, trees, .. } = *self;
+        Summary { model, policy, benign, malignant, trees }
     }
 }
 
@@ -161,19 +196,36 @@ impl Screening {
         Ok(())
     }
 
-    /// Runs the model on one row.
-    fn classify(&self, row: &[i32]) -> Result<(Class, i32)> {
+    /// Runs the models on one row.
+    fn classify(&self, row: &[i32]) -> Result<Verdict> {
         let model = Model::open(&self.model)?;
-        let cost = model.cost(1)?;
+        let trees = self.trees.map(|trees| Model::open(&trees)).transpose()?;
+        let cost = model.cost(1)? + trees.as_ref().map_or(Ok(0), |trees| trees.cost(1))?;
         // An abort with a reason, which returns the unspent gas, instead of a fault, which takes it.
-        ensure!(cost < env::gas_left(), TOO_LITTLE_GAS, "the model costs {cost} gas");
+        ensure!(cost < env::gas_left(), TOO_LITTLE_GAS, "the models cost {cost} gas");
 
-        let outputs = model.run(&[&Tensor::from_slice(&[1, FEATURES as u32], row)?])?;
+        let features = Tensor::from_slice(&[1, FEATURES as u32], row)?;
+        let (class, malignancy) = self.ask(&model, &features)?;
+        let Some(trees) = trees else { return Ok(Verdict { class, malignancy, tree_malignancy: None }) };
+        let (second, tree_malignancy) = self.ask(&trees, &features)?;
+        let class = if second == Class::Malignant { second } else { class };
+        Ok(Verdict { class, malignancy, tree_malignancy: Some(tree_malignancy) })
+    }
+
+    fn ask(&self, model: &Model, features: &Tensor) -> Result<(Class, i32)> {
+        let outputs = model.run(&[features])?;
         let [_logits, probabilities, class] = outputs.as_slice() else {
             bail!(UNFIT_MODEL, "the model has {} outputs", outputs.len());
         };
         decision(self.policy, &class.read()?, &probabilities.read()?)
     }
+}
+
+/// What all models say together.
+struct Verdict {
+    class: Class,
+    malignancy: i32,
+    tree_malignancy: Option<i32>,
 }
 
 /// The class and the probability of malignancy, from the model's class and probabilities of one row.

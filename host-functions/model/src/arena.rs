@@ -191,6 +191,14 @@ impl<'a> Source<'a> {
 }
 
 impl Sink<'_> {
+    /// The elements of an edge of `i64`.
+    pub(crate) fn i64s(&mut self) -> Result<&mut [i64], OpError> {
+        match self {
+            Sink::I64(values) => Ok(values),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// The elements of an edge of `i32`.
     pub(crate) fn i32s(&mut self) -> Result<&mut [i32], OpError> {
         match self {

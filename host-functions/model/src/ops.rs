@@ -4,7 +4,8 @@
 //! what is forgotten does not compile.
 //!
 //! Each operator is a composition of opcodes of the table, named in its documentation, and has exactly their
-//! result: running a graph and running its opcodes one by one gives the same bits.
+//! result: running a graph and running its opcodes one by one gives the same bits. [`TreeEnsemble`] is the exception: no
+//! opcode takes trees, because checking them on every call would cost more than running them.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
@@ -62,7 +63,12 @@ operators! {
     4 softmax Softmax,
     5 argmax Argmax,
     6 add Add,
+    7 tree_ensemble TreeEnsemble,
 }
+
+pub use tree_ensemble::{
+    Forest, MAX_DECISIONS, MAX_TREE_DEPTH, MAX_TREE_WIDTH, MAX_TREES, MISSING_LEFT, ZERO_IS_MISSING,
+};
 
 impl Op {
     /// How many edges it reads.

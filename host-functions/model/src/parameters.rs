@@ -119,6 +119,8 @@ pub enum Array {
     U8(Vec<u8>),
     /// Signed 32-bit.
     I32(Vec<i32>),
+    /// Signed 64-bit.
+    I64(Vec<i64>),
 }
 
 impl Array {
@@ -129,6 +131,7 @@ impl Array {
             Array::I8(_) => DType::I8,
             Array::U8(_) => DType::U8,
             Array::I32(_) => DType::I32,
+            Array::I64(_) => DType::I64,
         }
     }
 
@@ -137,6 +140,7 @@ impl Array {
             Array::I8(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Array::U8(values) => values.clone(),
             Array::I32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Array::I64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         }
     }
 }
@@ -175,5 +179,11 @@ impl<'a> Parameters<'a> {
     pub fn i32s(&self, index: usize) -> impl ExactSizeIterator<Item = i32> + use<'a> {
         let words = self.bytes(index, DType::I32).as_chunks::<4>().0;
         words.iter().map(|word| i32::from_le_bytes(*word))
+    }
+
+    /// Array `index`, of `i64`.
+    pub fn i64s(&self, index: usize) -> impl ExactSizeIterator<Item = i64> + use<'a> {
+        let words = self.bytes(index, DType::I64).as_chunks::<8>().0;
+        words.iter().map(|word| i64::from_le_bytes(*word))
     }
 }

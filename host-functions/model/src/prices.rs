@@ -2,7 +2,8 @@
 //! are never edited.
 //!
 //! A node does the work of opcodes and pays for it what their rows of the table say, so running a graph is never
-//! priced unlike running its opcodes; what it saves is the price of each call.
+//! priced unlike running its opcodes; what it saves is the price of each call. Decisions of trees have no row: their
+//! prices stand here (docs/spec/trees.md).
 
 use noema_abi::{ProtocolVersion, ROWS};
 
@@ -22,6 +23,13 @@ pub enum Opcode {
     Softmax,
     /// Work: elements of the input.
     Argmax,
+    /// Work: comparisons on the longest way through each tree, trees and outputs, of an ensemble of
+    /// [`Forest::Small`](crate::ops::Forest::Small) size.
+    SmallForest,
+    /// The same for [`Forest::Medium`](crate::ops::Forest::Medium).
+    MediumForest,
+    /// The same for [`Forest::Large`](crate::ops::Forest::Large).
+    LargeForest,
 }
 
 /// The prices from one protocol version on, in gas (picoseconds of the reference machine).
@@ -59,6 +67,10 @@ fn v1(opcode: Opcode) -> u64 {
         Opcode::Relu => const { row("relu") },
         Opcode::Softmax => const { row("softmax") },
         Opcode::Argmax => const { row("argmax") },
+        // The example `tree_speed` of noema-tensor on the development machine, one core: 2 to 6, 2 to 10 and 11 to 74 ns.
+        Opcode::SmallForest => 5_000,
+        Opcode::MediumForest => 9_000,
+        Opcode::LargeForest => 50_000,
     }
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::{
     Manifest, Port,
     graph::{Edge, EdgeId, Graph, Node},
-    ops::{Add, AddConst, Argmax, Linear, Op, Relu, Requantise, Softmax},
+    ops::{Add, AddConst, Argmax, Linear, Op, Relu, Requantise, Softmax, TreeEnsemble},
     parameters::{Array, NodeParameters},
 };
 
@@ -106,8 +106,83 @@ impl Sample {
 pub(crate) fn samples() -> impl Strategy<Value = Sample> {
     let shape = prop_oneof![3 => Just(vec![]), 1 => (1_u32..4).prop_map(|inner| vec![inner])];
     let input = prop::sample::select(vec![DType::I8, DType::U8, DType::I16, DType::I32]);
-    (input, shape, 1_u32..40, prop::collection::vec(1_u32..40, 1..4), any::<u64>())
-        .prop_map(|(dtype, before, width, layers, seed)| network(dtype, before, width, &layers, seed))
+    let networks = (input, shape.clone(), 1_u32..40, prop::collection::vec(1_u32..40, 1..4), any::<u64>())
+        .prop_map(|(dtype, before, width, layers, seed)| network(dtype, before, width, &layers, seed));
+    let features = prop::sample::select(vec![DType::I32, DType::I64]);
+    let sizes = prop::collection::vec(prop_oneof![3 => 0_usize..12, 1 => 20_usize..40], 1..20);
+    let forests = (features, shape, 1_u32..9, sizes, 1_u32..4, any::<u64>())
+        .prop_map(|(dtype, before, width, sizes, outputs, seed)| forest(dtype, before, width, &sizes, outputs, seed));
+    prop_oneof![2 => networks, 1 => forests]
+}
+
+/// Trees of as many decisions as `sizes` says, then their scores in 32 bits and the class.
+pub(crate) fn forest(dtype: DType, before: Vec<u32>, width: u32, sizes: &[usize], outputs: u32, seed: u64) -> Sample {
+    let mut numbers = Numbers(seed);
+    let mut dims = before;
+    dims.push(width);
+    let mut sample = Sample::new(Edge::new(dtype, &dims));
+    let sums = trees(&mut sample, &mut numbers, sizes, outputs);
+    let scores = requantise(&mut sample, &mut numbers, sums, 10, [DType::I32; 3]);
+    let class = sample.node(Argmax {}, &[sums], vec![]);
+    sample.graph.outputs = vec![sums, scores, class];
+    sample
+}
+
+/// An ensemble of random trees: each decision after the first takes the place of a leaf.
+fn trees(sample: &mut Sample, numbers: &mut Numbers, sizes: &[usize], outputs: u32) -> EdgeId {
+    let Edge { dtype, dims } = sample.graph.inputs[0].clone();
+    let small = |value: usize| i32::try_from(value).unwrap();
+    let (mut ways, mut depth, mut steps) = ([vec![], vec![]], 0, 0);
+    for size in sizes {
+        let mut children = vec![[0; 2]; *size];
+        let mut passed = vec![1; *size];
+        let mut open: Vec<(usize, usize)> = vec![];
+        for at in 0..*size {
+            if !open.is_empty() {
+                let pick = usize::try_from(numbers.below(open.len() as u64)).unwrap();
+                let (parent, side) = open.swap_remove(pick);
+                children[parent][side] = small(at);
+                passed[at] = passed[parent] + 1;
+            }
+            open.extend([(at, 0), (at, 1)]);
+        }
+        open.iter().enumerate().for_each(|(leaf, (parent, side))| children[*parent][*side] = !small(leaf));
+        children.iter().for_each(|[left, right]| {
+            ways[0].push(*left);
+            ways[1].push(*right);
+        });
+        let deepest = passed.into_iter().max().unwrap_or(0);
+        depth = depth.max(deepest);
+        steps += deepest;
+    }
+    let decisions = ways[0].len();
+    let (trees, width) = (u32::try_from(sizes.len()).unwrap(), dims.last().copied().unwrap());
+    let below = |numbers: &mut Numbers, limit: u32| i32::try_from(numbers.below(limit.into())).unwrap();
+    let mut values = |count: usize| -> Vec<i64> { (0..count).map(|_| numbers.next().cast_signed() >> 20).collect() };
+    let leaves = Array::I64(values(decisions + sizes.len()));
+    let base = Array::I64(values(length_of(outputs)));
+    let thresholds = match dtype {
+        DType::I64 => Array::I64((0..decisions).map(|_| numbers.next().cast_signed()).collect()),
+        _ => Array::I32((0..decisions).map(|_| numbers.i32(i32::MAX.unsigned_abs())).collect()),
+    };
+    let [left, right] = ways.map(Array::I32);
+    let parameters = vec![
+        Array::I32(sizes.iter().copied().map(small).collect()),
+        Array::I32(sizes.iter().map(|_| below(numbers, outputs)).collect()),
+        Array::I32((0..decisions).map(|_| below(numbers, width)).collect()),
+        thresholds,
+        left,
+        right,
+        Array::U8((0..decisions).map(|_| numbers.next().to_le_bytes()[0] & 3).collect()),
+        leaves,
+        base,
+    ];
+    let decisions = u32::try_from(decisions).unwrap();
+    sample.node(TreeEnsemble { outputs, trees, decisions, depth, steps }, &[EdgeId(0)], parameters)
+}
+
+fn length_of(count: u32) -> usize {
+    usize::try_from(count).unwrap()
 }
 
 pub(crate) fn network(dtype: DType, before: Vec<u32>, width: u32, layers: &[u32], seed: u64) -> Sample {
@@ -175,9 +250,10 @@ pub(crate) fn input(edge: &Edge, rows: u32, seed: u64) -> Tensor {
     let (min, max) = (i128::from(edge.dtype.min()), i128::from(edge.dtype.max()));
     let bytes: Vec<u8> = (0..elements)
         .flat_map(|_| {
-            let value = match numbers.below(5) {
+            let value = match numbers.below(6) {
                 0 => min,
                 1 => max,
+                2 => 0,
                 _ => min + i128::from(numbers.next()) % (max - min + 1),
             };
             value.to_le_bytes().into_iter().take(edge.dtype.size())

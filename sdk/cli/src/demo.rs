@@ -1,8 +1,9 @@
-//! The main job in one go: a contract that screens patients with a neural network, on a chain that lasts.
+//! The main job in one go: a contract that screens patients with a neural network and trees, on a chain that lasts.
 //!
 //! ```text
 //!  examples/screening --build--> wasm -----------------------------+
 //!  screening.onnx, calibration.csv --import--> container --chunks--+--> chain directory: deploy
+//!  screening.lightgbm.txt -----------import--> container --chunks--+
 //!  heldout.csv --114 signed transactions, 10 a block--------------------> decisions, events, receipts
 //!                                                                             |
 //!  close, open again, replay from the genesis: every level x every number of threads, every bit equal
@@ -17,7 +18,7 @@ mod report;
 use std::path::{Path, PathBuf};
 
 use noema_chain::{Address, Chain, ChainConfig, Genesis, KeyPair, StoreKind};
-use noema_import::{FloatModel, ImportOptions, Prediction, Table};
+use noema_import::{FloatModel, FloatTrees, ImportOptions, Prediction, Table, TreeOptions};
 use noema_model::Model;
 use noema_tensor::Level;
 use serde_json::json;
@@ -103,7 +104,8 @@ fn run_in(
     output.say(&format!("contract  {} bytes of wasm, built from {}", built.wasm.len(), files.contract.display()));
 
     let heldout = import::read_table(&files.heldout)?;
-    let (model, float) = models(output, &files, &heldout)?;
+    let network = network(output, &files, &heldout)?;
+    let trees = trees(output, &files, &heldout, &network.model)?;
     let mut chain = begin(dir, options)?;
     output.say(&format!(
         "chain     {} in {}, opened ({})",
@@ -113,11 +115,15 @@ fn run_in(
     ));
 
     let mut clinic = clinic(&chain)?;
-    let upload = add::upload(output, &mut chain, &mut clinic, &model, CHUNKS_PER_BLOCK)?;
-    output.say(&format!("upload    {} bytes in {} chunks", upload.bytes, upload.chunks));
+    let mut upload = |imported: &Imported| {
+        let upload = add::upload(output, &mut chain, &mut clinic, &imported.model, CHUNKS_PER_BLOCK)?;
+        output.say(&format!("upload    {} bytes in {} chunks: {}", upload.bytes, upload.chunks, upload.name));
+        Ok::<_, CliError>(upload)
+    };
+    let uploads = [upload(&network)?, upload(&trees)?];
 
     let interface = Interface::of_wasm(&built.wasm).ok_or_else(|| Interface::missing(&files.contract.display()))?;
-    let input = interface.encode_init(&json!({ "model": upload.model }))?;
+    let input = interface.encode_init(&json!({ "model": uploads[0].model, "trees": uploads[1].model }))?;
     let deployed = deploy::deploy(&mut chain, &mut clinic, built.wasm, 0, 0, input)?;
     output.say(&format!("deployed  contract {}", deployed.contract));
     let contract = arguments::hash(&deployed.contract).map(Address).map_err(internal)?;
@@ -129,13 +135,13 @@ fn run_in(
         &decisions::Job {
             interface: &interface,
             contract,
-            model: &model,
+            model: &network.model,
             rows: &heldout,
             block_size: options.block_size,
         },
     )?;
     decisions::compare_with_state(&chain, &interface, contract, &decisions)?;
-    let mut report = DemoReport::new(&chain, &upload, &deployed, &heldout, &float, &decisions);
+    let mut report = DemoReport::new(&chain, &uploads, &deployed, &heldout, [&network.float, &trees.float], &decisions);
     output.say(&report.summary());
 
     drop(chain);
@@ -147,10 +153,24 @@ fn run_in(
     Ok(report)
 }
 
-/// The network as the chain has it, and what the float original says about the rows.
-fn models(output: Output, files: &ExampleFiles, heldout: &Table) -> Result<(Model, Vec<Prediction>), CliError> {
+/// A model as the chain has it, and what its float original says about the rows.
+struct Imported {
+    model: Model,
+    float: Vec<Prediction>,
+}
+
+fn labels() -> Vec<String> {
+    vec!["benign".into(), "malignant".into()]
+}
+
+fn open(path: &Path, container: Vec<u8>) -> Result<Model, CliError> {
+    Model::from_bytes(container)
+        .map_err(|error| CliError::file(path, format!("the imported model does not load: {error}"), ""))
+}
+
+fn network(output: Output, files: &ExampleFiles, heldout: &Table) -> Result<Imported, CliError> {
     let options = ImportOptions {
-        labels: vec!["benign".into(), "malignant".into()],
+        labels: labels(),
         calibration: import::read_table(&files.calibration)?.rows,
         heldout: Some(heldout.clone()),
         ..ImportOptions::new("screening", LICENCE)
@@ -158,14 +178,30 @@ fn models(output: Output, files: &ExampleFiles, heldout: &Table) -> Result<(Mode
     let bar = output.spinner("importing the network");
     let imported = import::import(&files.onnx, &options)?;
     bar.finish_and_clear();
-    output.say(&format!("model     {} bytes, id {}", imported.report.container_bytes, imported.report.id));
-    let model = Model::from_bytes(imported.container)
-        .map_err(|error| CliError::file(&files.onnx, format!("the imported model does not load: {error}"), ""))?;
-
+    output.say(&format!("network   {} bytes, id {}", imported.report.container_bytes, imported.report.id));
+    let model = open(&files.onnx, imported.container)?;
     let failed = |error| CliError::import(&files.onnx, error);
     let bytes = std::fs::read(&files.onnx).map_err(|error| CliError::io("read", &files.onnx, error))?;
     let float = FloatModel::from_onnx(&bytes).map_err(failed)?.predict(&heldout.rows).map_err(failed)?;
-    Ok((model, float))
+    Ok(Imported { model, float })
+}
+
+/// The trees, with features in the fixed point of the network: the contract hands both the same tensor.
+fn trees(output: Output, files: &ExampleFiles, heldout: &Table, network: &Model) -> Result<Imported, CliError> {
+    let options = TreeOptions {
+        labels: labels(),
+        heldout: Some(heldout.clone()),
+        input_fraction_bits: network.manifest().inputs.first().map(|port| port.fraction_bits),
+        ..TreeOptions::new("screening trees", LICENCE)
+    };
+    let bytes = std::fs::read(&files.trees).map_err(|error| CliError::io("read", &files.trees, error))?;
+    let imported = import::import_trees(&files.trees, &bytes, &options)?;
+    let report = &imported.report;
+    let size = format!("{} trees, {} leaves", report.trees, report.leaves);
+    output.say(&format!("trees     {} bytes, {size}, id {}", report.container_bytes, report.id));
+    let failed = |error| CliError::import(&files.trees, error);
+    let float = FloatTrees::from_lightgbm(&bytes).and_then(|trees| trees.predict(&heldout.rows)).map_err(failed)?;
+    Ok(Imported { model: open(&files.trees, imported.container)?, float })
 }
 
 fn begin(dir: &Path, options: &DemoOptions) -> Result<Chain, CliError> {

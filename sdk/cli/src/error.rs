@@ -280,6 +280,9 @@ fn import_hint(error: &ImportError) -> Option<String> {
             ImportError::UnsupportedOperator { .. } | ImportError::Node { .. } => {
                 "export the network with other operators, or cut it at this node"
             }
+            ImportError::Tree { .. } | ImportError::UnsupportedTrees { .. } => {
+                "train or save the model again with what can be imported"
+            }
             ImportError::Row { .. } | ImportError::Table(_) => {
                 "a table has one row of numbers for each example, with a header; a last column `label` is the class"
             }

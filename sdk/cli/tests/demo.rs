@@ -47,9 +47,31 @@ fn the_demo_ends_well_and_its_chain_can_be_used() {
             assert!(root.starts_with(line[0][4].trim_end_matches('.')), "{line:?}");
         }
     }
-    for words in ["float original", "model on the chain", "gas per decision", "wasm", "state", "tensor and model"] {
+    for words in [
+        "network, float original",
+        "network, model on the chain",
+        "trees, float original",
+        "trees, model on the chain",
+        "benign where both say so",
+        "malignant missed",
+        "gas per decision",
+        "wasm",
+        "state",
+        "tensor and model",
+    ] {
         assert!(run.stdout.contains(words), "{words}");
     }
+
+    // The trees on the chain are right as often as LightGBM itself, which wrote its classes down.
+    let examples = repository().join("examples/screening");
+    let column = |file: &str, at: usize| -> Vec<String> {
+        let text = std::fs::read_to_string(examples.join(file)).expect("it is committed");
+        text.lines().skip(1).map(|line| line.split(',').nth(at).expect("a column").to_owned()).collect()
+    };
+    let (library, truth) = (column("trees/expected.csv", 2), column("model/heldout.csv", 30));
+    let right = library.iter().zip(&truth).filter(|(said, label)| said == label).count().to_string();
+    let line = run.stdout.lines().find(|line| line.contains("trees, model on the chain")).expect("a line");
+    assert!(line.split_whitespace().any(|word| word == right) && line.contains("114"), "{line}, LightGBM {right}");
 
     // The chain is an ordinary one: single commands work on it.
     let chain = ["--chain", "screening"];
@@ -69,7 +91,8 @@ fn the_demo_ends_well_and_its_chain_can_be_used() {
     noema_cli::keys::write(&clinic, &demo::CLINIC).expect("a key file");
     let models = workplace.path("screening/models");
     let entries = std::fs::read_dir(&models).expect("it is there").map(|entry| entry.expect("readable").path());
-    let model = entries.filter(|path| path.is_file()).last().expect("the model's file");
+    let network = format!("{}.model", text(&json(0, &["view", contract, "summary"])["result"], "/model"));
+    let model = entries.filter(|path| path.ends_with(&network)).last().expect("the model's file");
     std::fs::rename(&model, workplace.path("elsewhere")).expect("moved");
     let row = format!("[114, {:?}]", [0; 30]);
     let decide = ["call", contract, "decide", &row, "--key", "clinic.json", "--time-ms", "1767225700000"];
@@ -117,27 +140,27 @@ fn a_difference_ends_the_demo_with_its_place() {
         demo::run(Output::new(true), &options(name), tamper).expect_err("the chain was altered")
     };
 
-    // An event of decision 57: block 11 is the sixth of ten decisions.
+    // An event of decision 57: block 14 is the sixth of ten decisions.
     let error = fails("event", &mut |chain| {
-        alter(chain, &receipt_row(11, 6), |receipt: &mut TransactionReceipt| receipt.receipt.events[0].data[0] ^= 1);
+        alter(chain, &receipt_row(14, 6), |receipt: &mut TransactionReceipt| receipt.receipt.events[0].data[0] ^= 1);
     });
     assert_eq!(error.exit(), 1);
-    assert!(error.to_string().contains("block 11, transaction 6, data of event 0"), "{error}");
+    assert!(error.to_string().contains("block 14, transaction 6, data of event 0"), "{error}");
 
     // The state root of a block.
     let row = |height: u64| [&b"b"[..], &height.to_be_bytes()].concat();
     let error = fails("root", &mut |chain| {
-        alter(chain, &row(9), |block: &mut Block| block.header.state_root[31] ^= 1);
+        alter(chain, &row(12), |block: &mut Block| block.header.state_root[31] ^= 1);
     });
     assert_eq!(error.exit(), 1);
-    assert!(error.to_string().contains("block 9, state root"), "{error}");
+    assert!(error.to_string().contains("block 12, state root"), "{error}");
 
     // A transaction: its signature no longer holds.
     let error = fails("transaction", &mut |chain| {
-        alter(chain, &row(7), |block: &mut Block| block.transactions[3].transaction.gas_limit -= 1);
+        alter(chain, &row(10), |block: &mut Block| block.transactions[3].transaction.gas_limit -= 1);
     });
     assert_eq!(error.exit(), 1);
-    assert!(error.to_string().contains("block 7, transaction 3"), "{error}");
+    assert!(error.to_string().contains("block 10, transaction 3"), "{error}");
     assert!(error.to_string().contains("signature"), "{error}");
 }
 

@@ -126,6 +126,62 @@ fn from_an_onnx_file_to_the_chain() {
     assert_eq!(number(&workplace.json(0, &["block"]), "/height"), 3, "adding it again sends nothing");
 }
 
+fn trees(name: &str) -> String {
+    repository().join("examples/screening/trees").join(name).to_string_lossy().into_owned()
+}
+
+#[test]
+fn from_the_files_of_tree_libraries_to_the_chain() {
+    let workplace = Workplace::new();
+    workplace.init();
+    let heldout = screening("heldout.csv");
+    for (file, library, right) in
+        [("screening.lightgbm.txt", "LightGBM", 113), ("screening.xgboost.json", "XGBoost", 112)]
+    {
+        let (file, out) = (trees(file), format!("{library}.noema"));
+        let arguments = ["model", "import", &file, "--heldout", &heldout, "-o", &out, "--labels", "benign,malignant"];
+        let imported = workplace.json(0, &arguments);
+        assert_eq!((text(&imported, "/library"), number(&imported, "/trees")), (library, 40));
+        assert_eq!((number(&imported, "/heldout/model_right"), number(&imported, "/heldout/different")), (right, 0));
+        assert_error(&workplace.json(2, &arguments), "io", &[&out, "nothing is overwritten"]);
+
+        let inspected = workplace.json(0, &["model", "inspect", &out]);
+        let ensemble = &inspected["nodes"][0]["ensemble"];
+        let [decisions, leaves] = ["/decisions", "/leaves"].map(|field| number(ensemble, field));
+        assert_eq!((number(ensemble, "/trees"), leaves), (40, decisions + 40));
+        assert!(number(ensemble, "/depth") >= 3 && number(ensemble, "/steps") <= 40 * number(ensemble, "/depth"));
+        let people = workplace.run(&["model", "inspect", &out]);
+        let words = format!("trees: 40 trees, {decisions} decisions, {leaves} leaves, depth");
+        assert!(people.stdout.contains(&words), "{people:?}");
+        let added = workplace.json(0, &["model", "add", &out]);
+        assert_eq!(added["model"], imported["model"]);
+    }
+    let wide = ["model", "import", &trees("screening.lightgbm.txt"), "-o", "wide.noema", "--input-type", "i64"];
+    let imported = workplace.json(0, &wide);
+    assert_eq!((text(&imported, "/input_type"), number(&imported, "/input_fraction_bits")), ("i64", 40));
+}
+
+#[test]
+fn trees_that_cannot_be_imported_say_why() {
+    let workplace = Workplace::new();
+    let import = |file: &str| workplace.json(2, &["model", "import", file, "-o", "out.noema"]);
+    let lightgbm = std::fs::read_to_string(trees("screening.lightgbm.txt")).unwrap();
+    workplace.write("cut.txt", &lightgbm[..lightgbm.len() / 2]);
+    assert_error(&import("cut.txt"), "import", &["cut.txt", "LightGBM"]);
+    workplace.write("poisson.txt", lightgbm.replace("objective=binary", "objective=poisson"));
+    assert_error(&import("poisson.txt"), "import", &["poisson", "multiclass", "train or save"]);
+    let xgboost = std::fs::read_to_string(trees("screening.xgboost.json")).unwrap();
+    workplace.write("cut.json", &xgboost[..xgboost.len() / 2]);
+    assert_error(&import("cut.json"), "import", &["cut.json", "not a XGBoost model file", "EOF"]);
+    workplace.write("dart.json", xgboost.replace("\"name\":\"gbtree\"", "\"name\":\"dart\""));
+    assert_error(&import("dart.json"), "import", &["the booster `dart`", "gbtree"]);
+    workplace.write("model.ubj", b"{L\0\0\0\0\0\0\0\x07learner{".as_slice());
+    assert_error(&import("model.ubj"), "import", &["UBJ", "model.json"]);
+    let error = import(&screening("screening.onnx"));
+    assert_error(&error, "argument", &["--calibration", "network", "rows like those"]);
+    assert!(!workplace.path("out.noema").exists(), "nothing half done is left");
+}
+
 #[test]
 fn an_operator_that_cannot_be_imported_is_named() {
     let workplace = Workplace::new();

@@ -99,6 +99,30 @@ pub enum ImportError {
     /// A table that cannot be read.
     #[error("table: {0}")]
     Table(String),
+    /// Not the file of a tree library that it begins like.
+    #[error("not a {library} model file: {reason}")]
+    NotTrees {
+        /// The library.
+        library: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A tree that is malformed or uses what cannot be imported.
+    #[error("tree {tree}: {reason}")]
+    Tree {
+        /// The tree, counted from 0.
+        tree: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file of trees that uses what cannot be imported.
+    #[error("{what} cannot be imported; what can: {supported}")]
+    UnsupportedTrees {
+        /// What it uses.
+        what: String,
+        /// What could be imported instead.
+        supported: &'static str,
+    },
     /// The integer model was refused.
     #[error("the integer model is refused: {0}")]
     Model(#[from] ModelError),

@@ -1,4 +1,5 @@
-//! Classifier networks from ONNX files to Noema's exact integer containers.
+//! Classifier networks from ONNX files, and tree ensembles from the files of LightGBM and XGBoost, to Noema's exact
+//! integer containers.
 //!
 //! ```text
 //!   file --wire, proto--> checked messages --network, node--> steps in float
@@ -15,6 +16,9 @@
 //! What can be imported: networks of one input whose rows run through operations with constants (`Add`, `Sub`, `Mul`,
 //! `Div`: standardisation, folded), `Gemm` or `MatMul`, `Relu`, and end in scores, with `Softmax` or `ArgMax` behind
 //! them or not. Everything else is refused with the node named.
+//!
+//! Trees ([`import_lightgbm`], [`import_xgboost`]) need no calibration: on the grid of their fixed-point features they
+//! decide as the library does.
 //!
 //! ```no_run
 //! use noema_import::{FloatModel, ImportOptions, Table, import_onnx};
@@ -44,6 +48,7 @@ mod scale;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trees;
 mod wire;
 
 pub use error::ImportError;
@@ -52,3 +57,7 @@ pub use import::{ImportOptions, Imported, Precision, import_onnx};
 pub use quantise::{Width, Widths};
 pub use report::{Accuracy, Agreement, ImportReport, LayerReport};
 pub use table::{Table, quantise_input};
+pub use trees::{
+    FileKind, FloatTrees, ImportedTrees, MAX_TREE_FILE_BYTES, MISSING_FEATURE, TreeOptions, TreeReport,
+    import_lightgbm, import_xgboost, quantise_features,
+};

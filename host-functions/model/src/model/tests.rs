@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use crate::{
     Model, ModelError, container,
     graph::{Edge, EdgeId},
-    ops::{Add, Linear, Op, Relu},
-    parameters::Array,
+    ops::{Add, Linear, Op, Relu, TreeEnsemble},
+    parameters::{Array, Parameters},
     prices::PRICES,
     sample::{self, Sample, network, samples},
 };
@@ -56,12 +56,53 @@ fn by_opcodes(model: &Model, kernels: &Kernels, inputs: &[&Tensor]) -> Result<Ve
                 ops::softmax::run(kernels, &plan, read(0), softmax.multiplier, shift, bits)?
             }
             Op::Argmax(_) => ops::argmax::run(kernels, &ops::argmax::plan(read(0))?, read(0))?,
+            Op::TreeEnsemble(trees) => followed(trees, &parameters, read(0)),
             Op::Add(_) => ops::add::run(kernels, &ops::add::plan(read(0), read(1))?, read(0), read(1))?,
         };
         tensors.push(y);
     }
     let output = |id: &EdgeId| tensors[usize::try_from(id.0).unwrap()].clone();
     Ok(model.graph().outputs.iter().map(output).collect())
+}
+
+/// The leaves that each row leads to, from the documentation of the operator, one way at a time.
+fn followed(trees: &TreeEnsemble, parameters: &Parameters<'_>, x: &Tensor) -> Tensor {
+    let place = |value: i32| usize::try_from(value).unwrap();
+    let column = |index: usize| parameters.i32s(index).collect::<Vec<_>>();
+    let (feature, left, right) = (column(2), column(4), column(5));
+    let (thresholds, values): (Vec<i64>, Vec<i64>) = match x.dtype() {
+        DType::I64 => (parameters.i64s(3).collect(), x.to_vec().unwrap()),
+        _ => {
+            let values: Vec<i32> = x.to_vec().unwrap();
+            (column(3).into_iter().map(i64::from).collect(), values.into_iter().map(i64::from).collect())
+        }
+    };
+    let x_min = x.dtype().min();
+    let leaves: Vec<i64> = parameters.i64s(7).collect();
+    let width = place(i32::try_from(*x.shape().dims().last().unwrap()).unwrap());
+    let mut sums = Vec::new();
+    for row in values.chunks(width) {
+        let mut of_row: Vec<i128> = parameters.i64s(8).map(i128::from).collect();
+        let (mut first, mut first_leaf) = (0, 0);
+        for (decisions, output) in column(0).into_iter().zip(column(1)) {
+            let mut way = if decisions == 0 { -1 } else { 0 };
+            while way >= 0 {
+                let at = first + place(way);
+                let x = row[place(feature[at])];
+                let flags = parameters.u8s(6)[at];
+                let goes_left =
+                    if x == x_min || (x == 0 && flags & 2 == 2) { flags & 1 == 1 } else { x <= thresholds[at] };
+                way = if goes_left { left[at] } else { right[at] };
+            }
+            of_row[place(output)] += i128::from(leaves[first_leaf + place(-1 - way)]);
+            first += place(decisions);
+            first_leaf += place(decisions) + 1;
+        }
+        sums.extend(of_row.into_iter().map(|sum| i64::try_from(sum).unwrap()));
+    }
+    let mut dims = x.shape().dims().to_vec();
+    *dims.last_mut().unwrap() = trees.outputs;
+    Tensor::from_vec(Shape::new(&dims).unwrap(), sums).unwrap()
 }
 
 fn bits(tensors: &[Tensor]) -> Vec<(DType, Shape, Vec<u8>)> {

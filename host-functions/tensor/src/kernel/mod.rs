@@ -27,6 +27,7 @@ mod requantise;
 mod round;
 mod softmax;
 mod strided;
+mod trees;
 mod wide;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -52,6 +53,7 @@ pub use reduce::{Axis, Reduction, cumulative_sum, reduce, reduce_sum};
 pub use requantise::{Scales, requantise_rows};
 pub use round::{round_shift, round_shift_i128};
 pub use softmax::{MAX_SOFTMAX_ROW, Softmax, softmax_rows};
+pub use trees::{Decision, PackedTrees, Tree, tree_sums};
 
 use crate::Kernels;
 

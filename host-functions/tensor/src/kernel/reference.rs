@@ -1,6 +1,7 @@
 //! The oracle: the formulas written down in checked 128-bit arithmetic, as slow as they come.
 
 use super::exp::exp_neg_reference;
+use super::{Decision, Tree};
 use crate::Element;
 
 /// `rne(numerator / denominator)` from the definition: of the two neighbours the nearer one, and
@@ -34,6 +35,34 @@ pub(crate) fn linear<X: Element, A: Element>(x: &[X], k: usize, w: &[i8], first:
             *out = A::saturate(sum);
             assert_eq!(Into::<i128>::into(*out), sum, "a sum outside the bound its caller stated");
         }
+    }
+}
+
+/// The leaf of each tree that its decisions lead to, added to the base of its output. Each tree comes with the places of
+/// its first decision and its first leaf.
+///
+/// # Panics
+/// Where a sum passes 64 bits, which the caller has excluded.
+pub(crate) fn trees<K: Element>(
+    trees: &[(Tree, usize, usize)],
+    decisions: &[Decision<K>],
+    leaves: &[i64],
+    base: &[i64],
+    row: &[K],
+    out: &mut [i64],
+) {
+    for (output, (base, out)) in base.iter().zip(out).enumerate() {
+        let mut sum = i128::from(*base);
+        for (tree, first_decision, first_leaf) in trees.iter().filter(|(tree, ..)| tree.output == output) {
+            let mut child = if tree.decisions == 0 { -1 } else { 0 };
+            while let Ok(at) = usize::try_from(child) {
+                let decision = &decisions[first_decision + at];
+                let x = row[usize::try_from(decision.feature).expect("a feature of the row")];
+                child = if decision.left(x) { decision.left } else { decision.right };
+            }
+            sum += i128::from(leaves[first_leaf + usize::try_from(!child).expect("a leaf of the tree")]);
+        }
+        *out = i64::try_from(sum).expect("a sum inside the bound its caller stated");
     }
 }
 

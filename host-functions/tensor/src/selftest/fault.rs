@@ -26,6 +26,7 @@ pub(crate) enum Primitive {
     ReduceSum,
     Reduce,
     CumulativeSum,
+    Trees,
 }
 
 impl Primitive {
@@ -63,7 +64,7 @@ fn every_level_of_this_machine_passes() {
             assert_eq!(report.difference, None, "{level}");
             assert_eq!(
                 report.cases,
-                known::PRODUCTS.len() + known::REQUANTISE.len() + known::SOFTMAX.len() + 3 + super::rows::CASES
+                known::PRODUCTS.len() + known::REQUANTISE.len() + known::SOFTMAX.len() + 4 + super::rows::CASES
             );
         }
     }
@@ -97,6 +98,7 @@ fn one_wrong_bit_is_refused() {
         Primitive::ReduceSum,
         Primitive::Reduce,
         Primitive::CumulativeSum,
+        Primitive::Trees,
     ];
     for level in Level::available() {
         assert_eq!(check(&Kernels::untested(level, 1).unwrap()).difference, None);

@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::{
     DType, Element, KernelError, Kernels, Level, OpError,
-    kernel::{self, PackedWeights, PackedWeights16, Scales, Softmax},
+    kernel::{self, Decision, PackedTrees, PackedWeights, PackedWeights16, Scales, Softmax, Tree},
 };
 
 mod device;
@@ -77,7 +77,8 @@ pub(crate) fn check(kernels: &Kernels) -> SelfTestReport {
     let products = known::PRODUCTS.iter().map(|case| (case.name, product(kernels, case)));
     let requantised = known::REQUANTISE.iter().map(|case| (case.name, requantise(kernels, case)));
     let softmax = known::SOFTMAX.iter().map(|case| (case.name, softmax(kernels, case)));
-    let elementwise = [("add", add(kernels)), ("relu", relu(kernels)), ("argmax", argmax(kernels))];
+    let elementwise =
+        [("add", add(kernels)), ("relu", relu(kernels)), ("argmax", argmax(kernels)), ("trees", trees(kernels))];
     for (case, result) in products.chain(requantised).chain(softmax).chain(elementwise).chain(rows::cases(kernels)) {
         report.cases += 1;
         if let Err(detail) = result {
@@ -241,6 +242,35 @@ fn argmax(kernels: &Kernels) -> Result<(), String> {
     let mut out = [0; 3];
     kernel::argmax_rows(kernels, &[-5i32, 7, 7, i32::MIN, i32::MIN, i32::MIN, 1, 2, 3], 3, &mut out);
     compare(&out, &[1, 0, 2])
+}
+
+/// Nine trees of three kinds, worked out by hand: more than run in step, and a leaf alone.
+fn trees(kernels: &Kernels) -> Result<(), String> {
+    let decision = |feature, threshold, left, right, missing_left, zero_is_missing| Decision {
+        feature,
+        threshold,
+        left,
+        right,
+        missing_left,
+        zero_is_missing,
+    };
+    let stump = [decision(0, -5, -1, -2, true, false)];
+    let deep = [decision(1, 10, 1, -1, false, true), decision(0, 7, -2, -3, false, false)];
+    let (mut all, mut decisions, mut leaves) = (vec![], vec![], vec![]);
+    for scale in [1, 10, 100, 1000] {
+        all.extend([Tree { decisions: 1, output: 0 }, Tree { decisions: 2, output: 1 }]);
+        decisions.extend_from_slice(&stump);
+        decisions.extend_from_slice(&deep);
+        leaves.extend([scale, 2 * scale, 3 * scale, 4 * scale, 5 * scale]);
+    }
+    all.push(Tree { decisions: 0, output: 1 });
+    leaves.push(-1 << 40);
+    let packed = PackedTrees::pack(kernels.level(), 2, vec![50_000, 0], all, decisions, leaves).map_err(text)?;
+    let rows = [[-5_i32, 10], [-4, 11], [i32::MIN, 0], [7, -1], [8, i32::MIN], [i32::MAX, i32::MAX]];
+    let mut out = [0; 12];
+    kernel::tree_sums(kernels, rows.as_flattened(), &packed, &mut out);
+    let leaf = |first: i64, second: i64| [50_000 + 1111 * first, 1111 * second - (1 << 40)];
+    compare(&out, [leaf(1, 4), leaf(2, 3), leaf(1, 3), leaf(2, 4), leaf(2, 3), leaf(2, 3)].as_flattened())
 }
 
 fn compare<T: Element, E: Element>(found: &[T], expected: &[E]) -> Result<(), String> {

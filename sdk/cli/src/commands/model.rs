@@ -1,4 +1,4 @@
-//! `noema model`: ONNX files to containers, containers onto the chain.
+//! `noema model`: ONNX files and tree ensembles to containers, containers onto the chain.
 
 pub mod add;
 pub mod import;
@@ -20,9 +20,11 @@ pub struct ModelArgs {
 
 #[derive(Subcommand, Debug)]
 enum ModelAction {
-    /// Turn an ONNX file into a container: int8 weights, integer-only graph, bound proof
+    /// Turn an ONNX network, or trees of LightGBM or XGBoost, into a container: integers only, with a bound proof
     #[command(after_help = "Example:\n  \
-        noema model import screening.onnx --calibration calibration.csv -o screening.noema")]
+        noema model import screening.onnx --calibration calibration.csv -o screening.noema\n  \
+        noema model import model.lightgbm.txt -o trees.noema   # as Booster.save_model writes it\n  \
+        noema model import model.xgboost.json -o trees.noema")]
     Import(import::ImportArgs),
     /// Show what is in a container: graph, bounds, gas, id
     #[command(after_help = "Example:\n  noema model inspect screening.noema")]

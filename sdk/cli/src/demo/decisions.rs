@@ -25,14 +25,22 @@ pub(super) struct Job<'a> {
 /// What the contract decided about a patient.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
-    /// The class: 1 is malignant.
+    /// What both models decided together: 1 is malignant.
     pub class: usize,
-    /// The probability of malignancy that the model gave.
-    pub malignancy: f64,
+    /// The probabilities of malignancy that the network and the trees gave.
+    pub malignancy: [f64; 2],
     /// Where the gas of the transaction went.
     pub gas: GasUsed,
     /// Height of its block.
     pub height: u64,
+}
+
+impl Decision {
+    /// What the network (0) or the trees (1) would have decided alone.
+    #[must_use]
+    pub fn class_of(&self, model: usize) -> usize {
+        usize::from(self.malignancy[model] > 0.5)
+    }
 }
 
 /// All decisions, in the order of the rows, and how long the blocks took.
@@ -104,9 +112,13 @@ fn read(result: &ResultReport, job: &Job<'_>, patient: usize, height: u64, gas: 
     if event["patient"] != json!(patient) || self::class(event.get("class")) != Some(class) {
         return Err(unexpected("the event `decided` is about something else than the decision", &details));
     }
-    let raw = event["malignancy"].as_i64().and_then(|raw| i32::try_from(raw).ok());
-    let raw = raw.ok_or_else(|| unexpected("the event `decided` has no probability", &details))?;
-    Ok(Decision { class, malignancy: f64::from(raw) * probability_unit(job.model), gas, height })
+    let probability = |name: &str| {
+        let raw = event[name].as_i64().and_then(|raw| i32::try_from(raw).ok());
+        let raw = raw.ok_or_else(|| unexpected(&format!("the event `decided` has no `{name}`"), &details))?;
+        Ok::<_, CliError>(f64::from(raw) * probability_unit(job.model))
+    };
+    let malignancy = [probability("malignancy")?, probability("tree_malignancy")?];
+    Ok(Decision { class, malignancy, gas, height })
 }
 
 /// What a unit of the model's probabilities stands for.

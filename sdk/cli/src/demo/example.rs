@@ -16,7 +16,9 @@ pub struct ExampleFiles {
     pub onnx: PathBuf,
     /// Rows from which the importer takes activation ranges.
     pub calibration: PathBuf,
-    /// Rows that the network never saw.
+    /// Trees as LightGBM saved them.
+    pub trees: PathBuf,
+    /// Rows that no model ever saw.
     pub heldout: PathBuf,
 }
 
@@ -37,9 +39,10 @@ impl ExampleFiles {
             contract: root.clone(),
             onnx: root.join("model/screening.onnx"),
             calibration: root.join("model/calibration.csv"),
+            trees: root.join("trees/screening.lightgbm.txt"),
             heldout: root.join("model/heldout.csv"),
         };
-        for path in [&root.join("Cargo.toml"), &files.onnx, &files.calibration, &files.heldout] {
+        for path in [&root.join("Cargo.toml"), &files.onnx, &files.calibration, &files.trees, &files.heldout] {
             if !path.is_file() {
                 let hint = "the demo needs the repository's `examples` directory: name it with --examples DIR";
                 return Err(CliError::file(path, "there is no such file", hint));

@@ -29,19 +29,29 @@ pub struct DemoReport {
     pub contract_bytes: usize,
     /// Address of the contract.
     pub contract: String,
-    /// Id of the model.
+    /// Id of the network.
     pub model: String,
     /// Bytes of its container.
     pub model_bytes: usize,
     /// Chunks that it was uploaded in.
     pub model_chunks: u64,
+    /// Id of the trees.
+    pub trees: String,
+    /// Bytes of their container.
+    pub trees_bytes: usize,
     /// Decisions: one for each held-out row.
     pub decisions: usize,
-    /// Accuracy of the float original.
+    /// Accuracy of the float original of the network.
     pub float: Accuracy,
-    /// Accuracy of the model on the chain.
+    /// Accuracy of the network on the chain.
     pub on_chain: Accuracy,
-    /// Rows where the two differ.
+    /// Accuracy of the float original of the trees.
+    pub trees_float: Accuracy,
+    /// Accuracy of the trees on the chain.
+    pub trees_on_chain: Accuracy,
+    /// Accuracy of what the contract decided: benign where both models say so.
+    pub together: Accuracy,
+    /// Rows where a model on the chain differs from its float original.
     pub different_rows: Vec<DifferentRow>,
     /// Gas of a decision, by what used it.
     pub gas_per_decision: Vec<GasLine>,
@@ -64,11 +74,15 @@ pub struct Accuracy {
     pub right: usize,
     /// Rows.
     pub rows: usize,
+    /// Malignant rows that it called benign.
+    pub missed: usize,
 }
 
-/// A row that the two models decide differently.
+/// A row that a model on the chain decides otherwise than its float original.
 #[derive(Serialize, Clone, Debug, PartialEq)]
 pub struct DifferentRow {
+    /// `network` or `trees`.
+    pub model: &'static str,
     /// Number of the row, from 0.
     pub row: usize,
     /// What is true: 1 is malignant.
@@ -98,37 +112,47 @@ impl DemoReport {
     /// Everything but the replay.
     pub(super) fn new(
         chain: &Chain,
-        upload: &AddReport,
+        [network, trees]: &[AddReport; 2],
         deployed: &DeployReport,
         heldout: &Table,
-        float: &[Prediction],
+        float: [&[Prediction]; 2],
         decisions: &Decisions,
     ) -> DemoReport {
-        let rows = heldout.labels.iter().zip(float).zip(&decisions.list);
         let count = decisions.list.len();
+        let labels = || heldout.labels.iter().copied();
+        let float_accuracy = |model: usize| Accuracy::new(labels().zip(float[model].iter().map(|row| row.class)));
+        let chain_accuracy =
+            |model: usize| Accuracy::new(labels().zip(decisions.list.iter().map(|row| row.class_of(model))));
+        let different = |model: usize| {
+            let rows = labels().zip(float[model]).zip(&decisions.list).enumerate();
+            let rows = rows.filter(move |(_, ((_, float), decision))| float.class != decision.class_of(model));
+            rows.map(move |(row, ((label, float), decision))| DifferentRow {
+                model: ["network", "trees"][model],
+                row,
+                label,
+                float: float.class,
+                on_chain: decision.class_of(model),
+                float_malignancy: float.probabilities.as_ref().and_then(|each| each.get(1).copied()),
+                on_chain_malignancy: decision.malignancy[model],
+            })
+        };
         DemoReport {
             demo: "ok",
             chain: None,
             contract_bytes: deployed.code_bytes,
             contract: deployed.contract.clone(),
-            model: upload.model.clone(),
-            model_bytes: upload.bytes,
-            model_chunks: upload.chunks,
+            model: network.model.clone(),
+            model_bytes: network.bytes,
+            model_chunks: network.chunks,
+            trees: trees.model.clone(),
+            trees_bytes: trees.bytes,
             decisions: count,
-            float: Accuracy::new(rows.clone().map(|((label, float), _)| (*label, float.class))),
-            on_chain: Accuracy::new(rows.clone().map(|((label, _), decision)| (*label, decision.class))),
-            different_rows: rows
-                .enumerate()
-                .filter(|(_, ((_, float), decision))| float.class != decision.class)
-                .map(|(row, ((label, float), decision))| DifferentRow {
-                    row,
-                    label: *label,
-                    float: float.class,
-                    on_chain: decision.class,
-                    float_malignancy: float.probabilities.as_ref().and_then(|each| each.get(1).copied()),
-                    on_chain_malignancy: decision.malignancy,
-                })
-                .collect(),
+            float: float_accuracy(0),
+            on_chain: chain_accuracy(0),
+            trees_float: float_accuracy(1),
+            trees_on_chain: chain_accuracy(1),
+            together: Accuracy::new(labels().zip(decisions.list.iter().map(|row| row.class))),
+            different_rows: different(0).chain(different(1)).collect(),
             gas_per_decision: gas_lines(&decisions.list),
             decisions_per_second: (per_second(count, decisions.took.as_secs_f64()) * 10.0).round() / 10.0,
             height: chain.height(),
@@ -142,15 +166,20 @@ impl DemoReport {
     #[must_use]
     pub fn summary(&self) -> String {
         let mut text = String::new();
-        let mut models = table(&["accuracy", "right", "of", "share"]);
-        for (name, Accuracy { right, rows }) in [("float original", self.float), ("model on the chain", self.on_chain)]
-        {
+        let mut models = table(&["accuracy", "right", "of", "share", "malignant missed"]);
+        for (name, Accuracy { right, rows, missed }) in [
+            ("network, float original", self.float),
+            ("network, model on the chain", self.on_chain),
+            ("trees, float original", self.trees_float),
+            ("trees, model on the chain", self.trees_on_chain),
+            ("contract: benign where both say so", self.together),
+        ] {
             let share = format!("{:.4}", ratio(right, rows));
-            models.add_row([name, &right.to_string(), &rows.to_string(), &share]);
+            models.add_row([name, &right.to_string(), &rows.to_string(), &share, &missed.to_string()]);
         }
         let _ = writeln!(text, "\n{models}\n");
         if self.different_rows.is_empty() {
-            let _ = writeln!(text, " they decide every row alike\n");
+            let _ = writeln!(text, " on the chain each model decides every row as its float original does\n");
         } else {
             let mut different =
                 table(&["rows where they differ", "truth", "float", "on the chain", "p float", "p chain"]);
@@ -159,7 +188,7 @@ impl DemoReport {
                 let (truth, float_class) = (class(row.label), class(row.float));
                 let chain = format!("{:.5}", row.on_chain_malignancy);
                 different.add_row([
-                    &format!("row {}", row.row),
+                    &format!("row {}, {}", row.row, row.model),
                     truth,
                     float_class,
                     class(row.on_chain),
@@ -210,8 +239,11 @@ impl DemoReport {
 
 impl Accuracy {
     fn new(pairs: impl Iterator<Item = (usize, usize)>) -> Accuracy {
-        let right: Vec<bool> = pairs.map(|(label, said)| label == said).collect();
-        Accuracy { right: right.iter().filter(|right| **right).count(), rows: right.len() }
+        pairs.fold(Accuracy { right: 0, rows: 0, missed: 0 }, |so_far, (label, said)| Accuracy {
+            right: so_far.right + usize::from(label == said),
+            rows: so_far.rows + 1,
+            missed: so_far.missed + usize::from(label == 1 && said != 1),
+        })
     }
 }
 

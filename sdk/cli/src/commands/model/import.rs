@@ -1,10 +1,14 @@
-//! `noema model import`: an ONNX file to a container.
+//! `noema model import`: an ONNX file, or trees of LightGBM or XGBoost, to a container.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use noema_import::{ImportError, ImportOptions, ImportReport, Imported, Precision, Table, Width, Widths, import_onnx};
+use noema_import::{
+    Accuracy, FileKind, ImportError, ImportOptions, ImportReport, Imported, ImportedTrees, Precision, Table,
+    TreeOptions, TreeReport, Width, Widths, import_lightgbm, import_onnx, import_xgboost,
+};
+use noema_tensor::DType;
 use serde::Serialize;
 
 use crate::output::Report;
@@ -13,15 +17,16 @@ use crate::{CliError, Context};
 /// Arguments of `noema model import`.
 #[derive(Args, Debug)]
 pub struct ImportArgs {
-    /// The network as an ONNX file
+    /// The network as an ONNX file, or trees as LightGBM (text) or XGBoost (JSON) saves them
     file: PathBuf,
     /// Where to write the container; an existing file is not overwritten
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
-    /// Rows like those the model will meet (CSV with a header; a column `label` is left out): ranges are taken from them
+    /// Rows like those the model will meet (CSV with a header; a column `label` is left out): ranges are taken from them.
+    /// A network needs them, trees do not
     #[arg(long, value_name = "CSV")]
-    calibration: PathBuf,
-    /// Rows with a column `label` that the network has not seen: their accuracy goes into the container
+    calibration: Option<PathBuf>,
+    /// Rows with a column `label` that the model has not seen: their accuracy goes into the container
     #[arg(long, value_name = "CSV")]
     heldout: Option<PathBuf>,
     /// What the model shall be called [default: the name of the file]
@@ -36,12 +41,25 @@ pub struct ImportArgs {
     /// Names of the classes
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     labels: Vec<String>,
-    /// Fraction bits of the features [default: as many as leave room for four times the calibration rows]
+    /// Fraction bits of the features [default: as many as leave room for four times the calibration rows, or, with trees,
+    /// for four times the largest threshold]
     #[arg(long, value_name = "BITS")]
     input_bits: Option<u8>,
-    /// Bits of the activations; weights always have 8
+    /// Element type of the features of trees; those of a network are i32
+    #[arg(long, value_enum, default_value_t = InputType::I32)]
+    input_type: InputType,
+    /// Bits of the activations of a network; weights always have 8
     #[arg(long, value_enum, default_value_t = Bits::Auto)]
     precision: Bits,
+}
+
+/// Element type of the features of trees.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum InputType {
+    /// 32 bits, as networks take them
+    I32,
+    /// 64 bits: for features that need a fine step and a wide range
+    I64,
 }
 
 /// Bits of the activations.
@@ -98,6 +116,52 @@ pub struct ModelReport {
     text: String,
 }
 
+/// Trees that were just imported.
+#[derive(Serialize, Debug)]
+pub struct TreesReport {
+    /// Where the container is.
+    pub file: PathBuf,
+    /// Its id.
+    pub model: String,
+    /// Bytes of the container.
+    pub bytes: usize,
+    /// The library that wrote the file.
+    pub library: &'static str,
+    /// What the trees were trained for.
+    pub objective: String,
+    /// Features of a row.
+    pub features: usize,
+    /// Element type of the features.
+    pub input_type: &'static str,
+    /// Fraction bits of the features.
+    pub input_fraction_bits: u8,
+    /// Trees.
+    pub trees: u32,
+    /// Decisions of all trees.
+    pub decisions: u32,
+    /// Leaves of all trees.
+    pub leaves: u32,
+    /// The most decisions on a way through a tree.
+    pub depth: u32,
+    /// How far a score can be from the exact sum of the library's leaves.
+    pub rounding: f64,
+    /// Accuracy on rows that neither model has seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heldout: Option<HeldoutLine>,
+    #[serde(skip)]
+    text: String,
+}
+
+/// What was imported.
+#[derive(Serialize, Debug)]
+#[serde(untagged)]
+pub enum ImportedReport {
+    /// A network.
+    Network(ModelReport),
+    /// Trees.
+    Trees(TreesReport),
+}
+
 /// A layer of weights.
 #[derive(Serialize, Debug)]
 pub struct LayerLine {
@@ -140,45 +204,113 @@ impl ModelReport {
                     proven_peak: layer.peak,
                 })
                 .collect(),
-            heldout: report.heldout.map(|heldout| HeldoutLine {
-                rows: heldout.rows,
-                float_right: heldout.float_right,
-                model_right: heldout.integer_right,
-                different: heldout.different,
-            }),
+            heldout: report.heldout.map(HeldoutLine::from),
             text: report.to_string(),
         }
     }
 }
 
-impl Report for ModelReport {
+impl From<Accuracy> for HeldoutLine {
+    fn from(heldout: Accuracy) -> HeldoutLine {
+        HeldoutLine {
+            rows: heldout.rows,
+            float_right: heldout.float_right,
+            model_right: heldout.integer_right,
+            different: heldout.different,
+        }
+    }
+}
+
+impl TreesReport {
+    fn new(file: PathBuf, report: &TreeReport) -> TreesReport {
+        TreesReport {
+            file,
+            model: report.id.to_string(),
+            bytes: report.container_bytes,
+            library: report.library,
+            objective: report.objective.clone(),
+            features: report.features,
+            input_type: report.input_type.name(),
+            input_fraction_bits: report.input_fraction_bits,
+            trees: report.trees,
+            decisions: report.decisions,
+            leaves: report.leaves,
+            depth: report.depth,
+            rounding: report.rounding,
+            heldout: report.heldout.map(HeldoutLine::from),
+            text: report.to_string(),
+        }
+    }
+}
+
+impl Report for ImportedReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{}", self.text)?;
-        writeln!(out, "written to {}", self.file.display())
+        let (text, file) = match self {
+            ImportedReport::Network(report) => (&report.text, &report.file),
+            ImportedReport::Trees(report) => (&report.text, &report.file),
+        };
+        writeln!(out, "{text}")?;
+        writeln!(out, "written to {}", file.display())
     }
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// A file cannot be read or written, or the network cannot be imported: the node and the operator are named.
-pub fn run(context: &Context, arguments: &ImportArgs) -> Result<ModelReport, CliError> {
-    let stem = || arguments.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let options = ImportOptions {
-        version: arguments.version.clone(),
-        labels: arguments.labels.clone(),
-        calibration: read_table(&arguments.calibration)?.rows,
-        heldout: arguments.heldout.as_deref().map(read_table).transpose()?,
-        input_fraction_bits: arguments.input_bits,
-        precision: arguments.precision.into(),
-        ..ImportOptions::new(&arguments.name.clone().unwrap_or_else(stem), &arguments.licence)
-    };
+/// A file cannot be read or written, or the model cannot be imported: what is in the way is named.
+pub fn run(context: &Context, arguments: &ImportArgs) -> Result<ImportedReport, CliError> {
+    let bytes = std::fs::read(&arguments.file).map_err(|error| CliError::io("read", &arguments.file, error))?;
+    if FileKind::of(&bytes) != FileKind::Onnx {
+        let bar = context.output.spinner("importing");
+        let imported = import_trees(&arguments.file, &bytes, &tree_options(arguments)?);
+        bar.finish_and_clear();
+        let ImportedTrees { container, report } = imported?;
+        write_new(&arguments.out, &container)?;
+        return Ok(ImportedReport::Trees(TreesReport::new(arguments.out.clone(), &report)));
+    }
+    let network_options = network_options(arguments)?;
     let bar = context.output.spinner("importing");
-    let imported = import(&arguments.file, &options);
+    let imported = import_onnx(&bytes, &network_options).map_err(|error| CliError::import(&arguments.file, error));
     bar.finish_and_clear();
     let Imported { container, report } = imported?;
     write_new(&arguments.out, &container)?;
-    Ok(ModelReport::new(arguments.out.clone(), &report))
+    Ok(ImportedReport::Network(ModelReport::new(arguments.out.clone(), &report)))
+}
+
+fn name(arguments: &ImportArgs) -> String {
+    let stem = || arguments.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    arguments.name.clone().unwrap_or_else(stem)
+}
+
+fn network_options(arguments: &ImportArgs) -> Result<ImportOptions, CliError> {
+    if arguments.input_type != InputType::I32 {
+        return Err(CliError::argument("--input-type", "the features of a network are i32", "leave it out"));
+    }
+    let calibration = arguments.calibration.as_deref().ok_or_else(|| {
+        let problem = format!("{} is taken for a network, which needs calibration rows", arguments.file.display());
+        let hint = "give rows like those the model will meet; trees of LightGBM or XGBoost need none, as text or JSON";
+        CliError::argument("--calibration", problem, hint)
+    })?;
+    Ok(ImportOptions {
+        version: arguments.version.clone(),
+        labels: arguments.labels.clone(),
+        calibration: read_table(calibration)?.rows,
+        heldout: arguments.heldout.as_deref().map(read_table).transpose()?,
+        input_fraction_bits: arguments.input_bits,
+        precision: arguments.precision.into(),
+        ..ImportOptions::new(&name(arguments), &arguments.licence)
+    })
+}
+
+fn tree_options(arguments: &ImportArgs) -> Result<TreeOptions, CliError> {
+    Ok(TreeOptions {
+        version: arguments.version.clone(),
+        labels: arguments.labels.clone(),
+        heldout: arguments.heldout.as_deref().map(read_table).transpose()?,
+        input_type: if arguments.input_type == InputType::I64 { DType::I64 } else { DType::I32 },
+        input_fraction_bits: arguments.input_bits,
+        ..TreeOptions::new(&name(arguments), &arguments.licence)
+    })
 }
 
 /// Imports an ONNX file.
@@ -188,6 +320,18 @@ pub fn run(context: &Context, arguments: &ImportArgs) -> Result<ModelReport, Cli
 pub fn import(file: &Path, options: &ImportOptions) -> Result<Imported, CliError> {
     let bytes = std::fs::read(file).map_err(|error| CliError::io("read", file, error))?;
     import_onnx(&bytes, options).map_err(|error| CliError::import(file, error))
+}
+
+/// Imports the bytes of a file of LightGBM or XGBoost.
+///
+/// # Errors
+/// It cannot be imported.
+pub fn import_trees(file: &Path, bytes: &[u8], options: &TreeOptions) -> Result<ImportedTrees, CliError> {
+    let imported = match FileKind::of(bytes) {
+        FileKind::LightGbm => import_lightgbm(bytes, options),
+        _ => import_xgboost(bytes, options),
+    };
+    imported.map_err(|error| CliError::import(file, error))
 }
 
 /// Reads rows of features from a CSV file.

@@ -7,6 +7,7 @@ use clap::Args;
 use noema_abi::ProtocolVersion;
 use noema_model::Model;
 use noema_model::manifest::Port;
+use noema_model::ops::{Op, TreeEnsemble};
 use serde::Serialize;
 
 use crate::CliError;
@@ -68,6 +69,29 @@ pub struct NodeReport {
     /// The proven bounds of what it computes.
     lowest: i64,
     highest: i64,
+    /// What an ensemble of trees has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ensemble: Option<EnsembleReport>,
+}
+
+/// Trees of a node.
+#[derive(Serialize, Debug)]
+pub struct EnsembleReport {
+    trees: u32,
+    decisions: u32,
+    leaves: u32,
+    /// The most decisions on a way through a tree.
+    depth: u32,
+    /// The most comparisons for a row.
+    steps: u32,
+}
+
+impl EnsembleReport {
+    fn new(op: &Op) -> Option<EnsembleReport> {
+        let Op::TreeEnsemble(ensemble) = op else { return None };
+        let TreeEnsemble { trees, decisions, depth, steps, .. } = *ensemble;
+        Some(EnsembleReport { trees, decisions, leaves: ensemble.leaves(), depth, steps })
+    }
 }
 
 impl InspectReport {
@@ -99,6 +123,7 @@ impl InspectReport {
                     shape: edge.dims.clone(),
                     lowest: bound.interval.lo,
                     highest: bound.interval.hi,
+                    ensemble: EnsembleReport::new(&node.op),
                 })
                 .collect(),
             gas: model.cost(ProtocolVersion::LATEST, 1)?,
@@ -142,7 +167,15 @@ impl Report for InspectReport {
             let bounds = format!("{} to {}", node.lowest, node.highest);
             table.add_row([&node.name, node.op, node.dtype, &format!("{:?}", node.shape), &bounds]);
         }
-        writeln!(out, "{table}")
+        writeln!(out, "{table}")?;
+        for node in &self.nodes {
+            if let Some(EnsembleReport { trees, decisions, leaves, depth, steps }) = &node.ensemble {
+                let name = &node.name;
+                write!(out, "{name}: {trees} trees, {decisions} decisions, {leaves} leaves, depth {depth}, ")?;
+                writeln!(out, "at most {steps} comparisons a row")?;
+            }
+        }
+        Ok(())
     }
 }
 

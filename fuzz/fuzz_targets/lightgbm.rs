@@ -1,0 +1,2 @@
+#![no_main]
+noema_fuzz::target!(lightgbm);
