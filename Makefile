@@ -10,7 +10,7 @@ CARGO ?= cargo
 BUILD = $(CARGO) build --release --workspace
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test test-aarch64 lint doc fmt setup setup-rocksdb fuzz-smoke
+.PHONY: demo test test-aarch64 cuda lint doc fmt setup setup-rocksdb fuzz-smoke
 
 demo: setup
 	$(BUILD) --bin noema
@@ -22,6 +22,10 @@ test: setup-rocksdb
 # The same bits on another architecture, under emulation.
 test-aarch64: setup
 	.ci/aarch64
+
+# NVIDIA devices: builds and tests what needs no device.
+cuda: setup
+	.ci/cuda
 
 # What a reviewer would say about style: formatting, clippy.
 lint: setup-rocksdb

@@ -42,7 +42,8 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<Report> {
     ensure!(options.effort.clock == Clock::Wall, "a device has no processor time");
     let open = |check_products| {
-        Cuda::open(0, CudaOptions { check_products, ..CudaOptions::default() }).context("cannot open the first CUDA device")
+        Cuda::open(0, CudaOptions { check_products, ..CudaOptions::default() })
+            .context("cannot open the first CUDA device")
     };
     let (plain, checked) = (open(false)?, open(true)?);
     let script = [env!("CARGO_MANIFEST_DIR"), "peers", "torch", "peer.py"].iter().collect::<std::path::PathBuf>();

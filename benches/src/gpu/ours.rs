@@ -80,7 +80,8 @@ pub(super) fn encoder(sides: Encoder) -> Program<'static> {
         let qkv = linear(&mut program, x, width, 3 * width, 41);
         let mut head = |part: usize| {
             let (dims, row) = (vec![batch, heads, tokens, depth], 3 * width);
-            let operation = Operation::CopyStrided { dims, strides: vec![tokens * row, depth, row, 1], start: part * width };
+            let operation =
+                Operation::CopyStrided { dims, strides: vec![tokens * row, depth, row, 1], start: part * width };
             program.push(operation, &[qkv], of(DType::I8, width))
         };
         let (q, k, v) = (head(0), head(1), head(2));

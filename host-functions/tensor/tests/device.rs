@@ -90,12 +90,12 @@ fn round(numbers: &mut Numbers, all: &[&Kernels]) {
     let x = numbers.tensor(x, &[m, n]);
     let zero_point = i32::try_from(numbers.below(256)).unwrap() - 128;
     let code = u32::try_from(numbers.dtype(&DType::ALL).code()).unwrap();
-    let args =
-        [Arg::Tensor(&x), Arg::Tensor(&multipliers), Arg::Tensor(&shifts), Arg::I32(zero_point), Arg::U32(code)];
+    let args = [Arg::Tensor(&x), Arg::Tensor(&multipliers), Arg::Tensor(&shifts), Arg::I32(zero_point), Arg::U32(code)];
     same(all, "requantise", &args);
 
     let dtype = numbers.dtype(&DType::ALL);
-    let (x, row, column) = (numbers.tensor(dtype, &[m, n]), numbers.tensor(dtype, &[n]), numbers.tensor(dtype, &[m, 1]));
+    let (x, row, column) =
+        (numbers.tensor(dtype, &[m, n]), numbers.tensor(dtype, &[n]), numbers.tensor(dtype, &[m, 1]));
     same(all, "add", &[Arg::Tensor(&x), Arg::Tensor(&x)]);
     same(all, "add", &[Arg::Tensor(&x), Arg::Tensor(&row)]);
     same(all, "add", &[Arg::Tensor(&row), Arg::Tensor(&column)]);
@@ -120,7 +120,8 @@ fn round(numbers: &mut Numbers, all: &[&Kernels]) {
 /// Opcodes of one or more elements.
 fn elementwise(numbers: &mut Numbers, all: &[&Kernels], m: u32, n: u32) {
     let dtype = numbers.dtype(&DType::ALL);
-    let (a, row, column) = (numbers.tensor(dtype, &[m, n]), numbers.tensor(dtype, &[n]), numbers.tensor(dtype, &[m, 1]));
+    let (a, row, column) =
+        (numbers.tensor(dtype, &[m, n]), numbers.tensor(dtype, &[n]), numbers.tensor(dtype, &[m, 1]));
     for name in ["sub", "mul", "min", "max", "bit_and", "bit_or", "bit_xor", "equal", "less", "less_or_equal"] {
         same(all, name, &[Arg::Tensor(&a), Arg::Tensor(&row)]);
         same(all, name, &[Arg::Tensor(&column), Arg::Tensor(&a)]);
@@ -137,14 +138,8 @@ fn elementwise(numbers: &mut Numbers, all: &[&Kernels], m: u32, n: u32) {
     let multiplier = i32::try_from((1 << 30) + numbers.below(1 << 30)).unwrap();
     let (shift, zero_point) = (u32::try_from(numbers.below(95)).unwrap(), i32::try_from(numbers.below(9)).unwrap() - 4);
     let code = numbers.dtype(&DType::ALL).code();
-    let args = [
-        Arg::Tensor(&x),
-        Arg::Tensor(&y),
-        Arg::I32(multiplier),
-        Arg::U32(shift),
-        Arg::I32(zero_point),
-        Arg::U32(code),
-    ];
+    let args =
+        [Arg::Tensor(&x), Arg::Tensor(&y), Arg::I32(multiplier), Arg::U32(shift), Arg::I32(zero_point), Arg::U32(code)];
     same(all, "mul_requantise", &args);
     let x = numbers.dtype(&[DType::I8, DType::U8]);
     let (x, table) = (numbers.tensor(x, &[m, n]), numbers.tensor(dtype, &[256]));
@@ -181,9 +176,7 @@ fn attention(numbers: &mut Numbers, all: &[&Kernels]) {
     let mut list = |below: u32| -> Vec<u8> {
         match numbers.below(2) {
             0 => vec![],
-            _ => (0..batch)
-                .flat_map(|_| u32::try_from(numbers.below(below.into())).unwrap().to_le_bytes())
-                .collect(),
+            _ => (0..batch).flat_map(|_| u32::try_from(numbers.below(below.into())).unwrap().to_le_bytes()).collect(),
         }
     };
     let (lengths, positions) = (list(keys + 1), list(keys + 2));
@@ -292,10 +285,9 @@ fn spot_checks_find_what_no_product_check_sees() {
 fn without_memory_one_call_falls_back_and_without_a_device_all_do() {
     let cpu = Kernels::new(Level::Reference, 1).unwrap();
     let test = runs_of_the_test();
-    for (fault, retired, alarms) in [
-        (SimulatedFault::OutOfMemory { run: test + 5 }, false, 1),
-        (SimulatedFault::Lost { run: test + 5 }, true, 1),
-    ] {
+    for (fault, retired, alarms) in
+        [(SimulatedFault::OutOfMemory { run: test + 5 }, false, 1), (SimulatedFault::Lost { run: test + 5 }, true, 1)]
+    {
         let device = with(SimulatedDevice::failing(fault), 0);
         let mut numbers = Numbers(4);
         (0..5).for_each(|_| round(&mut numbers, &[&cpu, &device]));

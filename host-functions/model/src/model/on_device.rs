@@ -42,7 +42,8 @@ impl Model {
             let (edge, bytes) = (self.edge(*id), tensor.to_le_bytes()?);
             let mut rest = &bytes[..];
             for (batch, outputs) in batches.iter().zip(&mut outputs) {
-                let length = usize::try_from(edge.row_bytes() * u64::from(*batch)).map_err(|_| Status::LimitExceeded)?;
+                let length =
+                    usize::try_from(edge.row_bytes() * u64::from(*batch)).map_err(|_| Status::LimitExceeded)?;
                 let (own, others) = rest.split_at(length);
                 outputs.push(rows_of(edge, *batch, own)?);
                 rest = others;
@@ -94,13 +95,7 @@ impl Model {
     }
 
     /// Whether the CPU gives the same bytes for one row.
-    fn agrees(
-        &self,
-        kernels: &Kernels,
-        row: usize,
-        inputs: &[Vec<u8>],
-        outputs: &[Vec<u8>],
-    ) -> Result<bool, OpError> {
+    fn agrees(&self, kernels: &Kernels, row: usize, inputs: &[Vec<u8>], outputs: &[Vec<u8>]) -> Result<bool, OpError> {
         let part = |edge: &Edge, bytes: &[u8]| {
             let length = usize::try_from(edge.row_bytes()).unwrap_or(usize::MAX);
             bytes.chunks_exact(length).nth(row).map(<[u8]>::to_vec).unwrap_or_default()
@@ -146,9 +141,8 @@ impl Model {
 
     /// The graph as a program, if every operator can be part of one.
     fn program(&self) -> Option<Program<'_>> {
-        let value = |edge: &Edge| {
-            Some(ValueType { dtype: edge.dtype, row: usize::try_from(edge.row_elements()).ok()? })
-        };
+        let value =
+            |edge: &Edge| Some(ValueType { dtype: edge.dtype, row: usize::try_from(edge.row_elements()).ok()? });
         let mut program = Program::default();
         let mut ids = Vec::with_capacity(self.edges().len());
         for edge in &self.graph().inputs {

@@ -139,14 +139,8 @@ impl Recorder<'_> {
         } else {
             let out = self.scratch(split.planes() * plane)?;
             let second = if split.planes() > 1 { long(plane)? } else { 0 };
-            let args = [
-                x.into(),
-                out.into(),
-                long(rows)?.into(),
-                small(k)?.into(),
-                small(k_pad)?.into(),
-                second.into(),
-            ];
+            let args =
+                [x.into(), out.into(), long(rows)?.into(), small(k)?.into(), small(k_pad)?.into(), second.into()];
             // SAFETY: the kernel reads the rows of `x` and writes whole planes.
             unsafe { self.grid(&format!("to_planes_{}", split.name), (plane / k_pad.max(1), k_pad), &args)? };
             out
@@ -172,8 +166,7 @@ impl Recorder<'_> {
             let out = self.scratch(plane)?;
             let sides = [n, k, n_pad, k_pad].map(small);
             let [n, k, n_pad, k_pad] = sides;
-            let args =
-                [w.into(), out.into(), long(rows)?.into(), n?.into(), k?.into(), n_pad?.into(), k_pad?.into()];
+            let args = [w.into(), out.into(), long(rows)?.into(), n?.into(), k?.into(), n_pad?.into(), k_pad?.into()];
             // SAFETY: the kernel reads the rows of `w` and writes the whole plane.
             unsafe { self.grid("pad_rows", (rows, plane / rows.max(1)), &args)? };
             out

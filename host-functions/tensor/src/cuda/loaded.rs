@@ -52,9 +52,20 @@ enum Step {
         constants: CUdeviceptr,
         row: usize,
     },
-    Lookup { table: CUdeviceptr },
-    Norm { gain: CUdeviceptr, bias: Option<CUdeviceptr>, epsilon: u64, shift: u32, row: usize },
-    Attention { seen: Option<CUdeviceptr>, positions: Option<CUdeviceptr> },
+    Lookup {
+        table: CUdeviceptr,
+    },
+    Norm {
+        gain: CUdeviceptr,
+        bias: Option<CUdeviceptr>,
+        epsilon: u64,
+        shift: u32,
+        row: usize,
+    },
+    Attention {
+        seen: Option<CUdeviceptr>,
+        positions: Option<CUdeviceptr>,
+    },
     Plain,
 }
 
@@ -143,14 +154,7 @@ impl LoadedProgram {
                             _ => None,
                         };
                         let to = program.type_of(y).dtype;
-                        Finish::Requantise {
-                            to,
-                            multipliers: m,
-                            shifts: s,
-                            per_column,
-                            zero_point: *zero_point,
-                            table,
-                        }
+                        Finish::Requantise { to, multipliers: m, shifts: s, per_column, zero_point: *zero_point, table }
                     }
                     _ => Finish::Sums(program.type_of(y).dtype),
                 };
@@ -437,16 +441,7 @@ impl LoadedProgram {
 
 /// The number of a function in `kernels.cu`.
 fn binary_code(op: Binary) -> Result<u32, DeviceError> {
-    let known = [
-        Binary::Add,
-        Binary::Sub,
-        Binary::Mul,
-        Binary::Min,
-        Binary::Max,
-        Binary::And,
-        Binary::Or,
-        Binary::Xor,
-    ];
+    let known = [Binary::Add, Binary::Sub, Binary::Mul, Binary::Min, Binary::Max, Binary::And, Binary::Or, Binary::Xor];
     let code = known.iter().position(|known| *known == op);
     code.map(small).unwrap_or_else(|| Err(DeviceError::Unsupported(format!("{op:?}"))))
 }
@@ -589,12 +584,7 @@ impl<'a> Recorder<'a> {
     ///
     /// # Safety
     /// As of [`Card::over`].
-    pub(super) unsafe fn rows(
-        &mut self,
-        kernel: &str,
-        rows: (usize, usize),
-        args: &[Arg],
-    ) -> Result<(), DeviceError> {
+    pub(super) unsafe fn rows(&mut self, kernel: &str, rows: (usize, usize), args: &[Arg]) -> Result<(), DeviceError> {
         // SAFETY: as of this function.
         if self.wrong.is_some() { unsafe { self.card.rows(kernel, rows, args) } } else { Ok(()) }
     }
@@ -603,12 +593,7 @@ impl<'a> Recorder<'a> {
     ///
     /// # Safety
     /// As of [`Card::over`].
-    pub(super) unsafe fn grid(
-        &mut self,
-        kernel: &str,
-        sides: (usize, usize),
-        args: &[Arg],
-    ) -> Result<(), DeviceError> {
+    pub(super) unsafe fn grid(&mut self, kernel: &str, sides: (usize, usize), args: &[Arg]) -> Result<(), DeviceError> {
         // SAFETY: as of this function.
         if self.wrong.is_some() { unsafe { self.card.grid(kernel, sides, args) } } else { Ok(()) }
     }

@@ -144,10 +144,15 @@ pub fn run(
     let softmax = Softmax::new(multiplier, shift, 0)?;
     let scale = (out_multiplier, out_shift);
     let op = Attention { context: Context { kernels, plan }, sides, lengths, positions, softmax, scale };
-    kernels.run(plan, &[q, k, v], || Ok(Operation::Attention(op.attributes()?)), || {
-        let y = q.flat().apply_op3_no_bwd(k.flat(), v.flat(), &op)?;
-        Tensor::from_flat(y, plan.dtype, plan.shape.clone())
-    })
+    kernels.run(
+        plan,
+        &[q, k, v],
+        || Ok(Operation::Attention(op.attributes()?)),
+        || {
+            let y = q.flat().apply_op3_no_bwd(k.flat(), v.flat(), &op)?;
+            Tensor::from_flat(y, plan.dtype, plan.shape.clone())
+        },
+    )
 }
 
 struct Attention<'a> {

@@ -51,10 +51,15 @@ pub fn run(
     _dtype: u32,
 ) -> Result<Tensor, OpError> {
     let op = LayerNorm { rows: Rows { context: Context { kernels: k, plan }, x: x.dtype(), epsilon, shift } };
-    k.run(plan, &[x], || norm::operation(gain, Some(bias), epsilon, shift), || {
-        let y = x.flat().apply_op3_no_bwd(gain.flat(), bias.flat(), &op)?;
-        Tensor::from_flat(y, plan.dtype, plan.shape.clone())
-    })
+    k.run(
+        plan,
+        &[x],
+        || norm::operation(gain, Some(bias), epsilon, shift),
+        || {
+            let y = x.flat().apply_op3_no_bwd(gain.flat(), bias.flat(), &op)?;
+            Tensor::from_flat(y, plan.dtype, plan.shape.clone())
+        },
+    )
 }
 
 struct LayerNorm<'a> {

@@ -43,9 +43,12 @@ pub fn run(
     _dtype: u32,
 ) -> Result<Tensor, OpError> {
     let op = RmsNorm { rows: Rows { context: Context { kernels: k, plan }, x: x.dtype(), epsilon, shift } };
-    k.run(plan, &[x], || norm::operation(gain, None, epsilon, shift), || {
-        Tensor::from_flat(x.flat().apply_op2_no_bwd(gain.flat(), &op)?, plan.dtype, plan.shape.clone())
-    })
+    k.run(
+        plan,
+        &[x],
+        || norm::operation(gain, None, epsilon, shift),
+        || Tensor::from_flat(x.flat().apply_op2_no_bwd(gain.flat(), &op)?, plan.dtype, plan.shape.clone()),
+    )
 }
 
 struct RmsNorm<'a> {

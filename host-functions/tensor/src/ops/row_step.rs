@@ -49,9 +49,7 @@ pub fn run(k: &Kernels, plan: &Plan, x: &Tensor, dtype: u32) -> Result<Tensor, O
         let row = usize::try_from(row).map_err(candle_core::Error::wrap)?;
         Ok(Operation::RowStep { row, largest: largest(dtype)? })
     };
-    k.run(plan, &[x], operation, || {
-        Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone())
-    })
+    k.run(plan, &[x], operation, || Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone()))
 }
 
 struct RowStep<'a> {

@@ -18,9 +18,12 @@ pub(super) fn plan(x: &Tensor) -> Result<Plan, Status> {
 /// `op(x)`.
 pub(super) fn run(k: &Kernels, plan: &Plan, op: Unary, x: &Tensor) -> Result<Tensor, OpError> {
     let single = Single { context: Context { kernels: k, plan }, op };
-    k.run(plan, &[x], || Ok(Operation::Unary(op)), || {
-        Tensor::from_flat(x.flat().apply_op1_no_bwd(&single)?, plan.dtype, plan.shape.clone())
-    })
+    k.run(
+        plan,
+        &[x],
+        || Ok(Operation::Unary(op)),
+        || Tensor::from_flat(x.flat().apply_op1_no_bwd(&single)?, plan.dtype, plan.shape.clone()),
+    )
 }
 
 struct Single<'a> {
