@@ -7,6 +7,7 @@
 //!   calls/        calls and compilation beside plain wasmtime
 //!   gemm/         the int8 matrix product beside candle and rten
 //!   gpu/          products on a CUDA device beside PyTorch (feature `cuda`)
+//!   clock.rs      wall time or processor time
 //!   measure.rs    interleaved rounds, medians of ratios        what every
 //!   threads.rs    a process for each thread count              subcommand is
 //!   peers.rs      other software in programs of its own        made of
@@ -22,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 pub mod calls;
+pub mod clock;
 pub mod deployed;
 pub mod gemm;
 #[cfg(feature = "cuda")]

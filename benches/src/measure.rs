@@ -3,18 +3,19 @@
 //! A round runs every party once, for as long as a sample lasts, in an order that changes from round to round. What
 //! slows the machine down for a while then slows all of them, and the ratio of a round says more than two times from
 //! different minutes. The result is the median of the ratios of all rounds, with their quartiles.
-#![allow(clippy::disallowed_types, reason = "it measures time")]
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
 
 /// Something that can be run again and again.
 pub struct Contender<'c> {
     name: String,
-    /// Does the work so many times, and says how long that took.
-    time: Box<dyn FnMut(u64) -> Duration + 'c>,
+    /// Does the work so many times, and says how long that took by this clock.
+    time: Box<dyn FnMut(Clock, u64) -> Duration + 'c>,
 }
 
 impl<'c> Contender<'c> {
@@ -23,17 +24,17 @@ impl<'c> Contender<'c> {
     /// Work whose data would stay in a cache that it would not be in otherwise takes its data in turn from several
     /// places: see [`Ring`].
     pub fn new<T>(name: impl Into<String>, mut work: impl FnMut() -> T + 'c) -> Contender<'c> {
-        Contender::timed(name, move |repetitions| {
-            let start = Instant::now();
-            for _ in 0..repetitions {
-                black_box(work());
-            }
-            start.elapsed()
+        Contender::timed(name, move |clock, repetitions| {
+            clock.time(|| {
+                for _ in 0..repetitions {
+                    black_box(work());
+                }
+            })
         })
     }
 
-    /// Names work that times itself: it is told how often to do it, and says how long that took.
-    pub fn timed(name: impl Into<String>, time: impl FnMut(u64) -> Duration + 'c) -> Contender<'c> {
+    /// Names work that times itself: it is told the clock and how often to do it, and says how long that took.
+    pub fn timed(name: impl Into<String>, time: impl FnMut(Clock, u64) -> Duration + 'c) -> Contender<'c> {
         Contender { name: name.into(), time: Box::new(time) }
     }
 
@@ -44,8 +45,8 @@ impl<'c> Contender<'c> {
     }
 
     /// How long so many repetitions take.
-    pub fn time(&mut self, repetitions: u64) -> Duration {
-        (self.time)(repetitions)
+    pub fn time(&mut self, clock: Clock, repetitions: u64) -> Duration {
+        (self.time)(clock, repetitions)
     }
 }
 
@@ -58,6 +59,10 @@ pub struct Effort {
     /// Milliseconds for which one party runs in a round.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     pub sample_ms: u32,
+    /// What counts: `wall` time, or `processor` time (Linux) on a machine that is busy with other things. Processor time
+    /// of several threads is a sum: such a row compares work, not speed.
+    #[arg(long, default_value_t = Clock::Wall)]
+    pub clock: Clock,
 }
 
 /// Quartiles of the ratios of all rounds.
@@ -99,8 +104,9 @@ impl Spread {
 /// How many times as long each other party takes as the first: above 1 the first one is faster. In their order.
 ///
 /// ```
+/// use noema_bench::clock::Clock;
 /// use noema_bench::measure::{Contender, Effort, compare};
-/// let effort = Effort { rounds: 5, sample_ms: 2 };
+/// let effort = Effort { rounds: 5, sample_ms: 2, clock: Clock::Wall };
 /// let wait = |us| move || std::thread::sleep(std::time::Duration::from_micros(us));
 /// let spreads = compare(effort, &mut [Contender::new("short", wait(100)), Contender::new("long", wait(2000))]);
 /// assert!(spreads[0].median > 1.0);
@@ -108,7 +114,8 @@ impl Spread {
 pub fn compare(effort: Effort, contenders: &mut [Contender<'_>]) -> Vec<Spread> {
     let sample = Duration::from_millis(u64::from(effort.sample_ms));
     // Warm up: caches, lazily made pools, clock frequency; and find how often the work fits into a sample.
-    let repetitions: Vec<u64> = contenders.iter_mut().map(|contender| calibrate(contender, sample)).collect();
+    let repetitions: Vec<u64> =
+        contenders.iter_mut().map(|contender| calibrate(contender, effort.clock, sample)).collect();
     let mut ratios = vec![Vec::new(); contenders.len().saturating_sub(1)];
     for round in 0..usize::try_from(effort.rounds).expect("a usize has 32 bits") {
         let mut seconds = vec![0.0; contenders.len()];
@@ -116,7 +123,7 @@ pub fn compare(effort: Effort, contenders: &mut [Contender<'_>]) -> Vec<Spread> 
             // Every party comes first equally often, and after each neighbour.
             let place = (round / 2 + step) % contenders.len();
             let which = if round % 2 == 0 { place } else { contenders.len() - 1 - place };
-            let took = contenders[which].time(repetitions[which]).as_secs_f64();
+            let took = contenders[which].time(effort.clock, repetitions[which]).as_secs_f64().max(1e-9);
             #[allow(clippy::as_conversions, clippy::cast_precision_loss, reason = "a count for a ratio")]
             let per_repetition = took / repetitions[which] as f64;
             seconds[which] = per_repetition;
@@ -129,17 +136,19 @@ pub fn compare(effort: Effort, contenders: &mut [Contender<'_>]) -> Vec<Spread> 
 }
 
 /// Which of several ways to do the same is the fastest here.
-pub fn fastest(sample_ms: u32, ways: &mut [Contender<'_>]) -> usize {
+pub fn fastest(effort: Effort, ways: &mut [Contender<'_>]) -> usize {
     let mut times = vec![1.0];
-    times.extend(compare(Effort { rounds: 7, sample_ms }, ways).into_iter().map(|spread| spread.median));
+    times.extend(
+        compare(Effort { rounds: effort.rounds.min(7), ..effort }, ways).into_iter().map(|spread| spread.median),
+    );
     (0..ways.len()).min_by(|one, other| times[*one].total_cmp(&times[*other])).unwrap_or(0)
 }
 
 /// Runs the work for about two samples and says how often it fits into one.
-fn calibrate(contender: &mut Contender<'_>, sample: Duration) -> u64 {
+fn calibrate(contender: &mut Contender<'_>, clock: Clock, sample: Duration) -> u64 {
     let mut repetitions = 1;
     loop {
-        let took = contender.time(repetitions);
+        let took = contender.time(clock, repetitions);
         if took >= sample / 2 {
             let fitting = sample.as_nanos() * u128::from(repetitions) / took.as_nanos().max(1);
             return u64::try_from(fitting).unwrap_or(u64::MAX).max(1);
@@ -178,7 +187,7 @@ impl<T> Ring<T> {
 mod tests {
     use std::cell::RefCell;
 
-    use super::{Contender, Effort, Ring, Spread, compare};
+    use super::{Clock, Contender, Effort, Ring, Spread, compare};
 
     #[test]
     fn rounds_are_interleaved_and_everyone_comes_first() {
@@ -192,7 +201,7 @@ mod tests {
         };
         let mut contenders =
             [Contender::new("a", work('a')), Contender::new("b", work('b')), Contender::new("c", work('c'))];
-        let spreads = compare(Effort { rounds: 6, sample_ms: 1 }, &mut contenders);
+        let spreads = compare(Effort { rounds: 6, sample_ms: 1, clock: Clock::Wall }, &mut contenders);
         assert_eq!(spreads.len(), 2);
         drop(contenders);
         let order = order.into_inner();
@@ -205,7 +214,7 @@ mod tests {
     fn a_ratio_above_one_means_that_the_first_is_faster() {
         let wait = |ms| move || std::thread::sleep(std::time::Duration::from_millis(ms));
         let spreads = compare(
-            Effort { rounds: 3, sample_ms: 1 },
+            Effort { rounds: 3, sample_ms: 1, clock: Clock::Wall },
             &mut [Contender::new("ours", wait(1)), Contender::new("slow", wait(20))],
         );
         assert!(spreads[0].median > 2.0, "{spreads:?}");
@@ -216,7 +225,21 @@ mod tests {
     fn the_fastest_way_is_found() {
         let wait = |ms| move || std::thread::sleep(std::time::Duration::from_millis(ms));
         let mut ways = [Contender::new("a", wait(9)), Contender::new("b", wait(1)), Contender::new("c", wait(12))];
-        assert_eq!(super::fastest(1, &mut ways), 1);
+        assert_eq!(super::fastest(Effort { rounds: 5, sample_ms: 1, clock: Clock::Wall }, &mut ways), 1);
+    }
+
+    #[test]
+    fn processor_time_does_not_count_waiting() {
+        let work = || (0..200_000u64).fold(0, |sum: u64, number| std::hint::black_box(sum ^ number));
+        let waiting = || {
+            std::thread::sleep(std::time::Duration::from_millis(3));
+            work()
+        };
+        let ratio = |clock| {
+            let effort = Effort { rounds: 5, sample_ms: 5, clock };
+            compare(effort, &mut [Contender::new("working", work), Contender::new("waiting", waiting)])[0].median
+        };
+        assert!(ratio(Clock::Wall) > ratio(Clock::Processor));
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //!
 //! | line | answer |
 //! |---|---|
-//! | `time N` | nanoseconds that `N` repetitions took |
+//! | `wall N` | nanoseconds that `N` repetitions took |
+//! | `processor N` | nanoseconds for which its threads ran meanwhile |
 //! | what else a subcommand and its peer agree on | one line |
 
 use std::io::{BufRead, BufReader, Write as _};
@@ -15,6 +16,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+
+use crate::clock::Clock;
 
 /// A running peer. It ends when this is dropped.
 pub struct Peer {
@@ -76,12 +79,12 @@ impl Peer {
         Ok(answer)
     }
 
-    /// How long so many repetitions take, by the peer's own clock.
+    /// How long so many repetitions take, as the peer itself measures it.
     ///
     /// # Errors
     /// The peer has ended, or does not answer with a number.
-    pub fn time(&mut self, repetitions: u64) -> anyhow::Result<Duration> {
-        let answer = self.ask(&format!("time {repetitions}"))?;
+    pub fn time(&mut self, clock: Clock, repetitions: u64) -> anyhow::Result<Duration> {
+        let answer = self.ask(&format!("{clock} {repetitions}"))?;
         let nanoseconds = answer.parse().with_context(|| format!("the peer {} says `{answer}`", self.name))?;
         Ok(Duration::from_nanos(nanoseconds))
     }
@@ -100,14 +103,14 @@ mod tests {
     use std::process::Command;
     use std::time::Duration;
 
-    use super::Peer;
+    use super::{Clock, Peer};
 
     #[test]
     fn lines_go_there_and_back_until_it_ends() {
         let script = "read a && echo 1500 && read b && echo \"$a, $b\"";
         let mut peer = Peer::start("test", Command::new("sh").args(["-c", script])).unwrap();
-        assert_eq!(peer.time(7).unwrap(), Duration::from_nanos(1500));
-        assert_eq!(peer.ask("last").unwrap(), "time 7, last");
+        assert_eq!(peer.time(Clock::Processor, 7).unwrap(), Duration::from_nanos(1500));
+        assert_eq!(peer.ask("last").unwrap(), "processor 7, last");
         assert!(peer.ask("more").unwrap_err().to_string().contains("the peer test has ended"));
         assert!(Peer::start("none", &mut Command::new("/nowhere/none")).is_err());
     }

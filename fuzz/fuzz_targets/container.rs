@@ -1,2 +1,3 @@
+//! `noema_fuzz::container` with libFuzzer.
 #![no_main]
 noema_fuzz::target!(container);

@@ -1,2 +1,3 @@
+//! `noema_fuzz::host` with libFuzzer.
 #![no_main]
 noema_fuzz::target!(host);

@@ -1,2 +1,3 @@
+//! `noema_fuzz::model` with libFuzzer.
 #![no_main]
 noema_fuzz::target!(model);

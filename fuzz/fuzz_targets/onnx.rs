@@ -1,2 +1,3 @@
+//! `noema_fuzz::onnx` with libFuzzer.
 #![no_main]
 noema_fuzz::target!(onnx);

@@ -1,2 +1,3 @@
+//! `noema_fuzz::opcode` with libFuzzer.
 #![no_main]
 noema_fuzz::target!(opcode);

@@ -1,2 +1,3 @@
+//! `noema_fuzz::transaction` with libFuzzer.
 #![no_main]
 noema_fuzz::target!(transaction);

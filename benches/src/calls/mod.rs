@@ -44,7 +44,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
         }
         None => wat::parse_str(contracts::ordinary(80)).context("the generated module")?,
     };
-    report.note(format!("compiled module: {} bytes", code.len()));
+    report.note(format!("compiled module: {} bytes; {} time", code.len(), options.effort.clock));
     report.extend([cold_compile(&code, options.effort)?]);
     Ok(report)
 }

@@ -6,9 +6,9 @@ use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
 use candle_core::{Device, Module, Tensor};
 
 use super::{Party, Peer, Shape, operands::Operands};
-use crate::measure::{Contender, Ring, fastest};
+use crate::measure::{Contender, Effort, Ring, fastest};
 
-pub(super) fn floats(operands: &Operands, sample_ms: u32) -> anyhow::Result<Party> {
+pub(super) fn floats(operands: &Operands, effort: Effort) -> anyhow::Result<Party> {
     let x = activations(operands)?;
     let Shape { k, n, .. } = operands.shape;
     // As its linear layers keep them, `[n][k]` and transposed for the product, or `[k][n]` as they are.
@@ -24,7 +24,7 @@ pub(super) fn floats(operands: &Operands, sample_ms: u32) -> anyhow::Result<Part
         let work = move || x.matmul(weights.take()).expect("it did so before");
         layouts.push(Contender::new(Peer::CandleF32.name(), work));
     }
-    let which = fastest(sample_ms, &mut layouts);
+    let which = fastest(effort, &mut layouts);
     Ok(Party { contender: layouts.swap_remove(which), product: products.swap_remove(which) })
 }
 

@@ -116,11 +116,11 @@ impl Peer {
     /// The party, or `None` where it cannot do this shape.
     fn contender(self, operands: &Operands, effort: Effort) -> anyhow::Result<Option<Party>> {
         match self {
-            Peer::CandleF32 => candle::floats(operands, effort.sample_ms).map(Some),
+            Peer::CandleF32 => candle::floats(operands, effort).map(Some),
             // It multiplies rows of whole blocks.
             Peer::CandleQ8 if !operands.shape.k.is_multiple_of(32) => Ok(None),
             Peer::CandleQ8 => candle::quantised(operands).map(Some),
-            Peer::Rten => rten::party(operands, effort.sample_ms).map(Some),
+            Peer::Rten => rten::party(operands, effort).map(Some),
         }
     }
 }
@@ -153,7 +153,7 @@ struct Party {
 pub fn run(options: &Options) -> anyhow::Result<Report> {
     let level = options.level.unwrap_or_else(Level::best);
     let mut report = Report::new("gemm");
-    report.note(format!("our level: {level}"));
+    report.note(format!("our level: {level}; {} time", options.effort.clock));
     report.extend(threads::for_each(&options.threads, |threads| {
         let mut rows = Vec::new();
         for shape in &options.shapes {

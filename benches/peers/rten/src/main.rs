@@ -1,9 +1,9 @@
-//! The `u8 * i8` product of rten-gemm, as a peer of `noema-bench gemm`: `noema-peer-rten M K N SAMPLE_MS`, then lines as
-//! `benches/src/peers.rs` describes them, and `product` for the product of the first operands.
+//! The `u8 * i8` product of rten-gemm, as a peer of `noema-bench gemm`: `noema-peer-rten M K N SAMPLE_MS CLOCK`, then lines
+//! as `benches/src/peers.rs` describes them, and `product` for the product of the first operands.
 
 use std::hint::black_box;
 use std::io::BufRead as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::NdTensor;
@@ -13,6 +13,10 @@ use rten_tensor::prelude::*;
 #[path = "../../../src/gemm/operands.rs"]
 mod operands;
 
+#[path = "../../../src/clock.rs"]
+mod clock;
+
+use clock::Clock;
 use operands::Operands;
 
 /// Rows, inputs, outputs.
@@ -66,19 +70,19 @@ impl Way {
         black_box(&mut self.out);
     }
 
-    fn time(&mut self, x: &NdTensor<u8, 2>, repetitions: u64) -> Duration {
-        let start = Instant::now();
-        (0..repetitions).for_each(|_| self.multiply(x));
-        start.elapsed()
+    fn time(&mut self, clock: Clock, x: &NdTensor<u8, 2>, repetitions: u64) -> Duration {
+        clock.time(|| (0..repetitions).for_each(|_| self.multiply(x)))
     }
 }
 
 fn main() {
-    let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|number| number.parse().ok()).collect();
-    let [m, k, n, sample_ms] = numbers[..] else {
-        eprintln!("usage: noema-peer-rten M K N SAMPLE_MS");
+    let numbers: Vec<usize> = std::env::args().skip(1).take(4).filter_map(|number| number.parse().ok()).collect();
+    let clock = std::env::args().nth(5).and_then(|clock| clock.parse().ok());
+    let ([m, k, n, sample_ms], Some(clock)) = (&numbers[..], clock) else {
+        eprintln!("usage: noema-peer-rten M K N SAMPLE_MS CLOCK");
         std::process::exit(2);
     };
+    let (m, k, n) = (*m, *k, *n);
     let shape = Shape { m, k, n };
     let operands = Operands::of(shape);
     // Our activations moved up by 128, as the type wants them. Their zero point is not given, so that nothing is done about
@@ -104,27 +108,27 @@ fn main() {
     if ways[0].executor.may_saturate() {
         eprintln!("rten-gemm: sums may saturate on this machine, so its product is not exact here");
     }
-    let mut way = fastest(ways, &x, Duration::from_millis(u64::try_from(sample_ms).unwrap_or(1)));
+    let sample = Duration::from_millis(u64::try_from(*sample_ms).unwrap_or(1));
+    let mut way = fastest(ways, clock, &x, sample);
 
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        match line.split_once(' ') {
-            Some(("time", repetitions)) => {
-                println!("{}", way.time(&x, repetitions.parse().expect("a count")).as_nanos());
-            }
-            _ if line == "product" => println!("{product}"),
-            _ => println!("?"),
+        let timed = line.split_once(' ').and_then(|(clock, count)| Some((clock.parse().ok()?, count.parse().ok()?)));
+        match timed {
+            Some((clock, repetitions)) => println!("{}", way.time(clock, &x, repetitions).as_nanos()),
+            None if line == "product" => println!("{product}"),
+            None => println!("?"),
         }
     }
 }
 
 /// The way that does most within a sample, the best of three.
-fn fastest(ways: Vec<Way>, x: &NdTensor<u8, 2>, sample: Duration) -> Way {
+fn fastest(ways: Vec<Way>, clock: Clock, x: &NdTensor<u8, 2>, sample: Duration) -> Way {
     let mut best = Duration::MAX;
     let mut fastest = None;
     for mut way in ways {
-        let once = way.time(x, 2) / 2;
+        let once = way.time(clock, x, 2) / 2;
         let repetitions = u64::try_from(sample.as_nanos() / once.as_nanos().max(1)).unwrap_or(1).max(1);
-        let took = (0..3).map(|_| way.time(x, repetitions)).min().unwrap_or(Duration::MAX);
+        let took = (0..3).map(|_| way.time(clock, x, repetitions)).min().unwrap_or(Duration::MAX);
         let each = took / u32::try_from(repetitions).unwrap_or(u32::MAX);
         if each < best {
             best = each;

@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     linear::{Accumulator, Input},
-    panels::{CHANNELS, Panels, Quad, Sums, drive, groups},
+    panels::{CHANNELS, Panels, Quad, Sums, drive},
 };
 
 /// Quads of a panel piece.
@@ -39,9 +39,10 @@ fn linear_neon<X: Input, A: Accumulator>(x: &[X], w: &Panels, columns: Range<usi
         MAX_QUADS.min(X::MAX_CHUNK / 4),
         |_| A::default(),
         |quad| quad.map(X::into),
-        |left, [panel], sums| {
-            for (left, sums) in groups::<_, _, 1>(left, panel.len(), sums.as_flattened_mut()) {
-                sums[0] = one_row(left, panel);
+        |_| {},
+        |left, _, panels, sums| {
+            for (panel, sums) in panels.iter().zip(sums.as_flattened_mut()) {
+                *sums = one_row(left, panel);
             }
         },
     );

@@ -17,8 +17,8 @@ pub(super) const CHANNELS: usize = 16;
 #[repr(align(64))]
 pub(super) struct Quad(pub(super) [[i8; 4]; CHANNELS]);
 
-/// Rows that are converted and multiplied together: as many as stay in the second cache.
-const ROWS: usize = 96;
+/// Bytes of converted rows that are multiplied together: they stay in the second cache.
+const LEFT_BYTES: usize = 256 * 1024;
 
 /// Weights in panels.
 #[derive(Debug, Clone)]
@@ -110,11 +110,13 @@ pub(super) type Sums = [i32; CHANNELS];
 ///
 /// `x` and `out` are as for [`reference::linear`](super::reference::linear), for the channels
 /// `columns`, which begin at a panel. `convert` turns four inputs into a quad of the left operand.
-/// `multiply` is given such quads, in the order of [`groups`] of `G` rows, and `P` panel pieces as
-/// long, and writes the products of all rows.
+/// `multiply` is given up to `G` rows of such quads, row after row, the length of a row, and up to `P`
+/// panel pieces as long, and writes the products. Before that `expect` is given each place where the
+/// results will go: it may fetch them, so that they are there when the products are.
 ///
 /// A result is `start(channel)` plus the products of all pieces. A piece is at most `max_quads` long,
-/// which must keep its products inside 32 bits.
+/// which must keep its products inside 32 bits. Besides its operands and results it holds one block of
+/// converted rows: [`LEFT_BYTES`], or `G` rows where those are more.
 ///
 /// It is inlined into a caller that has the target features of the kernel.
 #[inline(always)]
@@ -125,46 +127,49 @@ pub(super) fn drive<X: Input, L: Copy + Default, A: Accumulator, const G: usize,
     max_quads: usize,
     start: impl Fn(usize) -> A,
     convert: impl Fn([X; 4]) -> L,
-    mut multiply: impl FnMut(&[L], [&[Quad]; P], &mut [[Sums; P]]),
+    expect: impl Fn(&[A]),
+    mut multiply: impl FnMut(&[L], usize, &[&[Quad]], &mut [[Sums; P]]),
 ) {
     let (k, n) = (w.k, columns.len());
     let rows = out.len() / n;
     let pieces = w.quads.div_ceil(max_quads);
     let length = w.quads.div_ceil(pieces);
-    let mut left = vec![L::default(); rows.min(ROWS) * length];
-    let mut sums = vec![[[0; CHANNELS]; P]; rows.min(ROWS)];
+    let block = (LEFT_BYTES / (length * size_of::<L>())).max(G).min(rows);
+    let mut left = vec![L::default(); block * length];
+    let mut sums = [[[0; CHANNELS]; P]; G];
     let panels = columns.start / CHANNELS..columns.end.div_ceil(CHANNELS);
     for first in (0..w.quads).step_by(length) {
         let piece = first..w.quads.min(first + length);
-        for (x, out) in x.chunks(ROWS * k).zip(out.chunks_mut(ROWS * n)) {
+        let length = piece.len();
+        for (x, out) in x.chunks(block * k).zip(out.chunks_mut(block * n)) {
             let rows = x.len() / k;
-            let mut r = 0;
-            while r < rows {
-                let group = G.min(rows - r);
-                let left = &mut left[r * piece.len()..(r + group) * piece.len()];
-                for g in 0..group {
-                    let row = &x[(r + g) * k..(r + g + 1) * k];
-                    fill(&row[4 * piece.start..k.min(4 * piece.end)], &mut left[g..], group, &convert);
-                }
-                r += group;
+            for (x, left) in x.chunks_exact(k).zip(left.chunks_exact_mut(length)) {
+                fill(&x[4 * piece.start..k.min(4 * piece.end)], left, &convert);
             }
             for group in panels.clone().step_by(P) {
-                // A group that would pass the end takes the last panel again and drops the result.
-                let weights = std::array::from_fn(|p| {
+                let width = P.min(panels.end - group);
+                let weights: [&[Quad]; P] = std::array::from_fn(|p| {
+                    // Where there are fewer than `P` left, the rest is not used.
                     let panel = (group + p).min(panels.end - 1);
                     &w.weights[panel * w.quads..][piece.clone()]
                 });
-                multiply(&left[..rows * piece.len()], weights, &mut sums[..rows]);
-                for p in 0..P {
-                    let channel = (group + p) * CHANNELS;
-                    if channel >= columns.end {
-                        break;
+                let begin: [[A; CHANNELS]; P] = std::array::from_fn(|p| match first {
+                    0 if p < width => std::array::from_fn(|i| start((group + p) * CHANNELS + i)),
+                    _ => [A::default(); CHANNELS],
+                });
+                let from = group * CHANNELS - columns.start;
+                let channels = (width * CHANNELS).min(n - from);
+                for (left, out) in left[..rows * length].chunks(G * length).zip(out.chunks_mut(G * n)) {
+                    for out in out.chunks_exact(n) {
+                        expect(&out[from..from + channels]);
                     }
-                    let begin = (first == 0).then(|| std::array::from_fn(|i| start(channel + i)));
-                    let width = CHANNELS.min(columns.end - channel);
-                    let from = channel - columns.start;
-                    for (out, sums) in out.chunks_exact_mut(n).zip(&sums[..rows]) {
-                        accumulate(&mut out[from..from + width], begin.as_ref(), &sums[p]);
+                    let rows = out.len() / n;
+                    multiply(left, length, &weights[..width], &mut sums[..rows]);
+                    for (out, sums) in out.chunks_exact_mut(n).zip(&sums) {
+                        let panels = out[from..from + channels].chunks_mut(CHANNELS);
+                        for ((out, sums), begin) in panels.zip(sums).zip(&begin) {
+                            accumulate(out, (first == 0).then_some(begin), sums);
+                        }
                     }
                 }
             }
@@ -172,34 +177,18 @@ pub(super) fn drive<X: Input, L: Copy + Default, A: Accumulator, const G: usize,
     }
 }
 
-/// Converts a piece of a row to quads that stand `step` apart.
+/// Converts a piece of a row to quads.
 #[inline(always)]
-fn fill<X: Input, L>(x: &[X], left: &mut [L], step: usize, convert: impl Fn([X; 4]) -> L) {
+fn fill<X: Input, L>(x: &[X], left: &mut [L], convert: impl Fn([X; 4]) -> L) {
     let (whole, rest) = x.as_chunks();
-    for (q, quad) in whole.iter().enumerate() {
-        left[q * step] = convert(*quad);
+    for (left, quad) in left.iter_mut().zip(whole) {
+        *left = convert(*quad);
     }
     if !rest.is_empty() {
         let mut quad = [X::default(); 4];
         quad[..rest.len()].copy_from_slice(rest);
-        left[whole.len() * step] = convert(quad);
+        left[whole.len()] = convert(quad);
     }
-}
-
-/// The left operand and the results of up to `G` rows at a time. Within a group of `R` rows the quads
-/// stand as a kernel needs them: the first of each row, then the second of each row, and so on.
-#[inline(always)]
-pub(super) fn groups<'a, L, S, const G: usize>(
-    mut left: &'a [L],
-    length: usize,
-    mut sums: &'a mut [S],
-) -> impl Iterator<Item = (&'a [L], &'a mut [S])> {
-    // Not `chunks`, which divides: that takes longer than a small product.
-    std::iter::from_fn(move || {
-        let rows = G.min(sums.len());
-        let here = sums.split_off_mut(..rows).filter(|here| !here.is_empty())?;
-        Some((left.split_off(..rows * length)?, here))
-    })
 }
 
 /// Adds the sums of one row to `begin` or, where it is absent, to what is there.

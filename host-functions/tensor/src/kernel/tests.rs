@@ -180,7 +180,7 @@ proptest! {
 #[test]
 fn threads_split_large_products() {
     let byte = |i: usize| i.to_le_bytes()[0].wrapping_mul(37).wrapping_add(i.to_le_bytes()[1]).cast_signed();
-    for (rows, k, n) in [(301, 70, 65), (3, 611, 701), (1, 1100, 997), (70, 1025, 33)] {
+    for (rows, k, n) in [(301, 70, 65), (3, 611, 701), (1, 1100, 997), (70, 1025, 33), (500, 1100, 20)] {
         let x: Vec<i8> = (0..rows * k).map(byte).collect();
         let w: Vec<i8> = (0..n * k).map(|i| byte(i + 3)).collect();
         check(&(rows, k, n, x, w), PackedWeights::pack, kernel::linear_i8).unwrap();

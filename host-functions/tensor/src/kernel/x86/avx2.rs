@@ -14,11 +14,12 @@ use std::{
     ops::Range,
 };
 
+use super::prefetch;
 use crate::{
     DType,
     kernel::{
         linear::{Accumulator, Input},
-        panels::{Panels, Quad, Sums, drive, groups},
+        panels::{Panels, Quad, Sums, drive},
     },
 };
 
@@ -48,16 +49,16 @@ fn linear_avx2<X: Input, A: Accumulator>(x: &[X], w: &Panels, columns: Range<usi
         MAX_QUADS.min(X::MAX_CHUNK / 4),
         |_| A::default(),
         |quad| widen(quad),
-        |left, [panel], sums| {
-            for (left, sums) in groups::<_, _, ROWS>(left, panel.len(), sums.as_flattened_mut()) {
-                match sums.len() {
-                    ROWS => tile::<ROWS>(left, panel, sums),
-                    5 => tile::<5>(left, panel, sums),
-                    4 => tile::<4>(left, panel, sums),
-                    3 => tile::<3>(left, panel, sums),
-                    2 => tile::<2>(left, panel, sums),
-                    _ => tile::<1>(left, panel, sums),
-                }
+        prefetch,
+        |left, length, panels, sums| {
+            let (panel, sums) = (panels[0], sums.as_flattened_mut());
+            match sums.len() {
+                ROWS => tile::<ROWS>(left, length, panel, sums),
+                5 => tile::<5>(left, length, panel, sums),
+                4 => tile::<4>(left, length, panel, sums),
+                3 => tile::<3>(left, length, panel, sums),
+                2 => tile::<2>(left, length, panel, sums),
+                _ => tile::<1>(left, length, panel, sums),
             }
         },
     );
@@ -66,13 +67,15 @@ fn linear_avx2<X: Input, A: Accumulator>(x: &[X], w: &Panels, columns: Range<usi
 /// Multiplies `R` rows with one panel, half of its channels at a time.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn tile<const R: usize>(left: &[Left], panel: &[Quad], sums: &mut [Sums]) {
+fn tile<const R: usize>(left: &[Left], length: usize, panel: &[Quad], sums: &mut [Sums]) {
+    let left: [&[Left]; R] = std::array::from_fn(|r| &left[r * length..][..length]);
+    let panel = &panel[..length];
     for half in 0..2 {
         let mut vectors = [[_mm256_setzero_si256(); 2]; R];
-        for (rows, quad) in left.as_chunks::<R>().0.iter().zip(panel) {
-            let weights = load(quad, half);
+        for q in 0..length {
+            let weights = load(&panel[q], half);
             for r in 0..R {
-                let x = _mm256_set1_epi64x(rows[r]);
+                let x = _mm256_set1_epi64x(left[r][q]);
                 for c in 0..2 {
                     vectors[r][c] = _mm256_add_epi32(vectors[r][c], _mm256_madd_epi16(x, weights[c]));
                 }

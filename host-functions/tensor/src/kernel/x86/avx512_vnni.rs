@@ -7,15 +7,18 @@ use std::{
     ops::Range,
 };
 
-use super::bytes::{self, Left, Unsigned};
+use super::{
+    bytes::{self, Left, Unsigned},
+    prefetch,
+};
 use crate::kernel::{
     linear::Accumulator,
-    panels::{CHANNELS, Panels, Quad, Sums, drive, groups},
+    panels::{CHANNELS, Panels, Quad, Sums, drive},
 };
 
-/// Rows that one pass over two panels multiplies: 6 rows of 2 vectors are 12 sums, enough to hide
-/// the latency of `vpdpbusd`.
+/// Rows and panels of one pass: 24 sums, which hide the latency of `vpdpbusd`, and 10 loads for the 24 products.
 const ROWS: usize = 6;
+const PANELS: usize = 4;
 
 /// As [`reference::linear`](crate::kernel::reference::linear); `columns` begins at a panel.
 pub(in crate::kernel) fn linear<X: Unsigned, A: Accumulator>(
@@ -31,45 +34,63 @@ pub(in crate::kernel) fn linear<X: Unsigned, A: Accumulator>(
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn linear_avx512_vnni<X: Unsigned, A: Accumulator>(x: &[X], w: &Panels, columns: Range<usize>, out: &mut [A]) {
-    drive::<_, Left, _, ROWS, 2>(
+    drive::<_, Left, _, ROWS, PANELS>(
         (x, w),
         columns,
         out,
         bytes::MAX_QUADS,
         |channel| bytes::start::<X, A>(w, channel),
         |quad| quad.map(X::unsigned),
-        |left, panels, sums| {
-            for (left, sums) in groups::<_, _, ROWS>(left, panels[0].len(), sums) {
-                match sums.len() {
-                    ROWS => tile::<ROWS>(left, panels, sums),
-                    5 => tile::<5>(left, panels, sums),
-                    4 => tile::<4>(left, panels, sums),
-                    3 => tile::<3>(left, panels, sums),
-                    2 => tile::<2>(left, panels, sums),
-                    _ => tile::<1>(left, panels, sums),
-                }
-            }
+        prefetch,
+        |left, length, panels, sums| match *panels {
+            [a, b, c, d] => rows(left, length, [a, b, c, d], sums),
+            [a, b, c] => rows(left, length, [a, b, c], sums),
+            [a, b] => rows(left, length, [a, b], sums),
+            [a] => rows(left, length, [a], sums),
+            _ => unreachable!("a group has 1 to {PANELS} panels"),
         },
     );
 }
 
-/// Multiplies `R` rows with two panels.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn tile<const R: usize>(left: &[Left], [first, second]: [&[Quad]; 2], sums: &mut [[Sums; 2]]) {
-    let mut vectors = [[_mm512_setzero_si512(); 2]; R];
-    for ((rows, first), second) in left.as_chunks::<R>().0.iter().zip(first).zip(second) {
-        let weights = [load(first), load(second)];
+fn rows<const P: usize>(left: &[Left], length: usize, panels: [&[Quad]; P], sums: &mut [[Sums; PANELS]]) {
+    match sums.len() {
+        ROWS => tile::<ROWS, P>(left, length, panels, sums),
+        5 => tile::<5, P>(left, length, panels, sums),
+        4 => tile::<4, P>(left, length, panels, sums),
+        3 => tile::<3, P>(left, length, panels, sums),
+        2 => tile::<2, P>(left, length, panels, sums),
+        _ => tile::<1, P>(left, length, panels, sums),
+    }
+}
+
+/// Multiplies `R` rows with `P` panels. It is a function of its own, so that there is one for all types.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn tile<const R: usize, const P: usize>(
+    left: &[Left],
+    length: usize,
+    panels: [&[Quad]; P],
+    sums: &mut [[Sums; PANELS]],
+) {
+    let left: [&[Left]; R] = std::array::from_fn(|r| &left[r * length..][..length]);
+    let panels = panels.map(|panel| &panel[..length]);
+    let mut vectors = [[_mm512_setzero_si512(); P]; R];
+    for q in 0..length {
+        let weights: [__m512i; P] = std::array::from_fn(|p| load(&panels[p][q]));
         for r in 0..R {
             // The bytes of four inputs, in the order in which they stand in memory.
-            let x = _mm512_set1_epi32(bytemuck::cast(rows[r]));
-            for c in 0..2 {
-                vectors[r][c] = _mm512_dpbusd_epi32(vectors[r][c], x, weights[c]);
+            let x = _mm512_set1_epi32(bytemuck::cast(left[r][q]));
+            for p in 0..P {
+                vectors[r][p] = _mm512_dpbusd_epi32(vectors[r][p], x, weights[p]);
             }
         }
     }
     for (vectors, sums) in vectors.into_iter().zip(sums) {
-        *sums = vectors.map(|vector| store(vector));
+        for (vector, sums) in vectors.into_iter().zip(sums) {
+            *sums = store(vector);
+        }
     }
 }
 

@@ -12,10 +12,13 @@ use std::{
     ops::Range,
 };
 
-use super::bytes::{self, Left, Unsigned};
+use super::{
+    bytes::{self, Left, Unsigned},
+    prefetch,
+};
 use crate::kernel::{
     linear::Accumulator,
-    panels::{CHANNELS, Panels, Quad, Sums, drive, groups},
+    panels::{CHANNELS, Panels, Quad, Sums, drive},
 };
 
 /// Rows that one pass over a panel multiplies: 6 rows of 2 vectors are 12 sums, enough to hide the
@@ -43,16 +46,16 @@ fn linear_avx_vnni<X: Unsigned, A: Accumulator>(x: &[X], w: &Panels, columns: Ra
         bytes::MAX_QUADS,
         |channel| bytes::start::<X, A>(w, channel),
         |quad| quad.map(X::unsigned),
-        |left, [panel], sums| {
-            for (left, sums) in groups::<_, _, ROWS>(left, panel.len(), sums.as_flattened_mut()) {
-                match sums.len() {
-                    ROWS => tile::<ROWS>(left, panel, sums),
-                    5 => tile::<5>(left, panel, sums),
-                    4 => tile::<4>(left, panel, sums),
-                    3 => tile::<3>(left, panel, sums),
-                    2 => tile::<2>(left, panel, sums),
-                    _ => tile::<1>(left, panel, sums),
-                }
+        prefetch,
+        |left, length, panels, sums| {
+            let (panel, sums) = (panels[0], sums.as_flattened_mut());
+            match sums.len() {
+                ROWS => tile::<ROWS>(left, length, panel, sums),
+                5 => tile::<5>(left, length, panel, sums),
+                4 => tile::<4>(left, length, panel, sums),
+                3 => tile::<3>(left, length, panel, sums),
+                2 => tile::<2>(left, length, panel, sums),
+                _ => tile::<1>(left, length, panel, sums),
             }
         },
     );
@@ -61,13 +64,15 @@ fn linear_avx_vnni<X: Unsigned, A: Accumulator>(x: &[X], w: &Panels, columns: Ra
 /// Multiplies `R` rows with one panel.
 #[inline]
 #[target_feature(enable = "avx2,avxvnni")]
-fn tile<const R: usize>(left: &[Left], panel: &[Quad], sums: &mut [Sums]) {
+fn tile<const R: usize>(left: &[Left], length: usize, panel: &[Quad], sums: &mut [Sums]) {
+    let left: [&[Left]; R] = std::array::from_fn(|r| &left[r * length..][..length]);
+    let panel = &panel[..length];
     let mut vectors = [[_mm256_setzero_si256(); 2]; R];
-    for (rows, quad) in left.as_chunks::<R>().0.iter().zip(panel) {
-        let weights = load(quad);
+    for q in 0..length {
+        let weights = load(&panel[q]);
         for r in 0..R {
             // The bytes of four inputs, in the order in which they stand in memory.
-            let x = _mm256_set1_epi32(bytemuck::cast(rows[r]));
+            let x = _mm256_set1_epi32(bytemuck::cast(left[r][q]));
             for c in 0..2 {
                 vectors[r][c] = _mm256_dpbusd_avx_epi32(vectors[r][c], x, weights[c]);
             }

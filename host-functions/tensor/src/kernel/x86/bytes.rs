@@ -5,8 +5,9 @@ use crate::kernel::{
     panels::Panels,
 };
 
-/// Quads of a panel piece: 64 KiB, and `4 * 1024 * 255 * 128 < 2^31` so that its sums are exact.
-pub(super) const MAX_QUADS: usize = 1024;
+/// Quads of a panel piece: 16 KiB of weights for 1024 inputs, and `4 * 256 * 255 * 128 < 2^31` so that its
+/// sums are exact.
+pub(super) const MAX_QUADS: usize = 256;
 
 /// Four inputs of one row.
 pub(super) type Left = [u8; 4];
