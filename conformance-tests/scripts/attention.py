@@ -76,6 +76,7 @@ def attention_case(name, rng, q_shape, k_shape, width, lengths=(), positions=(),
 def attention_cases(rng):
     at = lambda name, *rest, **named: attention_case(name, rng, *rest, **named)
     cases = [
+        at("a length and a position", [1, 1, 2, 4], [1, 1, 3, 4], 2, lengths=[3], positions=[1]),
         at("two queries, three keys", [1, 2, 4], [1, 3, 4], 2, data=([5, -3, 7, 100, -100, 50, 2, 9], [1, 2, 3, 4, -5, 6, -7, 8, 90, -10, 11, 12], [10, 20, -30, 40, 50, -60])),
         at("one key gives its value", [1, 1, 2], [1, 1, 2], 3),
         at("equal keys give the mean, ties to even", [1, 1, 1], [1, 2, 1], 2, data=([1], [3, 3], [1, 2, 2, 5])),

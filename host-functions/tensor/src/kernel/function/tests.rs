@@ -98,7 +98,7 @@ fn eight_bit_arguments() {
 
 /// The same for every argument.
 #[test]
-#[ignore = "takes an hour"]
+#[ignore = "takes minutes"]
 fn every_argument_against_256_bits() {
     check_all(-32_768..=32_767, 0..=MAX_IN_BITS);
 }
