@@ -205,51 +205,51 @@ macro_rules! host_functions {
             0x0820 since 1 lookup(x: tensor, table: tensor) -> tensor price(1_000_000, 0, 1_500);
             /// The exponential, correctly rounded: `sat(rne(2^out_bits * exp(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, and 500 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0821 since 1 exp(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
             /// The natural logarithm, correctly rounded: `sat(rne(2^out_bits * ln(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element that is not above 0.
-            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, and 500 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0822 since 1 log(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
             /// The logistic function, correctly rounded: `sat(rne(2^out_bits * 1 / (1 + exp(-v))))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, and 500 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0823 since 1 sigmoid(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
             /// The hyperbolic tangent, correctly rounded: `sat(rne(2^out_bits * tanh(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, and 500 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0824 since 1 tanh(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
             /// SiLU, also called swish, correctly rounded: `sat(rne(2^out_bits * v / (1 + exp(-v))))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, and 500 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0825 since 1 silu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
             /// GELU by the error function (not the approximation by `tanh`), correctly rounded: `sat(rne(2^out_bits * v * (1 + erf(v / sqrt(2))) / 2))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, and 500 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0826 since 1 gelu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
             /// The error function, correctly rounded: `sat(rne(2^out_bits * erf(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, and 500 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0827 since 1 erf(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
             /// The sine of an angle in radians, correctly rounded: `sat(rne(2^out_bits * sin(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, and 500 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0828 since 1 sin(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
             /// The cosine of an angle in radians, correctly rounded: `sat(rne(2^out_bits * cos(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, and 500 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0829 since 1 cos(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
             /// The square root, correctly rounded: `sat(rne(2^out_bits * sqrt(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element below 0.
-            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, and 500 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x082a since 1 sqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
             /// The reciprocal of the square root, correctly rounded: `sat(rne(2^out_bits * 1 / sqrt(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element that is not above 0.
-            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, and 500 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x082b since 1 rsqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
             /// The reciprocal, correctly rounded: `sat(rne(2^out_bits * 1 / v))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `DivisionByZero` for an element of 0.
-            /// Work: elements, and 2000 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, and 500 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x082c since 1 recip(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
             /// The step of a dynamic quantisation to `dtype` (`i8`: `L = 127`; `i16`: `L = 32767`) of each row along the
             /// last axis of `x` (`i8`, `i16` or `i32`): `max(1, ceil(2^32 * max|x| / L))` as `i64` with 32 fraction bits. The

@@ -81,7 +81,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ],
         ),
     ];
-    for name in ["sub", "mul", "mul_checked", "min", "bit_and", "less"] {
+    let small = Tensor::from_vec(Shape::new(&[128, 768])?, vec![9i32; 128 * 768])?;
+    rows.push(("mul_checked", "i32", vec![t(&small), t(&small)]));
+    for name in ["sub", "mul", "min", "bit_and", "less"] {
         rows.push((name, "i32", vec![t(&i32s), t(&i32s)]));
     }
     rows.push(("mul", "i32, one column", vec![t(&i32s), t(&column)]));

@@ -118,7 +118,7 @@ fn log(y: u64, in_bits: u32) -> i128 {
     let (one, sum) = (1u64 << power, y + (1 << power));
     let (high, rest) =
         ((u128::from(y.abs_diff(one)) << 64) / u128::from(sum), (u128::from(y.abs_diff(one)) << 64) % u128::from(sum));
-    let z = high << 64 | (rest << 64) / u128::from(sum);
+    let z = (high << 64) | ((rest << 64) / u128::from(sum));
     let square = mul(z, z);
     // z is below 0.172: the 26th power of its square is below 2^-132.
     let (mut power_of_z, mut atanh) = (z, z);
