@@ -39,6 +39,9 @@ pub enum VmError {
     /// The machine has no memory for what the limits allow.
     #[error("memory: {0}")]
     Memory(String),
+    /// The virtual machine was to be built with an extension that cannot be.
+    #[error("extension: {0}")]
+    Extension(#[from] noema_host::ExtensionError),
     /// Host code panicked.
     #[error("host code panicked: {0}")]
     Panic(String),

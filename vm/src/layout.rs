@@ -9,12 +9,14 @@
 //! | `s` address key | what the contract at this address stored under `key` |
 //! | `m` model id | [`ModelRecord`] |
 //! | `k` model id, chunk number in 4 bytes big-endian | empty: this chunk has been verified |
+//! | `x` hash of a name, key | what the extension of this name keeps under `key` |
 //!
 //! Keys have one letter, then 32 bytes, then the rest, so no key is a prefix of one of another kind.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::Address;
+use crate::hash::hash;
 
 fn key(kind: u8, id: &[u8; 32], rest: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(33 + rest.len());
@@ -64,6 +66,12 @@ pub fn model_key(id: &[u8; 32]) -> Vec<u8> {
 #[must_use]
 pub fn chunk_key(id: &[u8; 32], index: u32) -> Vec<u8> {
     key(b'k', id, &index.to_be_bytes())
+}
+
+/// What an extension keeps under a key of its own, or the prefix of all of it where `name` is empty.
+#[must_use]
+pub fn extension_key(extension: &str, name: &[u8]) -> Vec<u8> {
+    key(b'x', &hash("noema extension", &[extension.as_bytes()]), name)
 }
 
 /// The bytes of a balance; `None` for zero, which is not stored.
@@ -145,6 +153,8 @@ mod tests {
             storage_key(&address, b"x"),
             model_key(&address.0),
             chunk_key(&address.0, 0),
+            extension_key("mychain", b""),
+            extension_key("mychain2", b""),
         ];
         for (i, a) in keys.iter().enumerate() {
             assert!(keys[..i].iter().all(|b| !a.starts_with(b) && !b.starts_with(a)));

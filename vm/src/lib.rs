@@ -32,6 +32,7 @@ mod engine;
 mod error;
 mod execute;
 mod hash;
+mod identity;
 mod instrument;
 mod journal;
 pub mod layout;
@@ -39,10 +40,12 @@ mod message;
 mod receipt;
 pub mod rules;
 
-pub use admission::{AdmissionError, Admitted, EntryPoints, admit};
+pub use admission::{AdmissionError, Admitted, EntryPoints, admit, admit_with};
+pub use engine::on_caller_stack;
 pub use error::VmError;
 pub use execute::{Outcome, Vm, VmConfig, intrinsic_gas};
 pub use message::{Action, Address, BlockContext, MAX_GAS, Message, code_hash};
+pub use noema_host::{Extension, ExtensionError, Extensions};
 pub use noema_state::{StateView, WriteSet};
 pub use receipt::{Event, GasUsed, Receipt, ReceiptStatus, Rejection, write_hash};
 

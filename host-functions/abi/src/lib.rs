@@ -33,7 +33,7 @@ mod table;
 mod version;
 
 pub use dtype::DType;
-pub use row::{HostFunction, Kind, Param, Price, ROWS, Return, WasmType, find};
+pub use row::{CHAIN_IDS, HostFunction, Kind, Param, Price, ROWS, Return, WasmType, find};
 pub use status::Status;
 pub use version::ProtocolVersion;
 

@@ -221,6 +221,9 @@ impl core::fmt::Display for HostFunction {
     }
 }
 
+/// Ids that the built-in table never uses: for host functions that a chain adds of its own.
+pub const CHAIN_IDS: core::ops::RangeInclusive<u16> = 0x8000..=0xffff;
+
 /// The row imported as `group.name`.
 #[must_use]
 pub fn find(group: &str, name: &str) -> Option<&'static HostFunction> {
@@ -252,7 +255,7 @@ crate::host_functions!(rows);
 mod tests {
     extern crate std;
 
-    use super::{ROWS, find};
+    use super::{CHAIN_IDS, ROWS, find};
     use std::string::ToString;
 
     #[test]
@@ -268,6 +271,7 @@ mod tests {
         for (i, a) in ROWS.iter().enumerate() {
             assert!(!a.doc.is_empty(), "{}.{} has no documentation", a.group, a.name);
             assert!(a.since >= 1);
+            assert!(!CHAIN_IDS.contains(&a.id), "{}.{} has an id that is reserved for chains", a.group, a.name);
             for b in &ROWS[..i] {
                 assert_ne!(a.id, b.id);
                 assert!((a.group, a.name) != (b.group, b.name));

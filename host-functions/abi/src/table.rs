@@ -12,7 +12,8 @@
 //!   machine), charged before the function runs. `bytes` is the sum of the lengths of the `bytes`
 //!   arguments and the capacities of the `out` arguments (what has a fixed size is in the base);
 //!   `work` is the row's own unit, named in its documentation, and zero where it is not mentioned.
-//! - Ids never change and are never used again.
+//! - Ids never change and are never used again. Those from 0x8000 on ([`crate::CHAIN_IDS`]) are for the host functions
+//!   that a chain adds of its own, with the same kind of table.
 //!
 //! Every function returns an `i64`: zero or more is the result, less is the negated code of a
 //! [`crate::Status`], and then nothing was written into the guest's memory. All inputs are read

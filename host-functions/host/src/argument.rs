@@ -41,7 +41,7 @@ pub(crate) trait Argument {
 }
 
 /// A guest range inside a memory, or the fault. Pointers and lengths are unsigned.
-fn range(pointer: i32, length: u32, memory: usize) -> Result<Range<usize>, Fault> {
+pub(crate) fn range(pointer: i32, length: u32, memory: usize) -> Result<Range<usize>, Fault> {
     let pointer = pointer.cast_unsigned();
     let fault = || Fault::PointerOutOfBounds { pointer, length, memory: u64::try_from(memory).unwrap_or(u64::MAX) };
     let start = usize::try_from(pointer).map_err(|_| fault())?;
@@ -164,21 +164,27 @@ const fn fixed_length(n: usize) -> u32 {
 /// A guest range to write.
 pub(crate) struct OutRange;
 
-/// What a row wants written into an `out` range. What does not fit into its capacity is cut when it
-/// is written; a row that must not be cut looks at the capacity.
-pub(crate) struct Out<'c> {
+/// What a host function wants written into an `out` range. What does not fit into its capacity is cut when it
+/// is written; one that must not be cut looks at the capacity.
+pub struct Out<'c> {
     capacity: usize,
-    data: Cow<'c, [u8]>,
+    pub(crate) data: Cow<'c, [u8]>,
 }
 
 impl<'c> Out<'c> {
+    /// Nothing to write yet, and room for this much.
+    pub(crate) fn new(capacity: usize) -> Out<'c> {
+        Out { capacity, data: Cow::Borrowed(&[]) }
+    }
+
     /// How many bytes the guest has room for.
-    pub(crate) fn capacity(&self) -> usize {
+    #[must_use]
+    pub fn capacity(&self) -> usize {
         self.capacity
     }
 
     /// Sets what to write and returns the length of all of it, which the guest is told.
-    pub(crate) fn set(&mut self, data: impl Into<Cow<'c, [u8]>>) -> u64 {
+    pub fn set(&mut self, data: impl Into<Cow<'c, [u8]>>) -> u64 {
         self.data = data.into();
         u64::try_from(self.data.len()).unwrap_or(u64::MAX)
     }
@@ -201,7 +207,7 @@ impl Argument for OutRange {
         _: &'m [u8],
         _: &mut C,
     ) -> Result<Self::Typed<'m, 'c>, Status> {
-        Ok(Out { capacity: checked.len(), data: Cow::Borrowed(&[]) })
+        Ok(Out::new(checked.len()))
     }
     fn pending<'c>(typed: Self::Typed<'_, 'c>) -> Self::Pending<'c> {
         typed.data
@@ -216,9 +222,9 @@ impl Argument for OutRange {
 pub(crate) struct TensorHandle;
 
 /// A live tensor with its handle.
-pub(crate) struct Held {
+pub struct Held {
     pub(crate) handle: u32,
-    tensor: Tensor,
+    pub(crate) tensor: Tensor,
 }
 
 impl Deref for Held {

@@ -10,8 +10,6 @@ use crate::{Fault, GasClass, Guest, HostContext, Stop};
 
 /// A row of the table joined to its implementation, by the macro in `shim.rs`.
 pub(crate) trait Row {
-    /// The row.
-    const ROW: &'static HostFunction;
     /// What its gas counts as.
     const CLASS: GasClass;
     /// Its parameters.
@@ -21,15 +19,20 @@ pub(crate) trait Row {
     /// What a non-negative result means.
     type Answer: Answer;
 
+    /// The row.
+    fn row(&self) -> &'static HostFunction;
+
     /// Every check of the arguments, and what the call will cost. It must be cheap: only the entry
     /// price is paid.
     fn plan<C: HostContext>(
+        &self,
         pricing: &mut Pricing<'_, C>,
         arguments: &<Self::Arguments as Argument>::Typed<'_, '_>,
     ) -> Reply<Planned<Self::Plan>>;
 
     /// Does it.
     fn run<'c, C: HostContext>(
+        &self,
         context: &'c mut C,
         plan: Self::Plan,
         arguments: &mut <Self::Arguments as Argument>::Typed<'_, 'c>,
@@ -109,8 +112,12 @@ impl Answer for std::convert::Infallible {
 }
 
 /// Calls a row: `raw` are the WebAssembly arguments, the result is what the guest gets.
-pub(crate) fn call<R: Row, G: Guest>(guest: &mut G, raw: <R::Arguments as Argument>::Raw) -> Result<i64, Stop> {
-    let row = R::ROW;
+pub(crate) fn call<R: Row, G: Guest>(
+    this: &R,
+    guest: &mut G,
+    raw: <R::Arguments as Argument>::Raw,
+) -> Result<i64, Stop> {
+    let row = this.row();
     let (memory, context) = guest.split();
 
     // 1. The version has the row. Admission has refused the import otherwise.
@@ -125,7 +132,7 @@ pub(crate) fn call<R: Row, G: Guest>(guest: &mut G, raw: <R::Arguments as Argume
     // 3. Every guest range lies in the guest's memory, before any of it is touched.
     let checked = R::Arguments::check(raw, memory.len())?;
 
-    let result = match answer::<R, G::Context>(memory, context, checked) {
+    let result = match answer::<R, G::Context>(this, memory, context, checked) {
         // A number of 2^63 or more (a height, a gas limit) reads as the largest one.
         Ok(result) => i64::try_from(result).unwrap_or(i64::MAX),
         Err(Refusal::Status(status)) => status.to_return(),
@@ -141,6 +148,7 @@ pub(crate) fn call<R: Row, G: Guest>(guest: &mut G, raw: <R::Arguments as Argume
 
 /// Steps 4 to 8: everything that can end in a status. Nothing is written then.
 fn answer<R: Row, C: HostContext>(
+    this: &R,
     memory: &mut [u8],
     context: &mut C,
     checked: <R::Arguments as Argument>::Checked,
@@ -149,11 +157,11 @@ fn answer<R: Row, C: HostContext>(
     let mut arguments = R::Arguments::parse(&checked, memory, context)?;
 
     // 5. Work: a pure function of shapes, lengths and, for lookups, of what was found.
-    let mut pricing = Pricing { context, row: R::ROW, class: R::CLASS };
-    let planned = R::plan(&mut pricing, &arguments)?;
+    let mut pricing = Pricing { context, row: this.row(), class: R::CLASS };
+    let planned = this.plan(&mut pricing, &arguments)?;
 
     // 6. Price.
-    let gas = R::ROW.price.per_work.saturating_mul(planned.work);
+    let gas = this.row().price.per_work.saturating_mul(planned.work);
 
     // 7. Charge and reserve: whoever cannot pay stops here, before anything is allocated or computed.
     if gas > 0 {
@@ -166,7 +174,7 @@ fn answer<R: Row, C: HostContext>(
     }
 
     // 8. Run, write what the guest asked for, keep what got a handle.
-    let answered = match R::run(context, planned.plan, &mut arguments) {
+    let answered = match this.run(context, planned.plan, &mut arguments) {
         Ok(answer) => {
             let pending = R::Arguments::pending(arguments);
             R::Arguments::write(checked, pending, memory);

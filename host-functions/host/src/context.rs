@@ -144,6 +144,17 @@ pub trait HostContext {
     /// [`Stop::Node`] where the chain has it and this node does not.
     fn model_open(&mut self, id: &[u8; 32]) -> Result<Option<Arc<Model>>, Stop>;
 
+    /// The value that an extension keeps under a key of its own.
+    ///
+    /// # Errors
+    /// [`Stop::Node`] where the state cannot be read.
+    fn extension_get(&mut self, group: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Stop>;
+    /// Writes a value of an extension, or removes it with `None`. Undone with the frame.
+    ///
+    /// # Errors
+    /// [`Stop::Node`] where the vm fails.
+    fn extension_set(&mut self, group: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), Stop>;
+
     /// Sees every call that returns to the guest: the row and what it returned. For tracing; it must
     /// not change anything.
     fn trace(&mut self, row: &'static HostFunction, result: i64) {

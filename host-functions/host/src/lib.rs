@@ -14,12 +14,14 @@
 //! - `call.rs`: the life of one call, step by step.
 //! - `argument.rs`: the kinds of the table: checked, parsed, written back.
 //! - `rows/`: what the rows do, one file a group. `op` rows are in `noema-tensor`.
+//! - `extension/`: rows that a chain adds of its own ([`extension!`]), through the same `call.rs`.
 //! - `context.rs`: the traits of the other side, [`HostContext`] (the vm) and [`Guest`] (the engine).
 #![forbid(unsafe_code)]
 
 mod argument;
 mod call;
 mod context;
+mod extension;
 mod outcome;
 mod rows;
 pub mod shim;
@@ -27,10 +29,16 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 
+pub use argument::{Held, Out};
 pub use context::{CallInfo, CallKind, Guest, HostContext};
 pub use noema_abi::{ProtocolVersion, Status};
-pub use outcome::{Fault, GasClass, Stop};
+pub use extension::{Cost, Extension, ExtensionError, ExtensionFunction, Extensions, HostCall, Returned, Value};
+pub use outcome::{Fault, GasClass, Refusal, Reply, Stop};
 pub use tensors::TensorTable;
 
 #[doc(hidden)]
 pub use noema_abi as __abi;
+#[doc(hidden)]
+pub use noema_model as __model;
+#[doc(hidden)]
+pub use noema_tensor as __tensor;

@@ -76,15 +76,17 @@ pub enum GasClass {
     Code,
 }
 
-/// Why a row does not answer: a status for the guest, or the end of the call.
+/// Why a host function does not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub enum Refusal {
+    /// The contract's own mistake, which it can handle.
     Status(Status),
+    /// The end of the call: out of gas, a fault, an abort, or a failure of this node.
     Stop(Stop),
 }
 
-/// What a row answers.
-pub(crate) type Reply<T> = Result<T, Refusal>;
+/// What a host function answers. Statuses, faults and stops convert with `?` and `.into()`.
+pub type Reply<T> = Result<T, Refusal>;
 
 impl From<Status> for Refusal {
     fn from(status: Status) -> Refusal {

@@ -184,6 +184,7 @@ macro_rules! implementation {
         type Plan = noema_tensor::Plan;
 
         fn plan<C: HostContext>(
+            &self,
             _: &mut Pricing<'_, C>,
             ($($arg,)*): &<Self::Arguments as Argument>::Typed<'_, '_>,
         ) -> Reply<Planned<Self::Plan>> {
@@ -191,6 +192,7 @@ macro_rules! implementation {
             Ok(Planned { work: plan.work, memory: plan.bytes(), tensors: 1, plan })
         }
         fn run<'c, C: HostContext>(
+            &self,
             context: &'c mut C,
             plan: Self::Plan,
             ($($arg,)*): &mut <Self::Arguments as Argument>::Typed<'_, 'c>,
@@ -205,12 +207,14 @@ macro_rules! implementation {
         type Plan = ();
 
         fn plan<C: HostContext>(
+            &self,
             _: &mut Pricing<'_, C>,
             _: &<Self::Arguments as Argument>::Typed<'_, '_>,
         ) -> Reply<Planned<()>> {
             Ok(Planned::work(0, ()))
         }
         fn run<'c, C: HostContext>(
+            &self,
             context: &'c mut C,
             (): (),
             ($($arg,)*): &mut <Self::Arguments as Argument>::Typed<'_, 'c>,
@@ -225,12 +229,14 @@ macro_rules! implementation {
         type Plan = $crate::rows::$group::$name::Plan;
 
         fn plan<C: HostContext>(
+            &self,
             pricing: &mut Pricing<'_, C>,
             ($($arg,)*): &<Self::Arguments as Argument>::Typed<'_, '_>,
         ) -> Reply<Planned<Self::Plan>> {
             $crate::rows::$group::$name::plan(pricing, $(lend!($kind $arg)),*)
         }
         fn run<'c, C: HostContext>(
+            &self,
             context: &'c mut C,
             plan: Self::Plan,
             ($($arg,)*): &mut <Self::Arguments as Argument>::Typed<'_, 'c>,
@@ -253,13 +259,16 @@ macro_rules! shim_function {
         pub fn $name<G: Guest>(guest: &mut G, $($p: $t),*) -> Result<core::primitive::i64, Stop> {
             struct This;
             impl Row for This {
-                const ROW: &'static HostFunction = row_of($id);
                 const CLASS: GasClass = gas_class!($group);
                 type Arguments = ($(argument_type!($kind),)*);
                 type Answer = answer_type!($ret);
+                #[inline]
+                fn row(&self) -> &'static HostFunction {
+                    const { row_of($id) }
+                }
                 implementation! { $group $name $ret $work $arguments }
             }
-            call::<This, G>(guest, ($($raw,)*))
+            call(&This, guest, ($($raw,)*))
         }
     };
 }

@@ -73,6 +73,7 @@
 //! | hash and verify | [`crypto`] |
 //! | compute with tensors | [`Tensor`], [`op`] |
 //! | run models | [`Model`] |
+//! | call what one chain adds | [`extension!`] |
 #![no_std]
 
 extern crate alloc;
@@ -100,6 +101,8 @@ pub use error::{Error, Result, code};
 pub use event::Event;
 pub use model::Model;
 pub use noema_abi::{DType, Status, limits};
+#[doc(hidden)]
+pub use noema_macros::extension_imports as __extension_imports;
 pub use noema_macros::{Type, contract, data, event, state};
 pub use schema::Type;
 pub use tensor::{Element, Tensor};

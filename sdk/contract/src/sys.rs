@@ -12,8 +12,8 @@ mod allocator;
 #[cfg(all(target_arch = "wasm32", feature = "panic-handler"))]
 mod panic;
 
-#[cfg(target_arch = "wasm32")]
-use noema_abi::Status;
+#[doc(hidden)]
+pub mod answer;
 
 // SAFETY of every generated call: the import has the exact type that the table states, and
 // admission refuses a contract whose imports differ. Each pointer and length come from one slice or
@@ -21,41 +21,27 @@ use noema_abi::Status;
 // `&mut` range (exclusive, and any byte is a valid `u8`), and keeps no pointer after it returns.
 noema_abi::host_functions!(noema_macros::host_imports);
 
-#[cfg(target_arch = "wasm32")]
-#[inline]
-fn number(result: i64) -> Result<u64, Status> {
-    if result < 0 { Err(refusal(result)) } else { Ok(result.unsigned_abs()) }
-}
-
-/// Out of line: it would otherwise stand at every call of a host function.
-#[cfg(target_arch = "wasm32")]
-#[cold]
-#[inline(never)]
-fn refusal(result: i64) -> Status {
-    Status::from_return(result).err().unwrap_or(Status::BadArgument)
-}
-
-#[cfg(target_arch = "wasm32")]
-#[inline]
-fn unit(result: i64) -> Result<(), Status> {
-    number(result).map(|_| ())
-}
-
-#[cfg(target_arch = "wasm32")]
-#[inline]
-fn handle(result: i64) -> Result<u32, Status> {
-    // Handles are 32-bit numbers by definition of their kind.
-    number(result).map(|handle| handle as u32)
-}
-
-/// After a host function that does not return.
-#[cfg(target_arch = "wasm32")]
-#[inline]
-fn unreachable(_: i64) -> ! {
-    core::arch::wasm32::unreachable()
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-fn outside(function: &str) -> ! {
-    panic!("`{function}` exists only inside the VM: test the compiled contract, with noema-testing")
+/// Functions for the host functions that a chain has beyond the built-in ones, from the same rows that the chain makes
+/// its extension of: a module of the name of the table, with one safe function for each row, as in
+/// [`sys`](crate::sys). Only chains with the extension admit the contract.
+///
+/// ```
+/// noema_sdk::extension! {
+///     /// What this chain adds.
+///     pub mod mychain {
+///         /// Whether somebody has been admitted by the chain: 1 or 0.
+///         0x8001 since 1 admitted(member: in32) -> u64 price(2_000_000, 0, 0);
+///     }
+/// }
+///
+/// // In a contract:
+/// fn is_member(somebody: &[u8; 32]) -> noema_sdk::Result<bool> {
+///     Ok(mychain::admitted(somebody)? == 1)
+/// }
+/// ```
+#[macro_export]
+macro_rules! extension {
+    ($($table:tt)*) => {
+        $crate::__extension_imports! { [$crate::sys::answer] $($table)* }
+    };
 }

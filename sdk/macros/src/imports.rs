@@ -5,7 +5,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Ident, LitInt, LitStr, Token, braced, parenthesized};
+use syn::{Attribute, Ident, LitInt, LitStr, Token, Visibility, braced, bracketed, parenthesized};
 
 struct Table {
     groups: Vec<Group>,
@@ -13,6 +13,7 @@ struct Table {
 
 struct Group {
     docs: Vec<Attribute>,
+    visibility: Visibility,
     name: Ident,
     rows: Vec<Row>,
 }
@@ -53,6 +54,7 @@ impl Parse for Table {
 impl Parse for Group {
     fn parse(input: ParseStream<'_>) -> syn::Result<Group> {
         let docs = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
         input.parse::<Token![mod]>()?;
         let name = input.parse()?;
         let body;
@@ -61,7 +63,7 @@ impl Parse for Group {
         while !body.is_empty() {
             rows.push(body.parse()?);
         }
-        Ok(Group { docs, name, rows })
+        Ok(Group { docs, visibility, name, rows })
     }
 }
 
@@ -169,14 +171,40 @@ impl Kind {
 /// Every row as `sys::GROUP::NAME`.
 pub(crate) fn expand_imports(table: TokenStream) -> syn::Result<TokenStream> {
     let table: Table = syn::parse2(table)?;
+    Ok(import_modules(&table, &quote!(super::answer)))
+}
+
+/// The rows of an extension as `GROUP::NAME`, behind the path of `sys::answer` in brackets.
+pub(crate) fn expand_extension(input: TokenStream) -> syn::Result<TokenStream> {
+    struct Extension {
+        answer: TokenStream,
+        table: Table,
+    }
+    impl Parse for Extension {
+        fn parse(input: ParseStream<'_>) -> syn::Result<Extension> {
+            let answer;
+            bracketed!(answer in input);
+            Ok(Extension { answer: answer.parse()?, table: input.parse()? })
+        }
+    }
+    let Extension { answer, table } = syn::parse2(input)?;
+    Ok(import_modules(&table, &answer))
+}
+
+/// A module for each group. `answer` is the path of what reads results.
+fn import_modules(table: &Table, answer: &TokenStream) -> TokenStream {
     let groups = table.groups.iter().map(|group| {
-        let Group { docs, name, rows } = group;
+        let Group { docs, visibility, name, rows } = group;
+        let visibility = match visibility {
+            Visibility::Inherited => quote!(pub),
+            given => quote!(#given),
+        };
         let module = LitStr::new(&name.to_string(), Span::call_site());
         let imports = rows.iter().map(import);
-        let functions = rows.iter().map(|row| safe_function(name, row));
+        let functions = rows.iter().map(|row| safe_function(name, row, answer));
         quote! {
             #(#docs)*
-            pub mod #name {
+            #visibility mod #name {
                 #[cfg(target_arch = "wasm32")]
                 mod import {
                     #[link(wasm_import_module = #module)]
@@ -186,7 +214,7 @@ pub(crate) fn expand_imports(table: TokenStream) -> syn::Result<TokenStream> {
             }
         }
     });
-    Ok(quote!(#(#groups)*))
+    quote!(#(#groups)*)
 }
 
 fn import(row: &Row) -> TokenStream {
@@ -195,17 +223,17 @@ fn import(row: &Row) -> TokenStream {
     quote!(pub(super) fn #name(#(#params),*) -> i64;)
 }
 
-fn safe_function(group: &Ident, row: &Row) -> TokenStream {
+fn safe_function(group: &Ident, row: &Row, answer: &TokenStream) -> TokenStream {
     let Row { docs, name, params, result } = row;
     let names: Vec<_> = params.iter().map(|(name, _)| name).collect();
     let types = params.iter().map(|(_, kind)| kind.safe_type());
     let args = params.iter().map(|(name, kind)| kind.import_args(name));
     let full_name = format!("{group}.{name}");
     let (output, convert) = match result {
-        Return::Unit => (quote!(Result<(), noema_abi::Status>), quote!(super::unit(result))),
-        Return::Number => (quote!(Result<u64, noema_abi::Status>), quote!(super::number(result))),
-        Return::Handle(_) => (quote!(Result<u32, noema_abi::Status>), quote!(super::handle(result))),
-        Return::Never => (quote!(!), quote!(super::unreachable(result))),
+        Return::Unit => (quote!(Result<(), #answer::Status>), quote!(#answer::unit(result))),
+        Return::Number => (quote!(Result<u64, #answer::Status>), quote!(#answer::number(result))),
+        Return::Handle(_) => (quote!(Result<u32, #answer::Status>), quote!(#answer::handle(result))),
+        Return::Never => (quote!(!), quote!(#answer::unreachable(result))),
     };
     // Outside the VM an empty body with unused arguments would warn, hence the tuple.
     quote! {
@@ -221,7 +249,7 @@ fn safe_function(group: &Ident, row: &Row) -> TokenStream {
             #[cfg(not(target_arch = "wasm32"))]
             {
                 let _ = (#(#names,)*);
-                super::outside(#full_name)
+                #answer::outside(#full_name)
             }
         }
     }
@@ -273,7 +301,7 @@ pub(crate) fn expand_ops(table: TokenStream) -> syn::Result<TokenStream> {
 
 #[cfg(test)]
 mod tests {
-    use super::{expand_imports, expand_ops};
+    use super::{expand_extension, expand_imports, expand_ops};
     use quote::quote;
 
     #[test]
@@ -293,6 +321,27 @@ mod tests {
         let ops = expand_ops(table).unwrap().to_string();
         let expected = quote!(x: &crate::Tensor, m: &crate::Model, n: u32, data: &[u8], key: &[u8; 32usize], sum: &mut [u8; 64usize]);
         assert!(ops.contains(&expected.to_string()), "{ops}");
+    }
+
+    #[test]
+    fn an_extension_names_the_sdk_and_keeps_its_visibility() {
+        let table = quote! {
+            [sdk::answer]
+            #[doc = "Mine."]
+            pub(crate) mod mychain {
+                #[doc = "Frobs."]
+                0x8001 since 1 frob(x: u64) -> unit price(1, 2, 3);
+            }
+        };
+        let imports = expand_extension(table).unwrap().to_string();
+        for expected in [
+            quote!(pub(crate) mod mychain),
+            quote!(#[link(wasm_import_module = "mychain")]),
+            quote!(pub fn frob(x: u64) -> Result<(), sdk::answer::Status>),
+            quote!(sdk::answer::unit(result)),
+        ] {
+            assert!(imports.contains(&expected.to_string()), "{imports}");
+        }
     }
 
     #[test]

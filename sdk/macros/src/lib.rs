@@ -70,3 +70,10 @@ pub fn host_imports(table: TokenStream) -> TokenStream {
 pub fn op_functions(table: TokenStream) -> TokenStream {
     imports::expand_ops(table.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }
+
+/// For `noema_sdk::extension` alone: imports and safe functions for the rows of a chain's own table.
+#[doc(hidden)]
+#[proc_macro]
+pub fn extension_imports(table: TokenStream) -> TokenStream {
+    imports::expand_extension(table.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}

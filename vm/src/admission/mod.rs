@@ -19,6 +19,7 @@ mod shape;
 mod tests;
 
 use noema_abi::ProtocolVersion;
+use noema_host::Extensions;
 
 pub use error::AdmissionError;
 
@@ -68,9 +69,21 @@ pub struct EntryPoints {
 /// # Errors
 /// The first rule that the module breaks.
 pub fn admit(version: ProtocolVersion, wasm: &[u8]) -> Result<Admitted, AdmissionError> {
+    admit_with(version, &Extensions::default(), wasm)
+}
+
+/// The same for a chain that has host functions of its own: a pure function of them, too.
+///
+/// # Errors
+/// The first rule that the module breaks.
+pub fn admit_with(
+    version: ProtocolVersion,
+    extensions: &Extensions,
+    wasm: &[u8],
+) -> Result<Admitted, AdmissionError> {
     let rules = Rules::of(version);
     check("bytes of code", wasm.len(), rules.limits.code_bytes)?;
-    let facts = module::inspect(version, rules, wasm)?;
+    let facts = module::inspect(version, rules, extensions, wasm)?;
     let instrumented = instrument::instrument(rules, wasm, &facts.frame_units)?;
     let bytes = u64::try_from(instrumented.len()).unwrap_or(u64::MAX);
     assert!(bytes <= facts.instrumented_bytes, "the bound of instrumented code is a bound");

@@ -1,6 +1,7 @@
 //! The module outside its function bodies.
 
 use noema_abi::{ProtocolVersion, WasmType};
+use noema_host::Extensions;
 use wasmparser::{
     CompositeInnerType, DataKind, ElementItems, ElementKind, ExternalKind, FuncType, FuncValidatorAllocations, Parser,
     Payload, TypeRef, ValType, ValidPayload, Validator,
@@ -24,12 +25,17 @@ pub(super) struct Facts {
 }
 
 /// Validates a module and checks everything but the size after instrumentation.
-pub(super) fn inspect(version: ProtocolVersion, rules: &Rules, wasm: &[u8]) -> Result<Facts, AdmissionError> {
+pub(super) fn inspect(
+    version: ProtocolVersion,
+    rules: &Rules,
+    extensions: &Extensions,
+    wasm: &[u8],
+) -> Result<Facts, AdmissionError> {
     let features = features::allowed(version);
     let mut parser = Parser::new(0);
     parser.set_features(features);
     let mut validator = Validator::new_with_features(features);
-    let mut module = Module::new(version, rules);
+    let mut module = Module::new(version, rules, extensions);
     // The accounts and their exports.
     module.add_bytes(ACCOUNTS_BYTES.saturating_add(u64::try_from(wasm.len()).unwrap_or(u64::MAX)))?;
     let mut allocations = FuncValidatorAllocations::default();
@@ -56,6 +62,7 @@ fn function_index(module: &Module<'_>) -> u32 {
 struct Module<'r> {
     version: ProtocolVersion,
     rules: &'r Rules,
+    extensions: &'r Extensions,
     types: Vec<FuncType>,
     imported_functions: Vec<u32>,
     functions: Vec<u32>,
@@ -71,10 +78,11 @@ struct Module<'r> {
 }
 
 impl<'r> Module<'r> {
-    fn new(version: ProtocolVersion, rules: &'r Rules) -> Module<'r> {
+    fn new(version: ProtocolVersion, rules: &'r Rules, extensions: &'r Extensions) -> Module<'r> {
         Module {
             version,
             rules,
+            extensions,
             types: Vec::new(),
             imported_functions: Vec::new(),
             functions: Vec::new(),
@@ -223,7 +231,7 @@ impl<'r> Module<'r> {
         let TypeRef::Func(type_index) = ty else {
             return Err(refuse("only functions can be imported"));
         };
-        let row = noema_abi::find(module, name).ok_or_else(|| refuse("there is no such host function"))?;
+        let row = self.extensions.find(module, name).ok_or_else(|| refuse("there is no such host function"))?;
         if !row.allowed_in(self.version) {
             return Err(refuse("this host function belongs to a later protocol version"));
         }

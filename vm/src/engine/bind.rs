@@ -1,7 +1,10 @@
 //! Host functions bound to the engine: every row of the table, typed, through the shim.
 
-use noema_host::{Guest, Stop};
-use wasmtime::{Caller, Extern, Global, Instance, Linker, Memory, ModuleExport, Store, Val};
+use noema_abi::{HostFunction, WasmType};
+use noema_host::{Extension, Extensions, Guest, Stop};
+use wasmtime::{
+    Caller, Extern, FuncType, Global, Instance, Linker, Memory, ModuleExport, Store, Val, ValType,
+};
 
 use super::Compiled;
 use crate::execute::Frame;
@@ -86,8 +89,8 @@ fn call(
     }
 }
 
-/// Binds every row of the table.
-pub(super) fn bind(linker: &mut Linker<Frame>) -> wasmtime::Result<()> {
+/// Binds every row of the table, and those of the extensions.
+pub(super) fn bind(linker: &mut Linker<Frame>, extensions: &Extensions) -> wasmtime::Result<()> {
     macro_rules! bind {
         ({ $group:ident $name:ident } ($($param:ident: $ty:ty),*) $raw:tt) => {
             linker.func_wrap(
@@ -102,5 +105,44 @@ pub(super) fn bind(linker: &mut Linker<Frame>) -> wasmtime::Result<()> {
         };
     }
     noema_host::for_each_import!(bind);
+    for extension in extensions.iter() {
+        for (index, row) in extension.rows().enumerate() {
+            bind_extension(linker, extension, index, row)?;
+        }
+    }
+    Ok(())
+}
+
+/// Binds one row of an extension, whose type is known at run time only.
+fn bind_extension(
+    linker: &mut Linker<Frame>,
+    extension: &Extension,
+    index: usize,
+    row: &'static HostFunction,
+) -> wasmtime::Result<()> {
+    let params = row.wasm_params().map(|param| match param {
+        WasmType::I32 => ValType::I32,
+        WasmType::I64 => ValType::I64,
+    });
+    let ty = FuncType::new(linker.engine(), params.chain([ValType::I64]), [ValType::I64, ValType::I64]);
+    let extension = extension.clone();
+    linker.func_new(row.group, row.name, ty, move |caller, arguments, results| {
+        let (Some((Val::I64(gas), arguments)), [result, balance]) = (arguments.split_last(), results) else {
+            return Err(wasmtime::Error::msg("an import has another type than it was bound with"));
+        };
+        let raw = arguments.iter().map(|argument| match argument {
+            Val::I32(number) => Ok(i64::from(*number)),
+            Val::I64(number) => Ok(*number),
+            other => Err(wasmtime::Error::msg(format!("an argument is {other:?}"))),
+        });
+        let raw = raw.collect::<wasmtime::Result<Vec<i64>>>()?;
+        let (answer, left) = call(caller, *gas, false, |guest| {
+            let (memory, frame) = guest.split();
+            extension.call(index, memory, frame, &raw)
+        })?;
+        *result = Val::I64(answer);
+        *balance = Val::I64(left);
+        Ok(())
+    })?;
     Ok(())
 }

@@ -6,10 +6,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use noema_abi::ProtocolVersion;
 
-/// What compiled code depends on, within one process: the code, and the rules that instrumented it.
+/// What compiled code depends on, on one machine: the code, the rules that instrumented it, and the host functions that
+/// it is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) version: ProtocolVersion,
+    /// `identity::extensions_hash`
+    pub(crate) extensions: [u8; 32],
     pub(crate) code_hash: [u8; 32],
 }
 
@@ -151,7 +154,7 @@ mod tests {
     use super::{Key, ModuleCache};
 
     fn key(number: u8) -> Key {
-        Key { version: ProtocolVersion::V1, code_hash: [number; 32] }
+        Key { version: ProtocolVersion::V1, extensions: [0; 32], extensions: [0; 32], code_hash: [number; 32] }
     }
 
     fn get(cache: &ModuleCache<u8>, number: u8, made: &AtomicU32) -> Arc<u8> {

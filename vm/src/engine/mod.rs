@@ -13,12 +13,14 @@ mod stack;
 use std::sync::Arc;
 
 use noema_abi::limits::MAX_CALL_DEPTH;
+use noema_host::Extensions;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig, Strategy};
 
 pub(crate) use bind::{Accounts, read_account};
 pub(crate) use cache::{Key, ModuleCache};
 pub(crate) use compiled::{Compiled, EntryPoint};
 pub(crate) use limiter::{GrowthFailed, Limiter};
+pub use stack::on_caller_stack;
 pub(crate) use stack::Stacks;
 
 use crate::VmError;
@@ -33,7 +35,7 @@ const HOST_STACK: usize = 64 * 1024 * 1024;
 /// Linear memory and tables that stay resident in a slot of the pool, and are set to zero by hand.
 const KEEP_RESIDENT: usize = 256 * 1024;
 
-/// wasmtime, set up, with every host function bound.
+/// wasmtime, set up, with every host function bound: those of the table, and those of the extensions.
 pub(crate) struct Machinery {
     engine: Engine,
     linker: Linker<Frame>,
@@ -41,7 +43,7 @@ pub(crate) struct Machinery {
 
 impl Machinery {
     /// Sets the engine up for `concurrent` messages at a time.
-    pub(crate) fn new(machine: &Machine, concurrent: u32) -> Result<Machinery, VmError> {
+    pub(crate) fn new(machine: &Machine, concurrent: u32, extensions: &Extensions) -> Result<Machinery, VmError> {
         let engine = Engine::new(&config(machine, concurrent)).map_err(|error| {
             VmError::Engine(format!(
                 "cannot set up the engine: {error:#} (it reserves about {} GiB of address space, not memory: \
@@ -50,7 +52,7 @@ impl Machinery {
             ))
         })?;
         let mut linker = Linker::new(&engine);
-        bind::bind(&mut linker).map_err(|error| VmError::Engine(format!("{error:#}")))?;
+        bind::bind(&mut linker, extensions).map_err(|error| VmError::Engine(format!("{error:#}")))?;
         Ok(Machinery { engine, linker })
     }
 

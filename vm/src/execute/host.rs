@@ -227,6 +227,19 @@ impl HostContext for Frame {
         self.tx.tensor_bytes = self.tx.tensor_bytes.checked_sub(bytes).expect("no more is released than was reserved");
     }
 
+    fn extension_get(&mut self, group: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Stop> {
+        self.tx.get(&layout::extension_key(group, key)).map_err(|error| self.fail(error))
+    }
+
+    fn extension_set(&mut self, group: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), Stop> {
+        if self.info.read_only {
+            // `HostCall` refuses it before, with the name of the row.
+            return Err(Stop::Node(format!("{group} would change something in a view")));
+        }
+        self.tx.journal.set(layout::extension_key(group, key), value.map(<[u8]>::to_vec));
+        Ok(())
+    }
+
     fn model_open(&mut self, id: &[u8; 32]) -> Result<Option<Arc<Model>>, Stop> {
         let record = self.tx.model(id).map_err(|error| self.fail(error))?;
         if !record.is_some_and(|record| record.active) {

@@ -20,6 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use noema_abi::ProtocolVersion;
+use noema_host::{Extension, Extensions};
 use noema_model::ModelStore;
 use noema_state::{StateView, WriteSet};
 use noema_tensor::Kernels;
@@ -28,8 +29,9 @@ pub(crate) use frame::Frame;
 use message::Halt;
 pub use message::intrinsic_gas;
 
-use crate::admission::admit;
+use crate::admission::{AdmissionError, Admitted, admit_with};
 use crate::engine::{self, Compiled, Key, Machinery, ModuleCache, Stacks};
+use crate::identity;
 use crate::rules::Rules;
 use crate::{Address, BlockContext, Message, Receipt, Rejection, VmError, layout};
 
@@ -45,13 +47,28 @@ pub struct VmConfig {
     /// How many messages run at a time; more wait. For each, address space for the deepest nesting of calls is
     /// reserved: about 40 GiB of it, and no memory.
     pub concurrent_messages: u32,
+    /// Host functions of the chain's own. They are part of its rules: equal on all nodes.
+    pub extensions: Vec<Extension>,
 }
 
 impl VmConfig {
     /// Kernels and a model store, with 256 MiB of compiled code and 4 messages at a time.
     #[must_use]
     pub fn new(kernels: Arc<Kernels>, models: Arc<dyn ModelStore>) -> VmConfig {
-        VmConfig { kernels, models, module_cache_bytes: 256 * 1024 * 1024, concurrent_messages: 4 }
+        VmConfig {
+            kernels,
+            models,
+            module_cache_bytes: 256 * 1024 * 1024,
+            concurrent_messages: 4,
+            extensions: Vec::new(),
+        }
+    }
+
+    /// Adds host functions of the chain's own: a table made with [`noema_host::extension!`].
+    #[must_use]
+    pub fn with_extension(mut self, extension: Extension) -> VmConfig {
+        self.extensions.push(extension);
+        self
     }
 }
 
@@ -66,6 +83,8 @@ pub struct Vm {
 pub(crate) struct Core {
     pub(crate) machinery: Machinery,
     modules: ModuleCache<Compiled>,
+    extensions: Extensions,
+    extensions_hash: [u8; 32],
     pub(crate) kernels: Arc<Kernels>,
     pub(crate) models: Arc<dyn ModelStore>,
 }
@@ -91,15 +110,19 @@ impl Vm {
     /// Sets up a machine.
     ///
     /// # Errors
-    /// [`VmError::Engine`] where the engine cannot be set up on this computer.
+    /// [`VmError::Engine`] where the engine cannot be set up on this computer, [`VmError::Extension`] where an
+    /// extension takes a name that is taken, or is no proper table.
     pub fn new(config: VmConfig) -> Result<Vm, VmError> {
+        let extensions = Extensions::new(config.extensions)?;
         let concurrent = config.concurrent_messages.max(1);
         let machine = &Rules::of(ProtocolVersion::LATEST).machine;
         let core = Core {
-            machinery: Machinery::new(machine, concurrent)?,
+            machinery: Machinery::new(machine, concurrent, &extensions)?,
             modules: ModuleCache::new(config.module_cache_bytes),
             kernels: config.kernels,
             models: config.models,
+            extensions_hash: identity::extensions_hash(&extensions),
+            extensions,
         };
         Ok(Vm { core: Arc::new(core), stacks: engine::stacks(machine, concurrent) })
     }
@@ -126,6 +149,23 @@ impl Vm {
         gas_limit: u64,
     ) -> Result<Outcome, VmError> {
         self.guarded(state, || message::view(&self.core, block, contract, input, gas_limit))
+    }
+
+    /// Checks a module as deploying it would: like [`crate::admit`], and it may import host functions of the
+    /// extensions.
+    ///
+    /// # Errors
+    /// The first rule that the module breaks.
+    pub fn admit(&self, version: ProtocolVersion, wasm: &[u8]) -> Result<Admitted, AdmissionError> {
+        admit_with(version, &self.core.extensions, wasm)
+    }
+
+    /// A hash of all that decides receipts in a version: the version, the table of host functions and those of the
+    /// extensions, each row with its id, types and price. Nodes with different ones are not nodes of one chain, so it
+    /// belongs into a genesis or a handshake. It cannot see what the functions of an extension do.
+    #[must_use]
+    pub fn rules_hash(&self, version: ProtocolVersion) -> [u8; 32] {
+        identity::rules_hash(version, &self.core.extensions_hash)
     }
 
     /// Throws all compiled code away, as if the machine had just been set up. No receipt changes by it.
@@ -163,14 +203,15 @@ impl Core {
     pub(crate) fn load(&self, version: ProtocolVersion, code_hash: &[u8; 32]) -> Result<Arc<Compiled>, VmError> {
         let damaged = |what: &str| VmError::CorruptState { what: format!("code {}: {what}", Address(*code_hash)) };
         self.modules.get_or_make(
-            Key { version, code_hash: *code_hash },
+            Key { version, extensions: self.extensions_hash, code_hash: *code_hash },
             |compiled| compiled.bytes,
             || {
                 // Code is found by its hash and never changes, so reading it is no dependency on the state, and not
                 // reading it because of the cache makes no difference.
                 let code = state::with(|view| view.get(&layout::code_key(code_hash)))?
                     .ok_or_else(|| damaged("it is missing"))?;
-                let admitted = admit(version, &code).map_err(|error| damaged(&error.to_string()))?;
+                let admitted = admit_with(version, &self.extensions, &code)
+                    .map_err(|error| damaged(&format!("this node does not admit it: {error}")))?;
                 self.machinery.compile(admitted)
             },
         )
@@ -187,11 +228,11 @@ impl Core {
     ) -> Result<Arc<Compiled>, Halt> {
         let mut paid = false;
         let module = self.modules.get_or_make(
-            Key { version, code_hash: *code_hash },
+            Key { version, extensions: self.extensions_hash, code_hash: *code_hash },
             |compiled| compiled.bytes,
             || {
-                let admitted =
-                    admit(version, code).map_err(|error| Halt::Rejected(Rejection::Inadmissible, error.to_string()))?;
+                let admitted = admit_with(version, &self.extensions, code)
+                    .map_err(|error| Halt::Rejected(Rejection::Inadmissible, error.to_string()))?;
                 pay(admitted.compile_gas)?;
                 paid = true;
                 Ok::<_, Halt>(self.machinery.compile(admitted)?)

@@ -20,6 +20,7 @@ pub(super) const CODE_LEN: u64 = 12_345;
 pub(super) struct Effects {
     pub(super) output: Vec<u8>,
     pub(super) storage: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(super) extension: BTreeMap<(String, Vec<u8>), Vec<u8>>,
     pub(super) events: Vec<(Vec<u8>, Vec<u8>)>,
     pub(super) transfers: Vec<([u8; 32], u128)>,
     pub(super) calls: Vec<([u8; 32], u128, u64, Vec<u8>)>,
@@ -167,6 +168,17 @@ impl HostContext for Frame {
     }
     fn model_open(&mut self, id: &[u8; 32]) -> Result<Option<Arc<Model>>, Stop> {
         Ok(self.models.get(id).cloned())
+    }
+    fn extension_get(&mut self, group: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Stop> {
+        Ok(self.effects.extension.get(&(group.to_owned(), key.to_vec())).cloned())
+    }
+    fn extension_set(&mut self, group: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), Stop> {
+        let key = (group.to_owned(), key.to_vec());
+        match value {
+            Some(value) => self.effects.extension.insert(key, value.to_vec()),
+            None => self.effects.extension.remove(&key),
+        };
+        Ok(())
     }
     fn trace(&mut self, row: &'static HostFunction, result: i64) {
         self.traced.push((row.id, result));

@@ -1,6 +1,7 @@
 //! Every row, called well and badly, on a frame that remembers.
 
 mod crypto;
+mod extension;
 mod fake;
 mod hostile;
 mod opcodes;
