@@ -154,7 +154,7 @@ mod tests {
     use super::{Key, ModuleCache};
 
     fn key(number: u8) -> Key {
-        Key { version: ProtocolVersion::V1, extensions: [0; 32], extensions: [0; 32], code_hash: [number; 32] }
+        Key { version: ProtocolVersion::V1, extensions: [0; 32], code_hash: [number; 32] }
     }
 
     fn get(cache: &ModuleCache<u8>, number: u8, made: &AtomicU32) -> Arc<u8> {

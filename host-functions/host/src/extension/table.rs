@@ -193,6 +193,13 @@ macro_rules! __extension_work {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __extension_cost {
+    // First, because the other patterns would take it too.
+    (@ask { $this:tt $call:ident $values:ident } $name:ident ($($arg:ident: $kind:ident),*)) => {{
+        let [$($arg),*] = $values else {
+            ::core::unreachable!("the shim passes the arguments of the row")
+        };
+        <F as super::Work>::$name(&$this.0, $call $(, $crate::__extension_take!($kind $arg))*)
+    }};
     ($names:tt $name:ident $arguments:tt tensor $work:tt) => {
         $crate::__extension_cost! { @ask $names $name $arguments }
     };
@@ -203,12 +210,6 @@ macro_rules! __extension_cost {
     ($names:tt $name:ident $arguments:tt $ret:ident $work:tt) => {
         $crate::__extension_cost! { @ask $names $name $arguments }
     };
-    (@ask { $this:tt $call:ident $values:ident } $name:ident ($($arg:ident: $kind:ident),*)) => {{
-        let [$($arg),*] = $values else {
-            ::core::unreachable!("the shim passes the arguments of the row")
-        };
-        <F as super::Work>::$name(&$this.0, $call $(, $crate::__extension_take!($kind $arg))*)
-    }};
 }
 
 /// The type of an argument: what is written is `&mut` while the function runs.

@@ -1,0 +1,3 @@
+module noema.example/embed
+
+go 1.19
