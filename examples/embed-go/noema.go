@@ -128,13 +128,13 @@ func NewVM(functions ...Function) (*VM, error) {
 		handle := cgo.NewHandle(function)
 		vm.functions = append(vm.functions, handle)
 		var text *C.char
-		if err := failed(C.add_function(config, lend([]byte(function.Row)), C.uintptr_t(handle), &text), &text); err != nil {
+		if err := failed(uint32(C.add_function(config, lend([]byte(function.Row)), C.uintptr_t(handle), &text)), &text); err != nil {
 			vm.Close()
 			return nil, err
 		}
 	}
 	var text *C.char
-	if err := failed(C.noema_vm_new(config, &vm.vm, &text), &text); err != nil {
+	if err := failed(uint32(C.noema_vm_new(config, &vm.vm, &text)), &text); err != nil {
 		vm.Close()
 		return nil, err
 	}
@@ -155,32 +155,32 @@ func (vm *VM) Close() {
 func ContractAddress(deployer Address, salt uint64, code []byte) (Address, error) {
 	var address C.noema_address
 	var text *C.char
-	err := failed(C.noema_contract_address(address_of(deployer), C.uint64_t(salt), lend(code), &address, &text), &text)
+	err := failed(uint32(C.noema_contract_address(address_of(deployer), C.uint64_t(salt), lend(code), &address, &text)), &text)
 	return *(*Address)(unsafe.Pointer(&address.bytes)), err
 }
 
 // Deploy deploys a contract.
 func (vm *VM) Deploy(state State, block Block, sender Address, gas uint64, code []byte, salt uint64, input []byte) (Outcome, error) {
-	return vm.execute(state, block, func(state *C.noema_state, block *C.noema_block, outcome **C.noema_outcome, text **C.char) C.noema_result {
-		return C.noema_vm_deploy(vm.vm, state, block, address_of(sender), C.noema_u128{}, C.uint64_t(gas), lend(code), C.uint64_t(salt), lend(input), outcome, text)
+	return vm.execute(state, block, func(state *C.noema_state, block *C.noema_block, outcome **C.noema_outcome, text **C.char) uint32 {
+		return uint32(C.noema_vm_deploy(vm.vm, state, block, address_of(sender), C.noema_u128{}, C.uint64_t(gas), lend(code), C.uint64_t(salt), lend(input), outcome, text))
 	})
 }
 
 // Call runs the call of a contract.
 func (vm *VM) Call(state State, block Block, sender Address, gas uint64, contract Address, input []byte) (Outcome, error) {
-	return vm.execute(state, block, func(state *C.noema_state, block *C.noema_block, outcome **C.noema_outcome, text **C.char) C.noema_result {
-		return C.noema_vm_call(vm.vm, state, block, address_of(sender), C.noema_u128{}, C.uint64_t(gas), address_of(contract), lend(input), outcome, text)
+	return vm.execute(state, block, func(state *C.noema_state, block *C.noema_block, outcome **C.noema_outcome, text **C.char) uint32 {
+		return uint32(C.noema_vm_call(vm.vm, state, block, address_of(sender), C.noema_u128{}, C.uint64_t(gas), address_of(contract), lend(input), outcome, text))
 	})
 }
 
 // View runs the view of a contract.
 func (vm *VM) View(state State, block Block, gas uint64, contract Address, input []byte) (Outcome, error) {
-	return vm.execute(state, block, func(state *C.noema_state, block *C.noema_block, outcome **C.noema_outcome, text **C.char) C.noema_result {
-		return C.noema_vm_view(vm.vm, state, block, C.uint64_t(gas), address_of(contract), lend(input), outcome, text)
+	return vm.execute(state, block, func(state *C.noema_state, block *C.noema_block, outcome **C.noema_outcome, text **C.char) uint32 {
+		return uint32(C.noema_vm_view(vm.vm, state, block, C.uint64_t(gas), address_of(contract), lend(input), outcome, text))
 	})
 }
 
-func (vm *VM) execute(state State, block Block, run func(*C.noema_state, *C.noema_block, **C.noema_outcome, **C.char) C.noema_result) (Outcome, error) {
+func (vm *VM) execute(state State, block Block, run func(*C.noema_state, *C.noema_block, **C.noema_outcome, **C.char) uint32) (Outcome, error) {
 	handle := cgo.NewHandle(state)
 	defer handle.Delete()
 	// Memory of C: a structure that is passed by its address may not point into memory of Go.
@@ -217,8 +217,8 @@ func (vm *VM) execute(state State, block Block, run func(*C.noema_state, *C.noem
 }
 
 // failed makes an error of a result. The message is behind a pointer because it is only there after the call.
-func failed(result C.noema_result, message **C.char) error {
-	if result == C.NOEMA_OK {
+func failed(result uint32, message **C.char) error {
+	if result == uint32(C.NOEMA_OK) {
 		return nil
 	}
 	defer C.noema_string_free(*message)

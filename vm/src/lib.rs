@@ -53,3 +53,8 @@ pub use receipt::{Event, GasUsed, Receipt, ReceiptStatus, Rejection, write_hash}
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// And those of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;

@@ -31,8 +31,8 @@ mod tests;
 
 pub use argument::{Held, Out};
 pub use context::{CallInfo, CallKind, Guest, HostContext};
-pub use noema_abi::{ProtocolVersion, Status};
 pub use extension::{Cost, Extension, ExtensionError, ExtensionFunction, Extensions, HostCall, Returned, Value};
+pub use noema_abi::{ProtocolVersion, Status};
 pub use outcome::{Fault, GasClass, Refusal, Reply, Stop};
 pub use tensors::TensorTable;
 

@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use noema_state::{Entry, StateView, StoreError};
+use ::noema_state::{Entry, StateView, StoreError};
 
 use crate::guard::{Failure, quiet};
 use crate::types::{call_back, given_mut, noema_slice};

@@ -2,8 +2,8 @@
 
 use std::ffi::c_char;
 
+use ::noema_vm::{Action, Address, BlockContext, Message, Outcome, Vm};
 use noema_abi::ProtocolVersion;
-use noema_vm::{Action, Address, BlockContext, Message, Outcome, Vm};
 
 use crate::config::{self, noema_config};
 use crate::guard::{Failure, guard, noema_result};
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn noema_contract_address(
     unsafe {
         guard(error, || {
             let place = Place::given(address, "address")?;
-            let code_hash = noema_vm::code_hash(code.bytes("code")?);
+            let code_hash = ::noema_vm::code_hash(code.bytes("code")?);
             place.put(noema_address { bytes: Address::of_contract(Address(deployer.bytes), salt, &code_hash).0 });
             Ok(())
         })

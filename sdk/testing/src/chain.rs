@@ -9,7 +9,7 @@ use noema_sdk::{Address, Hash};
 use noema_state::{Batch, Column, MemoryStore, StateStore, StateView};
 use noema_tensor::{Kernels, Level};
 use noema_vm::{
-    Action, Address as VmAddress, BlockContext, MAX_GAS, Message, Outcome, Vm, VmConfig, code_hash, layout,
+    Action, Address as VmAddress, BlockContext, Extension, MAX_GAS, Message, Outcome, Vm, VmConfig, code_hash, layout,
 };
 
 use crate::{Done, Failure};
@@ -64,9 +64,23 @@ impl TestChain {
     /// Where this machine cannot set up the VM, or lacks the level.
     #[must_use]
     pub fn with_level(level: Level) -> TestChain {
+        TestChain::set_up(level, Vec::new())
+    }
+
+    /// An empty chain that has host functions of its own.
+    ///
+    /// # Panics
+    /// Where this machine cannot set up the VM, or the extension cannot be part of one.
+    #[must_use]
+    pub fn with_extension(extension: Extension) -> TestChain {
+        TestChain::set_up(Level::best(), vec![extension])
+    }
+
+    fn set_up(level: Level, extensions: Vec<Extension>) -> TestChain {
         let kernels = Kernels::new(level, 1).unwrap_or_else(|error| panic!("kernels at level {level}: {error}"));
         let mut config = VmConfig::new(Arc::new(kernels), Arc::new(MemoryModelStore::new()));
         config.concurrent_messages = 1;
+        config.extensions = extensions;
         let vm = Vm::new(config).unwrap_or_else(|error| panic!("the VM does not start here: {error}"));
         let block = BlockContext {
             chain_id: "noema-testing".into(),

@@ -76,11 +76,7 @@ pub fn admit(version: ProtocolVersion, wasm: &[u8]) -> Result<Admitted, Admissio
 ///
 /// # Errors
 /// The first rule that the module breaks.
-pub fn admit_with(
-    version: ProtocolVersion,
-    extensions: &Extensions,
-    wasm: &[u8],
-) -> Result<Admitted, AdmissionError> {
+pub fn admit_with(version: ProtocolVersion, extensions: &Extensions, wasm: &[u8]) -> Result<Admitted, AdmissionError> {
     let rules = Rules::of(version);
     check("bytes of code", wasm.len(), rules.limits.code_bytes)?;
     let facts = module::inspect(version, rules, extensions, wasm)?;

@@ -2,9 +2,7 @@
 
 use noema_abi::{HostFunction, WasmType};
 use noema_host::{Extension, Extensions, Guest, Stop};
-use wasmtime::{
-    Caller, Extern, FuncType, Global, Instance, Linker, Memory, ModuleExport, Store, Val, ValType,
-};
+use wasmtime::{Caller, Extern, FuncType, Global, Instance, Linker, Memory, ModuleExport, Store, Val, ValType};
 
 use super::Compiled;
 use crate::execute::Frame;

@@ -20,8 +20,8 @@ pub(crate) use bind::{Accounts, read_account};
 pub(crate) use cache::{Key, ModuleCache};
 pub(crate) use compiled::{Compiled, EntryPoint};
 pub(crate) use limiter::{GrowthFailed, Limiter};
-pub use stack::on_caller_stack;
 pub(crate) use stack::Stacks;
+pub use stack::on_caller_stack;
 
 use crate::VmError;
 use crate::execute::Frame;

@@ -34,7 +34,8 @@ impl Stacks {
     pub(crate) fn run<R>(&self, work: impl FnOnce() -> R) -> Result<R, VmError> {
         let mut lease = self.lease()?;
         let stack = lease.stack.as_mut().expect("a lease has its stack until it is dropped");
-        let coroutine = ScopedCoroutine::<(), (), R, _>::with_stack(stack, |yielder, ()| CALLER.set(Some(yielder), work));
+        let coroutine =
+            ScopedCoroutine::<(), (), R, _>::with_stack(stack, |yielder, ()| CALLER.set(Some(yielder), work));
         Ok(coroutine.scope(|mut coroutine| match coroutine.resume(()) {
             CoroutineResult::Return(result) => result,
             CoroutineResult::Yield(()) => unreachable!("work is never suspended"),
@@ -174,7 +175,8 @@ mod tests {
         for _ in 0..3 {
             let text = stacks
                 .run(|| {
-                    let caught = std::panic::catch_unwind(|| on_caller_stack(|| -> u32 { panic!("on the other side") }));
+                    let caught =
+                        std::panic::catch_unwind(|| on_caller_stack(|| -> u32 { panic!("on the other side") }));
                     // The way back is open again after it.
                     on_caller_stack(|| ());
                     *caught.unwrap_err().downcast::<&str>().unwrap()

@@ -254,7 +254,10 @@ fn outcomes_stay_apart() {
     let outcome = world.call(contract, &3u32.to_le_bytes());
     assert_eq!(outcome.receipt.status, ReceiptStatus::Abort { code: 77, message: b"no".to_vec() });
     assert!(outcome.receipt.gas_used() < GAS);
-    assert_eq!(succeeded(&world.call(contract, &4u32.to_le_bytes())).output, Status::NotFound.to_return().to_le_bytes());
+    assert_eq!(
+        succeeded(&world.call(contract, &4u32.to_le_bytes())).output,
+        Status::NotFound.to_return().to_le_bytes()
+    );
     assert_eq!(
         succeeded(&world.call(contract, &5u32.to_le_bytes())).output,
         Status::InsufficientBalance.to_return().to_le_bytes()

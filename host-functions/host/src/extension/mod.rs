@@ -157,8 +157,9 @@ impl Extension {
         let Some(bound) = self.rows.get(index) else {
             return Err(Stop::Node(format!("{} has no row {index}", self.group)));
         };
-        let raw = RawValues::new(bound.row, raw)
-            .ok_or_else(|| Stop::Node(format!("{}.{} called with {} numbers", self.group, bound.row.name, raw.len())))?;
+        let raw = RawValues::new(bound.row, raw).ok_or_else(|| {
+            Stop::Node(format!("{}.{} called with {} numbers", self.group, bound.row.name, raw.len()))
+        })?;
         call(bound, &mut Erased::new(memory, context), raw)
     }
 }

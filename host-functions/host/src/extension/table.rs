@@ -240,11 +240,21 @@ macro_rules! __extension_argument {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __extension_result {
-    (unit) => { () };
-    (u64) => { ::core::primitive::u64 };
-    (tensor) => { $crate::__tensor::Tensor };
-    (never) => { ::core::convert::Infallible };
-    ($other:ident) => { ::core::compile_error!("the result of an extension's row is unit, u64, tensor or never") };
+    (unit) => {
+        ()
+    };
+    (u64) => {
+        ::core::primitive::u64
+    };
+    (tensor) => {
+        $crate::__tensor::Tensor
+    };
+    (never) => {
+        ::core::convert::Infallible
+    };
+    ($other:ident) => {
+        ::core::compile_error!("the result of an extension's row is unit, u64, tensor or never")
+    };
 }
 
 /// An argument out of a `&Value` or a `&mut Value`.
