@@ -419,7 +419,9 @@ enum noema_result noema_config_set_concurrent_messages(struct noema_config *conf
 /*
  Adds a host function of the chain's own. `row` is its line of the table:
 
-     0x8001 mychain.shout(text: bytes, loud: out) -> u64 since 1 price(1000000, 1000, 0)
+ ```text
+ 0x8001 mychain.shout(text: bytes, loud: out) -> u64 since 1 price(1000000, 1000, 0)
+ ```
 
  with an id from 0x8000 on, the import module and name, parameters of the kinds u32, i32, u64, i64, bytes, out, in16,
  in32, in64, out16, out32 and out64, the result u64 or unit, the first protocol version that has it, and its price:
@@ -910,7 +912,9 @@ enum noema_result noema_config_set_concurrent_messages(struct noema_config *conf
 /*
  Adds a host function of the chain's own. `row` is its line of the table:
 
-     0x8001 mychain.shout(text: bytes, loud: out) -> u64 since 1 price(1000000, 1000, 0)
+ ```text
+ 0x8001 mychain.shout(text: bytes, loud: out) -> u64 since 1 price(1000000, 1000, 0)
+ ```
 
  with an id from 0x8000 on, the import module and name, parameters of the kinds u32, i32, u64, i64, bytes, out, in16,
  in32, in64, out16, out32 and out64, the result u64 or unit, the first protocol version that has it, and its price:
