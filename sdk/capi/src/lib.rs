@@ -19,6 +19,7 @@
 //! are refused; a pointer that is neither null nor what it should be cannot be.
 #![allow(unsafe_code, reason = "a C interface: every pointer comes from the other side")]
 #![allow(non_camel_case_types, reason = "the names of the header")]
+#![allow(clippy::too_many_arguments, reason = "C has neither defaults nor builders")]
 #![warn(clippy::undocumented_unsafe_blocks, clippy::missing_safety_doc)]
 
 mod config;
