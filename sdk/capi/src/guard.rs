@@ -96,3 +96,30 @@ pub unsafe extern "C" fn noema_string_free(string: *mut c_char) {
         drop(unsafe { CString::from_raw(string) });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, guard, noema_result, noema_string_free, quiet};
+    use std::ffi::CStr;
+
+    #[test]
+    fn no_panic_gets_out() {
+        for (text, expected) in [("as it happens", "the library panicked: as it happens"), ("a\0b", "a\u{fffd}b")] {
+            let mut error = std::ptr::null_mut();
+            // SAFETY: a place for a pointer.
+            let result = unsafe { guard(&raw mut error, || panic!("{text}")) };
+            assert_eq!(result, noema_result::NOEMA_PANIC);
+            // SAFETY: a string of this library, given back once.
+            unsafe {
+                assert!(CStr::from_ptr(error).to_str().unwrap().ends_with(expected));
+                noema_string_free(error);
+            }
+        }
+        // SAFETY: there is no place for the message.
+        unsafe {
+            assert_eq!(guard(std::ptr::null_mut(), || panic!("nobody listens")), noema_result::NOEMA_PANIC);
+            assert_eq!(guard(std::ptr::null_mut(), || Err(Failure::null("it"))), noema_result::NOEMA_INVALID_ARGUMENT);
+        }
+        assert_eq!(quiet(7, || panic!("looking something up")), 7);
+    }
+}
