@@ -102,10 +102,10 @@ pub unsafe extern "C" fn noema_reply_fail(reply: *mut noema_reply, text: noema_s
 unsafe fn with(reply: *mut noema_reply, work: impl FnOnce(&mut noema_reply) -> Result<(), Failure>) {
     quiet((), || {
         // SAFETY: the caller's promise.
-        if let Ok(reply) = unsafe { given_mut(reply, "reply") } {
-            if let Err(failure) = work(reply) {
-                reply.failure.get_or_insert(failure.text);
-            }
+        if let Ok(reply) = unsafe { given_mut(reply, "reply") }
+            && let Err(failure) = work(reply)
+        {
+            reply.failure.get_or_insert(failure.text);
         }
     });
 }

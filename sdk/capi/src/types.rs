@@ -95,7 +95,7 @@ impl noema_slice {
 
 impl From<noema_u128> for u128 {
     fn from(value: noema_u128) -> u128 {
-        u128::from(value.high) << 64 | u128::from(value.low)
+        (u128::from(value.high) << 64) | u128::from(value.low)
     }
 }
 

@@ -127,7 +127,7 @@ impl mychain::Work for Functions {
         if bytes > 256 { Err(Status::LimitExceeded.into()) } else { Ok(Cost::work(bytes)) }
     }
     fn twice(&self, _: &mut HostCall<'_>, x: &Held, _: &Model) -> Reply<Cost> {
-        Ok(Cost { work: u64::try_from(x.shape().elements()?).unwrap(), tensor_bytes: x.byte_len() })
+        Ok(Cost { work: x.shape().elements()?, tensor_bytes: x.byte_len() })
     }
     fn misbehave(&self, _: &mut HostCall<'_>, _: u32, _: &[u8]) -> Reply<Cost> {
         Ok(Cost::default())
