@@ -10,7 +10,7 @@ CARGO ?= cargo
 BUILD = $(CARGO) build --release --workspace
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test lint doc fmt setup fuzz-smoke
+.PHONY: demo test test-aarch64 lint doc fmt setup fuzz-smoke
 
 demo: setup
 	$(BUILD) --bin noema
@@ -18,6 +18,10 @@ demo: setup
 
 test: setup
 	$(CARGO) test --release --workspace
+
+# The same bits on another architecture, under emulation.
+test-aarch64: setup
+	.ci/aarch64
 
 # What a reviewer would say about style: formatting, clippy.
 lint:

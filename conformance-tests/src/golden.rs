@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use noema_abi::ProtocolVersion;
 use noema_vm::{Receipt, ReceiptStatus};
 use serde_json::{Value, json};
 
@@ -14,11 +15,17 @@ use crate::vectors;
 /// How to accept new receipts.
 pub const BLESS: &str = "cargo run --release -p noema-conformance -- golden --bless";
 
-/// Where the golden files of the first protocol version are: `plan.json` says what is done, `receipts.json` what came
-/// of it, `*.wat` are the contracts, and `*.model.hex` the containers of models.
+/// Where the golden files of a protocol version are: `plan.json` says what is done, `receipts.json` what came of it,
+/// `*.wat` are the contracts, and `*.model.hex` the containers of models. Every version that this build knows has one,
+/// for good: an old version that gives other receipts forks the chains that run it.
 #[must_use]
-pub fn directory() -> PathBuf {
-    crate::home().join("golden/v1")
+pub fn directory(version: ProtocolVersion) -> PathBuf {
+    crate::home().join(format!("golden/{version}"))
+}
+
+/// Every protocol version that this build knows, oldest first.
+pub fn versions() -> impl Iterator<Item = ProtocolVersion> {
+    (1..).map_while(ProtocolVersion::from_number)
 }
 
 /// Models whose container bytes are golden.
@@ -78,11 +85,20 @@ fn shown(case: &Prepared, received: &[Received]) -> Vec<Value> {
     received.iter().map(entry).collect()
 }
 
-/// Compares the receipts of this build, on every level, with the golden ones, and the containers of models.
+/// Compares the receipts of this build, on every level and by the rules of every protocol version, with the golden
+/// ones, and the containers of models.
 ///
 /// # Errors
-/// A file cannot be read, or this machine cannot run the plan.
-pub fn check(directory: &Path) -> Result<Report, ConformanceError> {
+/// A file cannot be read (also where a version has none), or this machine cannot run the plan.
+pub fn check() -> Result<Report, ConformanceError> {
+    let mut report = Report::default();
+    for version in versions() {
+        report.add(check_version(version, &directory(version))?);
+    }
+    Ok(report)
+}
+
+fn check_version(version: ProtocolVersion, directory: &Path) -> Result<Report, ConformanceError> {
     let path = directory.join("receipts.json");
     let golden: Vec<Value> =
         serde_json::from_str(&read(&path)?).map_err(|error| ConformanceError::format(path.display(), error))?;
@@ -94,15 +110,15 @@ pub fn check(directory: &Path) -> Result<Report, ConformanceError> {
         let vm = vectors::machine(level, threads)?;
         let mut entries = Vec::new();
         for case in &plan {
-            let (found, received) = scenario::run(&vm, case)?;
+            let (found, received) = scenario::run(&vm, case, version)?;
             report.add(found);
             entries.extend(shown(case, &received));
         }
         for (index, entry) in entries.iter().enumerate() {
-            let at = || format!("{level} with {threads}: {}: {}", entry["case"], entry["message"]);
+            let at = || format!("{version}, {level} with {threads}: {}: {}", entry["case"], entry["message"]);
             report.compare(at, difference(expected.get(index).unwrap_or(&Value::Null), entry));
         }
-        report.equal(|| format!("{level} with {threads}: receipts"), &expected.len(), &entries.len());
+        report.equal(|| format!("{version}, {level} with {threads}: receipts"), &expected.len(), &entries.len());
         expected = entries;
     }
     for name in MODELS {
@@ -140,18 +156,20 @@ fn difference(golden: &Value, found: &Value) -> Option<String> {
     (!shown.is_empty()).then(|| shown.join("; "))
 }
 
-/// Writes the receipts of this build.
+/// Writes the receipts of this build for the newest protocol version. Those of older versions are never written again.
 ///
 /// # Errors
 /// A file cannot be read or written, or this machine cannot run the plan.
-pub fn bless(directory: &Path) -> Result<(), ConformanceError> {
+pub fn bless() -> Result<(), ConformanceError> {
+    let version = ProtocolVersion::LATEST;
+    let directory = &directory(version);
     let (level, threads) = vectors::machines()[0];
     let vm = vectors::machine(level, threads)?;
     let mut receipts = Vec::new();
     for case in plan(directory)? {
-        let (report, received) = scenario::run(&vm, &case)?;
+        let (report, received) = scenario::run(&vm, &case, version)?;
         if !report.is_clean() {
-            return Err(ConformanceError::format("golden/v1/plan.json", report));
+            return Err(ConformanceError::format(directory.join("plan.json").display(), report));
         }
         receipts.extend(shown(&case, &received));
     }
@@ -172,14 +190,40 @@ fn model_text(name: &str) -> Result<String, ConformanceError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BLESS, check, difference, directory};
+    use std::collections::BTreeSet;
+
+    use super::{BLESS, check, check_version, difference, directory, versions};
+    use noema_abi::ProtocolVersion;
     use serde_json::json;
 
     #[test]
     fn receipts_are_the_golden_ones_on_every_level() {
-        let report = check(&directory()).unwrap();
+        let report = check().unwrap();
         assert!(report.is_clean(), "{report}\nIf the change is meant: {BLESS}");
         assert!(report.cases > 100, "{report}");
+    }
+
+    /// A version that was released stays: its folder, its receipts, and a build that can run it.
+    #[test]
+    fn no_version_is_lost() {
+        let here: BTreeSet<String> = std::fs::read_dir(crate::home().join("golden"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with('v'))
+            .collect();
+        let known: BTreeSet<String> = versions().map(|version| version.to_string()).collect();
+        assert_eq!(here, known, "folders of golden/ and protocol versions of this build");
+        // The first ones, by name: forgetting one needs an edit here, in a commit that says why.
+        for version in ["v1"] {
+            assert!(known.contains(version), "protocol version {version} was released and is gone");
+        }
+        for version in versions() {
+            for file in ["plan.json", "receipts.json"] {
+                assert!(directory(version).join(file).is_file(), "{version} has no {file}");
+            }
+        }
+        let empty = tempfile::tempdir().unwrap();
+        assert!(check_version(ProtocolVersion::V1, empty.path()).unwrap_err().to_string().contains("receipts.json"));
     }
 
     #[test]

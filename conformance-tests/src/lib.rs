@@ -3,9 +3,10 @@
 //!
 //! | what | where | checked by |
 //! |---|---|---|
-//! | what the rows of the table answer | `vectors/*.json` | [`vectors`], on every kernel level and thread count |
+//! | what the rows of the table answer, and whole models | `vectors/` | [`vectors`], on every kernel level and thread count |
+//! | what opcodes answer to random arguments | drawn from a seed | [`random`], every level against the reference |
 //! | the table itself | `golden/abi.lock` | [`lock`] |
-//! | whole receipts, for each protocol version | `golden/v1/` | [`golden`] |
+//! | whole receipts, for each protocol version | `golden/v*/` | [`golden`] |
 //! | the page that describes the table | `docs/reference/host-functions.md` | [`reference`] |
 //!
 //! The program `noema-conformance` prints the same checks and, where a change is meant, writes the new files
@@ -15,7 +16,9 @@
 pub mod coverage;
 pub mod golden;
 pub mod lock;
+pub mod models;
 pub mod ops;
+pub mod random;
 pub mod reference;
 mod report;
 mod sample;

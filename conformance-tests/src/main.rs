@@ -5,13 +5,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use noema_conformance::{ConformanceError, Report, golden, lock, reference, vectors};
+use clap::{Args, Parser, Subcommand};
+use noema_conformance::{ConformanceError, golden, lock, random, reference, vectors};
+use noema_tensor::Level;
+use serde::Serialize;
 
 /// Compares this build with the expected bytes in the repository. The exit status is 0 where nothing differs, 1 where
 /// something does, 2 where the check could not be made.
 #[derive(Parser)]
-#[command(version, after_help = "Example:\n  noema-conformance vectors\n  noema-conformance abi --bless")]
+#[command(version, after_help = "Examples:\n  noema-conformance vectors\n  noema-conformance ops --cases 100000 --levels all\n  noema-conformance abi --bless")]
 struct Arguments {
     /// Prints one JSON object instead of text.
     #[arg(long, global = true)]
@@ -22,11 +24,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Check {
-    /// Runs the vectors on every kernel level of this machine, with one and with two threads.
+    /// Runs a directory of vector files on every kernel level of this machine, with one and with two threads.
+    ///
+    /// The format is described in conformance-tests/vectors/README.md.
+    #[command(after_help = "Example:\n  noema-conformance vectors my-vectors")]
     Vectors {
         /// Where they are, if not in the repository.
         directory: Option<PathBuf>,
     },
+    /// Draws random arguments for every opcode and compares the levels with the reference level.
+    #[command(after_help = "Example:\n  noema-conformance ops --cases 100000 --seed 7 --levels avx2,portable --save differing\n  \
+                            noema-conformance vectors differing")]
+    Ops(OpsArguments),
     /// Compares the table of host functions with the ABI lock.
     Abi {
         /// Accepts the table as it is.
@@ -47,16 +56,67 @@ enum Check {
     },
 }
 
+#[derive(Args)]
+struct OpsArguments {
+    /// How many cases, over all opcodes; every opcode and element type has 16 at least.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    cases: u64,
+    /// What they are drawn from: the same seed gives the same cases.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Levels to compare with the reference: `all` of this machine, or a list such as `avx2,portable`.
+    #[arg(long, value_name = "LIST", default_value = "all")]
+    levels: String,
+    /// Numbers of threads, each with every level.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,2")]
+    threads: Vec<usize>,
+    /// Writes the first differing cases of every opcode as vector files into this directory.
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+}
+
+impl OpsArguments {
+    fn machines(&self) -> Result<Vec<(Level, usize)>, ConformanceError> {
+        let levels = match self.levels.as_str() {
+            "all" => Level::available(),
+            list => {
+                let level = |name: &str| name.trim().parse().map_err(|error| ConformanceError::Node(format!("{error}")));
+                list.split(',').map(level).collect::<Result<Vec<Level>, _>>()?
+            }
+        };
+        Ok(levels.iter().flat_map(|level| self.threads.iter().map(|threads| (*level, *threads))).collect())
+    }
+}
+
+/// What a check found, as it is printed.
+struct Findings {
+    clean: bool,
+    text: String,
+    json: serde_json::Value,
+}
+
+impl Findings {
+    fn new(clean: bool, text: impl ToString, json: impl Serialize) -> Findings {
+        Findings { clean, text: text.to_string(), json: serde_json::json!(json) }
+    }
+}
+
+impl From<noema_conformance::Report> for Findings {
+    fn from(report: noema_conformance::Report) -> Findings {
+        Findings::new(report.is_clean(), &report, &report)
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments.check) {
-        Ok(report) => {
+    match run(&arguments.check, arguments.json) {
+        Ok(findings) => {
             if arguments.json {
-                println!("{}", serde_json::json!(report));
+                println!("{}", findings.json);
             } else {
-                println!("{report}");
+                println!("{}", findings.text);
             }
-            ExitCode::from(u8::from(!report.is_clean()))
+            ExitCode::from(u8::from(!findings.clean))
         }
         Err(error) => {
             if arguments.json {
@@ -69,29 +129,46 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(check: &Check) -> Result<Report, ConformanceError> {
-    match check {
-        Check::Vectors { directory } => vectors::check(&directory.clone().unwrap_or_else(vectors::directory)),
+fn run(check: &Check, quiet: bool) -> Result<Findings, ConformanceError> {
+    let report = match check {
+        Check::Vectors { directory } => {
+            let checked = vectors::check(&directory.clone().unwrap_or_else(vectors::directory))?;
+            return Ok(Findings::new(checked.report.is_clean(), &checked, &checked));
+        }
+        Check::Ops(arguments) => return ops(arguments, quiet),
         Check::Abi { bless } => {
             let path = lock::path();
             if *bless {
                 lock::bless(&path)?;
             }
-            lock::check(&path)
+            lock::check(&path)?
         }
         Check::Reference { bless } => {
             let path = reference::path();
             if *bless {
                 reference::bless(&path)?;
             }
-            reference::check(&path)
+            reference::check(&path)?
         }
         Check::Golden { bless } => {
-            let directory = golden::directory();
             if *bless {
-                golden::bless(&directory)?;
+                golden::bless()?;
             }
-            golden::check(&directory)
+            golden::check()?
         }
+    };
+    Ok(report.into())
+}
+
+fn ops(arguments: &OpsArguments, quiet: bool) -> Result<Findings, ConformanceError> {
+    let plan = random::Plan { cases: arguments.cases, seed: arguments.seed, machines: arguments.machines()? };
+    let found = random::run(&plan, &mut |opcode| {
+        if !quiet {
+            eprintln!("{opcode}");
+        }
+    })?;
+    if let Some(directory) = &arguments.save {
+        found.save(directory)?;
     }
+    Ok(Findings::new(found.report.is_clean(), found.text(), &found))
 }

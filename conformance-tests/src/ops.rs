@@ -6,32 +6,35 @@ use std::path::Path;
 use noema_abi::{DType, Status};
 use noema_tensor::ops::{self, Arg};
 use noema_tensor::{Kernels, OpError, Shape, Tensor};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::coverage::Coverage;
 use crate::report::{ConformanceError, Report, read};
-use crate::vectors;
+use crate::vectors::{self, Kind};
 
 /// A file: the vectors of one row.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    row: String,
-    cases: Vec<Case>,
+pub(crate) struct File {
+    pub(crate) row: String,
+    pub(crate) cases: Vec<Case>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Case {
-    name: String,
-    args: Vec<Value>,
-    result: Option<Value>,
-    status: Option<String>,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) args: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// An argument or a result as it stands in a file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "lowercase")]
-enum Value {
+pub(crate) enum Value {
     Tensor(Elements),
     Bytes(String),
     U32(u32),
@@ -40,17 +43,32 @@ enum Value {
     I64(i64),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Elements {
+pub(crate) struct Elements {
     dtype: String,
     shape: Vec<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Vec<i64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     fill: Option<i64>,
 }
 
 impl Elements {
-    fn tensor(&self) -> Result<Tensor, String> {
+    /// A tensor as it stands in a file.
+    pub(crate) fn of(tensor: &Tensor) -> Result<Elements, OpError> {
+        let data = match tensor.dtype() {
+            DType::I8 => tensor.to_vec::<i8>()?.into_iter().map(i64::from).collect(),
+            DType::U8 => tensor.to_vec::<u8>()?.into_iter().map(i64::from).collect(),
+            DType::I16 => tensor.to_vec::<i16>()?.into_iter().map(i64::from).collect(),
+            DType::I32 => tensor.to_vec::<i32>()?.into_iter().map(i64::from).collect(),
+            DType::I64 => tensor.to_vec::<i64>()?,
+        };
+        let (dtype, shape) = (tensor.dtype().name().to_owned(), tensor.shape().dims().to_vec());
+        Ok(Elements { dtype, shape, data: Some(data), fill: None })
+    }
+
+    pub(crate) fn tensor(&self) -> Result<Tensor, String> {
         let known = DType::ALL.into_iter().find(|dtype| dtype.name() == self.dtype);
         let dtype = known.ok_or_else(|| format!("no element type is called {}", self.dtype))?;
         let shape = Shape::new(&self.shape).map_err(|status| format!("{:?}: {status}", self.shape))?;
@@ -85,7 +103,9 @@ struct Prepared {
     expected: Result<Tensor, Status>,
 }
 
-enum Argument {
+/// An argument as a value.
+#[derive(Clone, Debug)]
+pub(crate) enum Argument {
     Tensor(Tensor),
     Bytes(Vec<u8>),
     U32(u32),
@@ -106,7 +126,19 @@ impl Argument {
         })
     }
 
-    fn lend(&self) -> Arg<'_> {
+    /// The argument as it stands in a file.
+    pub(crate) fn value(&self) -> Result<Value, OpError> {
+        Ok(match self {
+            Argument::Tensor(tensor) => Value::Tensor(Elements::of(tensor)?),
+            Argument::Bytes(bytes) => Value::Bytes(hex::encode(bytes)),
+            Argument::U32(number) => Value::U32(*number),
+            Argument::I32(number) => Value::I32(*number),
+            Argument::U64(number) => Value::U64(*number),
+            Argument::I64(number) => Value::I64(*number),
+        })
+    }
+
+    pub(crate) fn lend(&self) -> Arg<'_> {
         match self {
             Argument::Tensor(tensor) => Arg::Tensor(tensor),
             Argument::Bytes(bytes) => Arg::Bytes(bytes),
@@ -120,18 +152,18 @@ impl Argument {
 
 fn load(directory: &Path) -> Result<Vec<(String, File)>, ConformanceError> {
     let mut loaded = Vec::new();
-    for path in vectors::files(directory)? {
+    for path in vectors::files(directory, Kind::Opcode)? {
         let file: File =
             serde_json::from_str(&read(&path)?).map_err(|error| ConformanceError::format(path.display(), error))?;
-        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if file.row != name {
-            return Err(ConformanceError::format(path.display(), format!("holds the vectors of {}", file.row)));
+        let known = file.row.strip_prefix("op.").is_some_and(|opcode| ops::NAMES.contains(&opcode));
+        if !known {
+            return Err(ConformanceError::format(path.display(), format!("there is no opcode {}", file.row)));
         }
         let mut names = BTreeSet::new();
         if let Some(case) = file.cases.iter().find(|case| !names.insert(case.name.as_str())) {
             return Err(ConformanceError::format(path.display(), format!("two cases are called {}", case.name)));
         }
-        loaded.push((name, file));
+        loaded.push((vectors::name_of(&path), file));
     }
     Ok(loaded)
 }
@@ -139,7 +171,7 @@ fn load(directory: &Path) -> Result<Vec<(String, File)>, ConformanceError> {
 fn prepare(directory: &Path) -> Result<Vec<Prepared>, ConformanceError> {
     let mut prepared = Vec::new();
     for (name, file) in load(directory)? {
-        let opcode = name.strip_prefix("op.").unwrap_or(&name).to_owned();
+        let opcode = file.row.strip_prefix("op.").unwrap_or(&file.row).to_owned();
         for case in &file.cases {
             let at = format!("{name}, {}", case.name);
             let wrong = |what: String| ConformanceError::format(&at, what);
@@ -164,6 +196,9 @@ fn prepare(directory: &Path) -> Result<Vec<Prepared>, ConformanceError> {
 /// A file cannot be read or is not in the format, or this machine cannot compute.
 pub fn check(directory: &Path) -> Result<Report, ConformanceError> {
     let cases = prepare(directory)?;
+    if cases.is_empty() {
+        return Ok(Report::default());
+    }
     let mut report = Report::default();
     for (level, threads) in vectors::machines() {
         let kernels = vectors::kernels(level, threads)?;
@@ -183,7 +218,15 @@ fn run(kernels: &Kernels, case: &Prepared) -> Result<Option<String>, Conformance
         Err(OpError::Status(status)) => Err(status),
         Err(error) => return Err(ConformanceError::Node(format!("{}: {error}", case.at))),
     };
-    Ok(match (&case.expected, &found) {
+    difference(&case.expected, &found)
+}
+
+/// What differs between the answer that is expected and the one found.
+pub(crate) fn difference(
+    expected: &Result<Tensor, Status>,
+    found: &Result<Tensor, Status>,
+) -> Result<Option<String>, ConformanceError> {
+    Ok(match (expected, found) {
         (Err(expected), Err(found)) => (expected != found).then(|| format!("expected {expected}, found {found}")),
         (Err(expected), Ok(found)) => Some(format!("expected {expected}, found a tensor {:?}", found.shape().dims())),
         (Ok(_), Err(found)) => Some(format!("expected a tensor, found {found}")),
@@ -212,9 +255,9 @@ fn compare(expected: &Tensor, found: &Tensor) -> Result<Option<String>, OpError>
 /// # Errors
 /// A file cannot be read or is not in the format.
 pub fn note(directory: &Path, coverage: &mut Coverage) -> Result<(), ConformanceError> {
-    for (name, file) in load(directory)? {
+    for (_, file) in load(directory)? {
         for case in &file.cases {
-            coverage.note(&name, case.status.as_deref());
+            coverage.note(&file.row, case.status.as_deref());
         }
     }
     Ok(())

@@ -226,6 +226,32 @@ mod tests {
         }
     }
 
+    /// The normative text has a section for every opcode, which names the statuses and the work that the row names.
+    #[test]
+    fn every_opcode_is_specified() {
+        let text = std::fs::read_to_string(crate::repository().join("docs/spec/opcodes.md")).unwrap();
+        let sections: Vec<&str> = text.split("\n### ").skip(1).collect();
+        let mut missing = Vec::new();
+        for row in ROWS.iter().filter(|row| row.group == "op") {
+            let name = format!("op.{}", row.name);
+            // A heading may name several rows that differ in one thing.
+            let heading = |section: &&&str| section.lines().next().is_some_and(|line| line.contains(&format!("`{name}`")));
+            let Some(section) = sections.iter().find(heading) else {
+                missing.push(format!("{name} has no section in docs/spec/opcodes.md"));
+                continue;
+            };
+            for status in statuses_of(row) {
+                if !section.contains(&format!("`{}`", status.name())) {
+                    missing.push(format!("the section of {name} does not name {status}"));
+                }
+            }
+            if row.price.per_work > 0 && !section.contains("Work:") {
+                missing.push(format!("the section of {name} does not say what work is"));
+            }
+        }
+        assert!(missing.is_empty(), "{}", missing.join("\n"));
+    }
+
     #[test]
     fn prices_and_statuses_read_well() {
         assert_eq!(price(Price { base: 1_234_567, per_byte: 0, per_work: 0 }), "1 234 567");

@@ -27,6 +27,8 @@ pub struct Report {
     pub cases: u64,
     /// Those that differ.
     pub differences: Vec<Difference>,
+    /// Further ones that are counted and not listed.
+    pub more: u64,
 }
 
 impl Report {
@@ -47,20 +49,22 @@ impl Report {
     /// Adds what another check found.
     pub fn add(&mut self, other: Report) {
         self.cases += other.cases;
+        self.more += other.more;
         self.differences.extend(other.differences);
     }
 
     /// Whether nothing differs.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.differences.is_empty()
+        self.differences.is_empty() && self.more == 0
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.differences.iter().try_for_each(|difference| writeln!(f, "{difference}"))?;
-        write!(f, "{} compared, {} different", self.cases, self.differences.len())
+        let listed = u64::try_from(self.differences.len()).unwrap_or(u64::MAX);
+        write!(f, "{} compared, {} different", self.cases, self.more.saturating_add(listed))
     }
 }
 

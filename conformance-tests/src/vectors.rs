@@ -1,8 +1,10 @@
 //! Runs every vector file on every kernel level of this machine, with one and with two threads.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use noema_abi::ProtocolVersion;
 use noema_model::MemoryModelStore;
 use noema_tensor::{Kernels, Level};
 use noema_vm::{Vm, VmConfig};
@@ -43,46 +45,117 @@ pub fn machine(level: Level, threads: usize) -> Result<Vm, ConformanceError> {
     Vm::new(config).map_err(|error| ConformanceError::Node(error.to_string()))
 }
 
-/// The `.json` files of a directory, by name.
+/// What a vector file is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// An opcode: it has a `row`.
+    Opcode,
+    /// Contracts and messages: it has `cases` of `contracts`.
+    Scenario,
+    /// A model: it has a `model`.
+    Model,
+}
+
+/// What tells the kinds of files apart.
+#[derive(serde::Deserialize)]
+struct Keys {
+    row: Option<serde::de::IgnoredAny>,
+    model: Option<serde::de::IgnoredAny>,
+}
+
+/// The vector files of one kind in a directory and the directories in it, by name: every `.json` file is one.
 ///
 /// # Errors
-/// The directory cannot be read.
-pub fn files(directory: &Path) -> Result<Vec<PathBuf>, ConformanceError> {
+/// The directory cannot be read, or a file is no JSON object.
+pub fn files(directory: &Path, kind: Kind) -> Result<Vec<PathBuf>, ConformanceError> {
+    let mut files = Vec::new();
+    for (path, found) in all_files(directory)? {
+        if found == kind {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+fn all_files(directory: &Path) -> Result<Vec<(PathBuf, Kind)>, ConformanceError> {
     let entries = std::fs::read_dir(directory).map_err(ConformanceError::file(directory))?;
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.map_err(ConformanceError::file(directory))?.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
-            files.push(path);
+        if path.is_dir() {
+            files.extend(all_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            let keys: Keys =
+                serde_json::from_str(&read(&path)?).map_err(|error| ConformanceError::format(path.display(), error))?;
+            let kind = match (keys.row, keys.model) {
+                (Some(_), _) => Kind::Opcode,
+                (None, Some(_)) => Kind::Model,
+                (None, None) => Kind::Scenario,
+            };
+            files.push((path, kind));
         }
     }
     files.sort();
     Ok(files)
 }
 
-/// The scenarios of a directory (its `scenarios` directory), file by file.
+/// The name of a file without directory and extension.
+#[must_use]
+pub fn name_of(path: &Path) -> String {
+    path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The scenarios of a directory, file by file.
 ///
 /// # Errors
 /// A file cannot be read, or is not in the format.
-pub fn scenarios(directory: &Path) -> Result<Vec<(String, Vec<Case>)>, ConformanceError> {
-    let directory = directory.join("scenarios");
-    let files = files(&directory)?.into_iter().map(|path| {
+pub fn scenarios(directory: &Path) -> Result<Vec<(PathBuf, Vec<Case>)>, ConformanceError> {
+    let files = files(directory, Kind::Scenario)?.into_iter().map(|path| {
         let scenarios: Scenarios =
             serde_json::from_str(&read(&path)?).map_err(|error| ConformanceError::format(path.display(), error))?;
-        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok((name, scenarios.cases))
+        Ok((path, scenarios.cases))
     });
     files.collect()
+}
+
+/// What a check of a directory of vectors found.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Checked {
+    /// Files by kind.
+    pub files: BTreeMap<Kind, usize>,
+    /// Every level and number of threads they were run with.
+    pub machines: Vec<String>,
+    /// Comparisons and differences.
+    #[serde(flatten)]
+    pub report: Report,
+}
+
+impl std::fmt::Display for Checked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let files: Vec<String> = self.files.iter().map(|(kind, count)| format!("{kind:?} {count}")).collect();
+        writeln!(f, "files: {}; levels and threads: {}", files.join(", "), self.machines.join(", "))?;
+        self.report.fmt(f)
+    }
 }
 
 /// Runs all vectors of a directory.
 ///
 /// # Errors
-/// A file is not in the format, or this machine cannot run it.
-pub fn check(directory: &Path) -> Result<Report, ConformanceError> {
+/// There are none, a file is not in the format, or this machine cannot run it.
+pub fn check(directory: &Path) -> Result<Checked, ConformanceError> {
+    let mut files = BTreeMap::new();
+    for (_, kind) in all_files(directory)? {
+        *files.entry(kind).or_insert(0) += 1;
+    }
+    if files.is_empty() {
+        return Err(ConformanceError::format(directory.display(), "there are no vector files (*.json) here"));
+    }
     let mut report = crate::ops::check(directory)?;
+    report.add(crate::models::check(directory)?);
     report.add(check_scenarios(directory)?);
-    Ok(report)
+    let machines = machines().into_iter().map(|(level, threads)| format!("{level} {threads}")).collect();
+    Ok(Checked { files, machines, report })
 }
 
 /// Runs the scenarios of a directory: the answers must be those of the file, and the receipts those of the first
@@ -91,19 +164,22 @@ pub fn check(directory: &Path) -> Result<Report, ConformanceError> {
 /// # Errors
 /// A file is not in the format, or this machine cannot run it.
 pub fn check_scenarios(directory: &Path) -> Result<Report, ConformanceError> {
-    let files = directory.join("scenarios");
     let mut prepared: Vec<(String, Prepared)> = Vec::new();
-    for (file, cases) in scenarios(directory)? {
+    for (path, cases) in scenarios(directory)? {
         for case in &cases {
-            prepared.push((file.clone(), scenario::prepare(case, &files)?));
+            let beside = path.parent().unwrap_or(directory);
+            prepared.push((name_of(&path), scenario::prepare(case, beside)?));
         }
     }
     let mut report = Report::default();
+    if prepared.is_empty() {
+        return Ok(report);
+    }
     let mut first: Vec<Vec<Received>> = Vec::new();
     for (level, threads) in machines() {
         let vm = machine(level, threads)?;
         for (index, (file, case)) in prepared.iter().enumerate() {
-            let (mut found, received) = scenario::run(&vm, case)?;
+            let (mut found, received) = scenario::run(&vm, case, ProtocolVersion::LATEST)?;
             for difference in &mut found.differences {
                 difference.at = format!("{file}, {level} with {threads}: {}", difference.at);
             }
@@ -126,7 +202,7 @@ pub fn check_scenarios(directory: &Path) -> Result<Report, ConformanceError> {
 mod tests {
     use std::path::Path;
 
-    use super::{check_scenarios, directory};
+    use super::{check, check_scenarios, directory};
     use crate::ConformanceError;
 
     #[test]
@@ -183,6 +259,70 @@ mod tests {
             let found = steps(&wrong).unwrap();
             assert!(found.contains(part), "{wrong}\n{found}");
         }
+    }
+
+    /// A folder of somebody else, written from `vectors/README.md` alone: all kinds of files, in folders of their own.
+    #[test]
+    fn a_folder_of_somebody_else_is_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        assert!(check(directory.path()).unwrap_err().to_string().contains("no vector files"));
+        write(
+            "theirs/addition.json",
+            r#"{
+              "row": "op.add",
+              "cases": [
+                {"name": "broadcast",
+                 "args": [{"tensor": {"dtype": "u8", "shape": [2, 2], "data": [250, 1, 2, 3]}}, {"tensor": {"dtype": "u8", "shape": [2], "fill": 10}}],
+                 "result": {"tensor": {"dtype": "u8", "shape": [2, 2], "data": [255, 11, 12, 13]}}},
+                {"name": "two types",
+                 "args": [{"tensor": {"dtype": "u8", "shape": [], "data": [0]}}, {"tensor": {"dtype": "i8", "shape": [], "data": [0]}}],
+                 "status": "TypeMismatch"}
+              ]
+            }"#,
+        );
+        let container = std::fs::read_to_string(crate::home().join("vectors/models/two-scores.model.hex")).unwrap();
+        let id = noema_model::merkle::root(&hex::decode(container.replace('\n', "")).unwrap()).to_string();
+        write("models/m.hex", &container);
+        write(
+            "models/m.json",
+            &format!(
+                r#"{{"about": "two scores", "model": "m.hex", "id": "{id}", "cases": [
+                     {{"name": "a row", "inputs": [{{"tensor": {{"dtype": "i8", "shape": [1, 3], "data": [-4, 0, 5]}}}}],
+                      "outputs": [{{"tensor": {{"dtype": "i32", "shape": [1, 2], "data": [11, 109]}}}}, {{"tensor": {{"dtype": "i32", "shape": [1], "data": [1]}}}}]}}]}}"#
+            ),
+        );
+        write(
+            "models/on-chain.json",
+            r#"{
+              "about": "a contract that opens the container beside this file",
+              "cases": [{
+                "name": "open",
+                "models": ["m.hex"],
+                "contracts": [{"name": "main", "call": [
+                  {"call": "model.open", "args": {"id": "model:m.hex"}, "result": 1, "as": "m"},
+                  {"call": "model.open", "args": {"id": "fill:00:32"}, "status": "NotFound"},
+                  {"call": "context.input_len", "result": 2}
+                ]}],
+                "messages": [{"call": "main", "input": "text:hi"}]
+              }]
+            }"#,
+        );
+        let checked = check(directory.path()).unwrap();
+        assert!(checked.report.is_clean(), "{checked}");
+        assert_eq!(checked.files.values().sum::<usize>(), 3);
+        let text = checked.to_string();
+        assert!(text.contains("Opcode 1") && text.contains("Scenario 1") && text.contains("Model 1"), "{text}");
+        assert!(text.contains("reference 1") && text.contains("portable 2"), "{text}");
+
+        write("theirs/addition.json", r#"{"row": "op.addition", "cases": []}"#);
+        assert!(check(directory.path()).unwrap_err().to_string().contains("no opcode op.addition"));
+        write("theirs/addition.json", "[");
+        assert!(check(directory.path()).unwrap_err().to_string().contains("addition.json"));
     }
 
     #[test]

@@ -94,7 +94,13 @@ pub fn prepare(case: &Case, directory: &Path) -> Result<Prepared, ConformanceErr
     let mut names: Names = ACCOUNTS.iter().map(|(name, address)| ((*name).to_owned(), address.to_vec())).collect();
     let mut models = Vec::new();
     for name in &case.models {
-        let container = crate::sample_model(name)?;
+        let file = Path::new(name);
+        let container = match file.extension() {
+            Some(extension) if extension == "hex" || extension == "noema" => {
+                crate::models::container(&directory.join(file))?
+            }
+            _ => crate::sample_model(name)?,
+        };
         names.insert(format!("model:{name}"), merkle::root(&container).0.to_vec());
         models.push(container);
     }
@@ -164,17 +170,21 @@ struct Running<'a> {
     answered: BTreeSet<(usize, usize)>,
 }
 
-/// Runs a case on a virtual machine: what differs from the file, and every receipt.
+/// Runs a case on a virtual machine by the rules of a protocol version: what differs from the file, and every receipt.
 ///
 /// # Errors
 /// A case that is not in the format, or a fault of this node.
-pub fn run(vm: &Vm, prepared: &Prepared) -> Result<(Report, Vec<Received>), ConformanceError> {
+pub fn run(
+    vm: &Vm,
+    prepared: &Prepared,
+    version: ProtocolVersion,
+) -> Result<(Report, Vec<Received>), ConformanceError> {
     let case = &prepared.case;
     let block = BlockContext {
         chain_id: case.block.chain_id.clone(),
         height: case.block.height,
         time_ms: case.block.time_ms,
-        version: ProtocolVersion::LATEST,
+        version,
     };
     let mut running = Running {
         vm,

@@ -2,8 +2,47 @@
 
 mod program;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
 use program::Workplace;
+
+/// The commands in a text: lines that begin with `noema`, as words. Capitals stand for a hash, and what comes behind the
+/// command (a comment, a file to write to) is for the shell.
+fn commands(text: &str) -> Vec<Vec<String>> {
+    let text = text.replace("\\\n", " ");
+    let lines = text.lines().map(str::trim).filter(|line| line.starts_with("noema "));
+    lines
+        .map(|line| {
+            let (mut words, mut quote) = (vec![String::new()], None);
+            for letter in line.chars() {
+                match (letter, quote) {
+                    ('\'' | '"', None) => quote = Some(letter),
+                    (_, Some(open)) if open == letter => quote = None,
+                    (' ', None) => words.push(String::new()),
+                    _ => words.last_mut().unwrap().push(letter),
+                }
+            }
+            let command = words.into_iter().filter(|word| !word.is_empty()).take_while(|word| !matches!(&word[..], "#" | ">" | "|"));
+            let placeholder = |word: &str| word.len() > 3 && word.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_');
+            command.map(|word| if placeholder(&word) { "11".repeat(32) } else { word }).collect()
+        })
+        .collect()
+}
+
+/// Whether the command line is one that the program takes.
+fn assert_parses(words: &[String], of: &str) {
+    if let Err(error) = noema_cli::Cli::try_parse_from(words) {
+        panic!("`{}` of {of}: {error}", words.join(" "));
+    }
+}
+
+#[test]
+fn the_commands_of_the_readme_are_commands() {
+    let readme = include_str!("../../../README.md");
+    let shell: String = readme.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap_or_default()).collect();
+    let commands = commands(&shell);
+    assert!(commands.len() >= 8, "{commands:?}");
+    commands.iter().for_each(|words| assert_parses(words, "the README"));
+}
 
 /// Every command and subcommand, as the words that name it.
 fn paths(command: &clap::Command, path: &[String], all: &mut Vec<Vec<String>>) {
@@ -33,6 +72,9 @@ fn every_command_shows_an_example() {
             "{name}: {example}"
         );
         assert!(help.stderr.is_empty(), "{help:?}");
+        let shown = commands(example);
+        assert!(!shown.is_empty(), "{name}: {example}");
+        shown.iter().for_each(|words| assert_parses(words, &format!("`noema {name} --help`")));
     }
 }
 
