@@ -26,7 +26,7 @@ use noema_tensor::{DType, Kernels, Level, OpError, Status, Tensor};
 use serde::Serialize;
 
 use crate::ops::{Argument, Case, Elements, File, Value, difference};
-use crate::report::{ConformanceError, Difference, Report, write};
+use crate::report::{ConformanceError, Report, write};
 use crate::vectors;
 use draw::Draw;
 use generators::Generator;

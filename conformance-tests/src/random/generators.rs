@@ -138,11 +138,9 @@ fn reshape(d: &mut Draw) -> Vec<Argument> {
     let mut other = shape.clone();
     // The same axes in another order, some joined, some ones put in.
     other.reverse();
-    if let (true, Some(last)) = (d.once_in(2) && other.len() > 1, other.pop()) {
-        match other.last_mut() {
-            Some(dim) => *dim = dim.saturating_mul(last),
-            None => other.push(last),
-        }
+    if other.len() > 1 && d.once_in(2) {
+        let last = other.remove(0);
+        other[0] *= last;
     }
     while other.len() < 8 && d.once_in(2) {
         let at = usize::try_from(d.below(other.len() as u64 + 1)).unwrap_or(0);
