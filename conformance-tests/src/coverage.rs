@@ -54,7 +54,8 @@ pub fn of(directory: &Path) -> Result<Coverage, ConformanceError> {
     for (file, cases) in crate::vectors::scenarios(directory)? {
         for step in cases.iter().flat_map(|case| &case.contracts).flat_map(steps) {
             let known = ROWS.iter().find(|row| step.call == format!("{}.{}", row.group, row.name));
-            let row = known.ok_or_else(|| ConformanceError::format(file.display(), format!("there is no row {}", step.call)))?;
+            let row = known
+                .ok_or_else(|| ConformanceError::format(file.display(), format!("there is no row {}", step.call)))?;
             match &step.status {
                 Some(status) if Status::ALL.iter().all(|(known, _)| known.name() != status) => {
                     return Err(ConformanceError::format(file.display(), format!("there is no status {status}")));

@@ -13,7 +13,10 @@ use serde::Serialize;
 /// Compares this build with the expected bytes in the repository. The exit status is 0 where nothing differs, 1 where
 /// something does, 2 where the check could not be made.
 #[derive(Parser)]
-#[command(version, after_help = "Examples:\n  noema-conformance vectors\n  noema-conformance ops --cases 100000 --levels all\n  noema-conformance abi --bless")]
+#[command(
+    version,
+    after_help = "Examples:\n  noema-conformance vectors\n  noema-conformance ops --cases 100000 --levels all\n  noema-conformance abi --bless"
+)]
 struct Arguments {
     /// Prints one JSON object instead of text.
     #[arg(long, global = true)]
@@ -33,8 +36,10 @@ enum Check {
         directory: Option<PathBuf>,
     },
     /// Draws random arguments for every opcode and compares the levels with the reference level.
-    #[command(after_help = "Example:\n  noema-conformance ops --cases 100000 --seed 7 --levels avx2,portable --save differing\n  \
-                            noema-conformance vectors differing")]
+    #[command(
+        after_help = "Example:\n  noema-conformance ops --cases 100000 --seed 7 --levels avx2,portable --save differing\n  \
+                            noema-conformance vectors differing"
+    )]
     Ops(OpsArguments),
     /// Compares the table of host functions with the ABI lock.
     Abi {
@@ -80,7 +85,8 @@ impl OpsArguments {
         let levels = match self.levels.as_str() {
             "all" => Level::available(),
             list => {
-                let level = |name: &str| name.trim().parse().map_err(|error| ConformanceError::Node(format!("{error}")));
+                let level =
+                    |name: &str| name.trim().parse().map_err(|error| ConformanceError::Node(format!("{error}")));
                 list.split(',').map(level).collect::<Result<Vec<Level>, _>>()?
             }
         };

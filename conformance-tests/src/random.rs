@@ -84,7 +84,10 @@ impl RandomReport {
     /// The opcodes as a table, the vectors of what differs, and the sum.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = format!("{:<24} {:>9} {:>9} {:>9} {:>10} {:>9}\n", "opcode", "cases", "tensors", "compared", "least/type", "differ");
+        let mut text = format!(
+            "{:<24} {:>9} {:>9} {:>9} {:>10} {:>9}\n",
+            "opcode", "cases", "tensors", "compared", "least/type", "differ"
+        );
         for (opcode, row) in &self.opcodes {
             let cases: u64 = row.cases.values().sum();
             let least = row.cases.values().min().copied().unwrap_or(0);
@@ -135,7 +138,8 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<RandomReport, 
     let each = plan.cases.div_ceil(groups.max(1)).max(LEAST);
     let mut found = RandomReport { seed: plan.seed, ..RandomReport::default() };
     for generator in generators {
-        let mut opcode = Opcode { generator, row: OpcodeReport::default(), report: Report::default(), kept: Vec::new() };
+        let mut opcode =
+            Opcode { generator, row: OpcodeReport::default(), report: Report::default(), kept: Vec::new() };
         for dtype in generator.dtypes {
             for number in 0..each {
                 opcode.case(plan.seed, *dtype, number, &reference, &machines)?;
@@ -240,8 +244,17 @@ fn arguments(generator: &Generator, seed: u64, dtype: DType, number: u64) -> Vec
 
 /// FNV-1a over everything that names a case, which Draw then mixes.
 fn seed_of(seed: u64, opcode: &str, dtype: DType, number: u64, again: u64) -> u64 {
-    let parts = [&seed.to_le_bytes()[..], opcode.as_bytes(), dtype.name().as_bytes(), &number.to_le_bytes(), &again.to_le_bytes()];
-    parts.concat().iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    let parts = [
+        &seed.to_le_bytes()[..],
+        opcode.as_bytes(),
+        dtype.name().as_bytes(),
+        &number.to_le_bytes(),
+        &again.to_le_bytes(),
+    ];
+    parts
+        .concat()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// What a level answers, or what is wrong with it.

@@ -235,7 +235,8 @@ mod tests {
         for row in ROWS.iter().filter(|row| row.group == "op") {
             let name = format!("op.{}", row.name);
             // A heading may name several rows that differ in one thing.
-            let heading = |section: &&&str| section.lines().next().is_some_and(|line| line.contains(&format!("`{name}`")));
+            let heading =
+                |section: &&&str| section.lines().next().is_some_and(|line| line.contains(&format!("`{name}`")));
             let Some(section) = sections.iter().find(heading) else {
                 missing.push(format!("{name} has no section in docs/spec/opcodes.md"));
                 continue;

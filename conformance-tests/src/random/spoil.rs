@@ -9,7 +9,11 @@ use crate::ops::Argument;
 pub(crate) fn spoil(d: &mut Draw, arguments: &mut Vec<Argument>) {
     if arguments.is_empty() || d.once_in(32) {
         let extra = Argument::U32(0);
-        if d.once_in(2) { arguments.push(extra) } else { drop(arguments.pop()) }
+        if d.once_in(2) {
+            arguments.push(extra)
+        } else {
+            drop(arguments.pop())
+        }
         return;
     }
     let at = usize::try_from(d.below(arguments.len() as u64)).expect("below a length");
@@ -17,7 +21,9 @@ pub(crate) fn spoil(d: &mut Draw, arguments: &mut Vec<Argument>) {
         Argument::Tensor(tensor) => spoil_tensor(d, tensor),
         Argument::Bytes(bytes) => Argument::Bytes(spoil_bytes(d, bytes.clone())),
         Argument::U32(number) => Argument::U32(spoil_number(d, u64::from(*number), DType::I32).0),
-        Argument::I32(number) => Argument::I32(spoil_number(d, u64::from(number.cast_unsigned()), DType::I32).0.cast_signed()),
+        Argument::I32(number) => {
+            Argument::I32(spoil_number(d, u64::from(number.cast_unsigned()), DType::I32).0.cast_signed())
+        }
         Argument::U64(number) => Argument::U64(spoil_number(d, *number, DType::I64).1),
         Argument::I64(number) => Argument::I64(spoil_number(d, number.cast_unsigned(), DType::I64).1.cast_signed()),
     };

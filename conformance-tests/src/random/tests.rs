@@ -82,7 +82,9 @@ fn a_seed_gives_the_same_cases() {
     assert_eq!(one.opcodes, again.opcodes);
     assert_ne!(one.opcodes, other.opcodes);
     let matmul = generators::of("matmul").unwrap();
-    let shown = |seed| format!("{:?}", arguments(matmul, seed, DType::I8, 3).iter().map(|a| a.value().unwrap()).collect::<Vec<_>>());
+    let shown = |seed| {
+        format!("{:?}", arguments(matmul, seed, DType::I8, 3).iter().map(|a| a.value().unwrap()).collect::<Vec<_>>())
+    };
     assert_eq!(shown(1), shown(1));
     assert_ne!(shown(1), shown(2));
 }

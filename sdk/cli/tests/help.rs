@@ -21,8 +21,12 @@ fn commands(text: &str) -> Vec<Vec<String>> {
                     _ => words.last_mut().unwrap().push(letter),
                 }
             }
-            let command = words.into_iter().filter(|word| !word.is_empty()).take_while(|word| !matches!(&word[..], "#" | ">" | "|"));
-            let placeholder = |word: &str| word.len() > 3 && word.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_');
+            let command = words
+                .into_iter()
+                .filter(|word| !word.is_empty())
+                .take_while(|word| !matches!(&word[..], "#" | ">" | "|"));
+            let placeholder =
+                |word: &str| word.len() > 3 && word.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_');
             command.map(|word| if placeholder(&word) { "11".repeat(32) } else { word }).collect()
         })
         .collect()
@@ -38,7 +42,8 @@ fn assert_parses(words: &[String], of: &str) {
 #[test]
 fn the_commands_of_the_readme_are_commands() {
     let readme = include_str!("../../../README.md");
-    let shell: String = readme.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap_or_default()).collect();
+    let shell: String =
+        readme.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap_or_default()).collect();
     let commands = commands(&shell);
     assert!(commands.len() >= 8, "{commands:?}");
     commands.iter().for_each(|words| assert_parses(words, "the README"));
