@@ -4,10 +4,16 @@
 //! Arguments that it must refuse are made from those in `spoil.rs`, the same way for all rows. A row without an entry
 //! fails the test `every_opcode_has_a_generator`.
 
+mod elementwise;
+mod movement;
+mod rows;
+
 use noema_tensor::DType::{self, I8, I16, I32, I64, U8};
 
 use super::draw::{Draw, tensor, words};
 use crate::ops::Argument;
+use elementwise::{broadcast_pair, mul_requantise};
+use rows::rows;
 
 /// How arguments of one opcode are drawn.
 pub(crate) struct Generator {
@@ -20,6 +26,9 @@ pub(crate) struct Generator {
 }
 
 const ANY: &[DType] = &DType::ALL;
+const NARROW: &[DType] = &[I8, I16];
+const BYTES_AND_I16: &[DType] = &[I8, U8, I16];
+const ROWS: &[DType] = &[I8, I16, I32];
 
 /// All generators, in the order of the table.
 pub(crate) const GENERATORS: &[Generator] = &[
@@ -27,10 +36,58 @@ pub(crate) const GENERATORS: &[Generator] = &[
     Generator { opcode: "requantise", dtypes: &[I32, I64], arguments: requantise },
     Generator { opcode: "add", dtypes: ANY, arguments: broadcast_pair },
     Generator { opcode: "relu", dtypes: ANY, arguments: any_tensor },
-    Generator { opcode: "softmax", dtypes: &[I8, I16, I32], arguments: softmax },
+    Generator { opcode: "softmax", dtypes: ROWS, arguments: rows::softmax },
     Generator { opcode: "argmax", dtypes: ANY, arguments: rows },
-    Generator { opcode: "reshape", dtypes: ANY, arguments: reshape },
-    Generator { opcode: "slice", dtypes: ANY, arguments: slice },
+    Generator { opcode: "reshape", dtypes: ANY, arguments: movement::reshape },
+    Generator { opcode: "slice", dtypes: ANY, arguments: movement::slice },
+    Generator { opcode: "layer_norm", dtypes: ROWS, arguments: rows::layer_norm },
+    Generator { opcode: "rms_norm", dtypes: ROWS, arguments: rows::rms_norm },
+    Generator { opcode: "attention", dtypes: &[I8], arguments: rows::attention },
+    Generator { opcode: "lookup", dtypes: BYTES_AND_I16, arguments: elementwise::lookup },
+    Generator { opcode: "exp", dtypes: NARROW, arguments: elementwise::function },
+    Generator { opcode: "log", dtypes: NARROW, arguments: elementwise::function_above_zero },
+    Generator { opcode: "sigmoid", dtypes: NARROW, arguments: elementwise::function },
+    Generator { opcode: "tanh", dtypes: NARROW, arguments: elementwise::function },
+    Generator { opcode: "silu", dtypes: NARROW, arguments: elementwise::function },
+    Generator { opcode: "gelu", dtypes: NARROW, arguments: elementwise::function },
+    Generator { opcode: "erf", dtypes: NARROW, arguments: elementwise::function },
+    Generator { opcode: "sin", dtypes: NARROW, arguments: elementwise::function },
+    Generator { opcode: "cos", dtypes: NARROW, arguments: elementwise::function },
+    Generator { opcode: "sqrt", dtypes: NARROW, arguments: elementwise::function_above_zero },
+    Generator { opcode: "rsqrt", dtypes: NARROW, arguments: elementwise::function_above_zero },
+    Generator { opcode: "recip", dtypes: NARROW, arguments: elementwise::function_not_zero },
+    Generator { opcode: "row_step", dtypes: ROWS, arguments: rows::row_step },
+    Generator { opcode: "quantise_rows", dtypes: ROWS, arguments: rows::quantise_rows },
+    Generator { opcode: "mul_requantise", dtypes: ANY, arguments: mul_requantise },
+    Generator { opcode: "sub", dtypes: ANY, arguments: broadcast_pair },
+    Generator { opcode: "mul", dtypes: ANY, arguments: broadcast_pair },
+    Generator { opcode: "add_checked", dtypes: ANY, arguments: elementwise::checked_pair },
+    Generator { opcode: "sub_checked", dtypes: ANY, arguments: elementwise::checked_pair },
+    Generator { opcode: "mul_checked", dtypes: ANY, arguments: elementwise::checked_pair },
+    Generator { opcode: "min", dtypes: ANY, arguments: broadcast_pair },
+    Generator { opcode: "max", dtypes: ANY, arguments: broadcast_pair },
+    Generator { opcode: "bit_and", dtypes: ANY, arguments: broadcast_pair },
+    Generator { opcode: "bit_or", dtypes: ANY, arguments: broadcast_pair },
+    Generator { opcode: "bit_xor", dtypes: ANY, arguments: broadcast_pair },
+    Generator { opcode: "equal", dtypes: ANY, arguments: elementwise::close_pair },
+    Generator { opcode: "less", dtypes: ANY, arguments: elementwise::close_pair },
+    Generator { opcode: "less_or_equal", dtypes: ANY, arguments: elementwise::close_pair },
+    Generator { opcode: "select", dtypes: ANY, arguments: elementwise::select },
+    Generator { opcode: "neg", dtypes: ANY, arguments: any_tensor },
+    Generator { opcode: "abs", dtypes: ANY, arguments: any_tensor },
+    Generator { opcode: "bit_not", dtypes: ANY, arguments: any_tensor },
+    Generator { opcode: "clamp", dtypes: ANY, arguments: elementwise::clamp },
+    Generator { opcode: "shift", dtypes: ANY, arguments: elementwise::shift_bits },
+    Generator { opcode: "transpose", dtypes: ANY, arguments: movement::transpose },
+    Generator { opcode: "expand", dtypes: ANY, arguments: movement::expand },
+    Generator { opcode: "concat", dtypes: ANY, arguments: movement::concat },
+    Generator { opcode: "pad", dtypes: ANY, arguments: movement::pad },
+    Generator { opcode: "gather", dtypes: ANY, arguments: movement::gather },
+    Generator { opcode: "reduce_sum", dtypes: ANY, arguments: rows::sums },
+    Generator { opcode: "reduce_mean", dtypes: ANY, arguments: rows::along_axis },
+    Generator { opcode: "reduce_min", dtypes: ANY, arguments: rows::along_axis },
+    Generator { opcode: "reduce_max", dtypes: ANY, arguments: rows::along_axis },
+    Generator { opcode: "cumsum", dtypes: ANY, arguments: rows::sums },
 ];
 
 /// The generator of an opcode.
@@ -42,32 +99,6 @@ pub(crate) fn of(opcode: &str) -> Option<&'static Generator> {
 fn any_tensor(d: &mut Draw) -> Vec<Argument> {
     let shape = d.shape(0, 8);
     vec![d.tensor(d.dtype, &shape)]
-}
-
-/// One tensor whose last axis is there and not empty.
-fn rows(d: &mut Draw) -> Vec<Argument> {
-    let mut shape = d.shape(1, 8);
-    if let Some(last) = shape.last_mut() {
-        *last = (*last).max(1);
-    }
-    vec![d.tensor(d.dtype, &shape)]
-}
-
-/// Two tensors of one type whose shapes broadcast.
-fn broadcast_pair(d: &mut Draw) -> Vec<Argument> {
-    let shape = d.shape(0, 8);
-    let mut sides = [shape.clone(), shape];
-    if d.once_in(2) {
-        for side in &mut sides {
-            // Leading axes may be missing, and any axis may be 1.
-            let missing = usize::try_from(d.below(side.len() as u64 + 1)).unwrap_or(0);
-            if d.once_in(2) {
-                side.drain(..missing);
-            }
-            side.iter_mut().filter(|_| d.once_in(3)).for_each(|dim| *dim = 1);
-        }
-    }
-    sides.map(|side| d.tensor(d.dtype, &side)).into()
 }
 
 fn matmul(d: &mut Draw) -> Vec<Argument> {
@@ -121,42 +152,4 @@ fn requantise(d: &mut Draw) -> Vec<Argument> {
         Argument::I32(i32::try_from(zero_point).expect("an i32")),
         Argument::U32(d.pick(&DType::ALL).code()),
     ]
-}
-
-fn softmax(d: &mut Draw) -> Vec<Argument> {
-    // The reference is slow here.
-    d.budget = d.budget.min(4096);
-    let mut arguments = rows(d);
-    arguments.push(Argument::I32(i32::try_from(multiplier(d)).expect("31 bits")));
-    arguments.push(Argument::U32(u32::try_from(shift(d)).expect("at most 62")));
-    arguments.push(Argument::U32(u32::try_from(d.below(31)).expect("at most 30")));
-    arguments
-}
-
-fn reshape(d: &mut Draw) -> Vec<Argument> {
-    let shape = d.shape(0, 8);
-    let mut other = shape.clone();
-    // The same axes in another order, some joined, some ones put in.
-    other.reverse();
-    if other.len() > 1 && d.once_in(2) {
-        let last = other.remove(0);
-        other[0] *= last;
-    }
-    while other.len() < 8 && d.once_in(2) {
-        let at = usize::try_from(d.below(other.len() as u64 + 1)).unwrap_or(0);
-        other.insert(at, 1);
-    }
-    vec![d.tensor(d.dtype, &shape), words(&other)]
-}
-
-fn slice(d: &mut Draw) -> Vec<Argument> {
-    let shape = d.shape(0, 8);
-    let part = |d: &mut Draw, dim: &u32| {
-        let start = d.below(u64::from(*dim) + 1);
-        let size = d.below(u64::from(*dim) - start + 1);
-        [start, size].map(|number| u32::try_from(number).expect("within the axis"))
-    };
-    let parts: Vec<[u32; 2]> = shape.iter().map(|dim| part(d, dim)).collect();
-    let column = |at: usize| parts.iter().map(|part| part[at]).collect::<Vec<u32>>();
-    vec![d.tensor(d.dtype, &shape), words(&column(0)), words(&column(1))]
 }
