@@ -51,7 +51,7 @@ def main():
     files[TENSOR / "selftest" / "known_rows.rs"] = self_test_rows.rust_source()
     files[TENSOR / "kernel" / "function" / "constants.rs"] = function_constants.rust_source()
     if not arguments.rows:
-        files[VECTORS / "exhaustive" / "functions.json"] = functions.every_16_bit_number()
+        files[VECTORS.parent / "checksums" / "functions.json"] = functions.every_16_bit_number()
         files[HERE / "softmax_against_crfix.txt"] = ops.comparison()
         files[HERE / "norms_against_crfix.txt"] = norms.comparison()
         files[HERE / "functions_against_crfix.txt"] = functions.comparison()

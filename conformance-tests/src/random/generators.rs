@@ -10,7 +10,7 @@ mod rows;
 
 use noema_tensor::DType::{self, I8, I16, I32, I64, U8};
 
-use super::draw::{Draw, tensor, words};
+use super::draw::{Draw, tensor};
 use crate::ops::Argument;
 use elementwise::{broadcast_pair, mul_requantise};
 use rows::rows;

@@ -41,7 +41,10 @@ fn generators_draw_for_all_their_types_and_mostly_what_is_accepted() {
             let opcode = generator.opcode;
             assert!(tensors >= 140, "{opcode} {dtype}: {tensors} of 200 cases give a tensor");
             let row = noema_abi::find("op", opcode).unwrap();
-            assert!(statuses >= 1 || crate::reference::statuses_of(row).is_empty(), "{opcode} {dtype}: nothing is refused");
+            assert!(
+                statuses >= 1 || crate::reference::statuses_of(row).is_empty(),
+                "{opcode} {dtype}: nothing is refused"
+            );
             assert!(shapes.len() >= 20, "{opcode} {dtype}: only {} shapes", shapes.len());
         }
     }

@@ -16,7 +16,7 @@ fn checksum<T: Element>(kernels: &Kernels, function: Function, format: Format, x
 
 #[test]
 fn every_16_bit_number() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance-tests/vectors/exhaustive/functions.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance-tests/checksums/functions.json");
     let lines: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let kernels = Kernels::new(Level::best(), 2).unwrap();
     let lines = lines.as_array().unwrap();

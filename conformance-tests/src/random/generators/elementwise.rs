@@ -85,7 +85,8 @@ pub(super) fn clamp(d: &mut Draw) -> Vec<Argument> {
     let mut arguments = any_tensor(d);
     let dtype = if d.once_in(4) { I64 } else { d.dtype };
     let (one, other) = (d.element(dtype), d.element(dtype));
-    arguments.extend([Argument::I64(one.min(other)), Argument::I64(one.max(other))]);
+    let (low, high) = if d.once_in(16) { (one, other) } else { (one.min(other), one.max(other)) };
+    arguments.extend([Argument::I64(low), Argument::I64(high)]);
     arguments
 }
 

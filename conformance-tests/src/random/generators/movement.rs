@@ -64,7 +64,8 @@ pub(super) fn concat(d: &mut Draw) -> Vec<Argument> {
 pub(super) fn pad(d: &mut Draw) -> Vec<Argument> {
     d.budget /= 4;
     let shape = d.shape(0, 4);
-    let mut sides = || shape.iter().map(|_| if d.once_in(2) { 0 } else { u32::try_from(d.below(4)).expect("small") }).collect();
+    let mut sides =
+        || shape.iter().map(|_| if d.once_in(2) { 0 } else { u32::try_from(d.below(4)).expect("small") }).collect();
     let (before, behind): (Vec<u32>, Vec<u32>) = (sides(), sides());
     let value = d.element(I64);
     vec![d.tensor(d.dtype, &shape), words(&before), words(&behind), Argument::I64(value)]
@@ -79,5 +80,9 @@ pub(super) fn gather(d: &mut Draw) -> Vec<Argument> {
     let count = dims.iter().map(|dim| u64::from(*dim)).product::<u64>();
     let indices: Vec<i64> =
         (0..count).map(|_| i64::try_from(d.below(u64::from(shape[axis]))).expect("within the axis")).collect();
-    vec![d.tensor(d.dtype, &shape), tensor(I32, &dims, &indices), Argument::U32(u32::try_from(axis).expect("at most 7"))]
+    vec![
+        d.tensor(d.dtype, &shape),
+        tensor(I32, &dims, &indices),
+        Argument::U32(u32::try_from(axis).expect("at most 7")),
+    ]
 }

@@ -2,7 +2,7 @@
 
 use noema_tensor::DType::{I8, I16, I32, I64};
 
-use super::{any_tensor, multiplier, shift};
+use super::{multiplier, shift};
 use crate::ops::Argument;
 use crate::random::draw::{Draw, tensor, words};
 
