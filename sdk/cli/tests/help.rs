@@ -24,7 +24,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
             let command = words
                 .into_iter()
                 .filter(|word| !word.is_empty())
-                .take_while(|word| !matches!(&word[..], "#" | ">" | "|"));
+                .take_while(|word| !matches!(&word[..], "#" | ">" | "|" | "&&"));
             let placeholder =
                 |word: &str| word.len() > 3 && word.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_');
             command.map(|word| if placeholder(&word) { "11".repeat(32) } else { word }).collect()
