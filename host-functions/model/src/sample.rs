@@ -101,18 +101,29 @@ impl Sample {
     }
 }
 
+/// Random networks and random trees.
+pub(crate) fn samples() -> impl Strategy<Value = Sample> {
+    prop_oneof![2 => networks(), 1 => forests()]
+}
+
+fn shapes() -> impl Strategy<Value = Vec<u32>> {
+    prop_oneof![3 => Just(vec![]), 1 => (1_u32..4).prop_map(|inner| vec![inner])]
+}
+
 /// A random network on a random input: standardisation for `i32` features, some linear layers with every kind of
 /// requantisation, then scores, probabilities and class.
-pub(crate) fn samples() -> impl Strategy<Value = Sample> {
-    let shape = prop_oneof![3 => Just(vec![]), 1 => (1_u32..4).prop_map(|inner| vec![inner])];
+pub(crate) fn networks() -> impl Strategy<Value = Sample> {
     let input = prop::sample::select(vec![DType::I8, DType::U8, DType::I16, DType::I32]);
-    let networks = (input, shape.clone(), 1_u32..40, prop::collection::vec(1_u32..40, 1..4), any::<u64>())
-        .prop_map(|(dtype, before, width, layers, seed)| network(dtype, before, width, &layers, seed));
+    (input, shapes(), 1_u32..40, prop::collection::vec(1_u32..40, 1..4), any::<u64>())
+        .prop_map(|(dtype, before, width, layers, seed)| network(dtype, before, width, &layers, seed))
+}
+
+/// A random ensemble of trees, then scores and class.
+pub(crate) fn forests() -> impl Strategy<Value = Sample> {
     let features = prop::sample::select(vec![DType::I32, DType::I64]);
     let sizes = prop::collection::vec(prop_oneof![3 => 0_usize..12, 1 => 20_usize..40], 1..20);
-    let forests = (features, shape, 1_u32..9, sizes, 1_u32..4, any::<u64>())
-        .prop_map(|(dtype, before, width, sizes, outputs, seed)| forest(dtype, before, width, &sizes, outputs, seed));
-    prop_oneof![2 => networks, 1 => forests]
+    (features, shapes(), 1_u32..9, sizes, 1_u32..4, any::<u64>())
+        .prop_map(|(dtype, before, width, sizes, outputs, seed)| forest(dtype, before, width, &sizes, outputs, seed))
 }
 
 /// Trees of as many decisions as `sizes` says, then their scores in 32 bits and the class.

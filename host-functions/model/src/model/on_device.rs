@@ -177,7 +177,7 @@ mod tests {
     };
     use proptest::{prelude::*, strategy::ValueTree};
 
-    use crate::sample::{self, samples};
+    use crate::sample::{self, forests, networks, samples};
 
     fn bytes(outputs: &[Tensor]) -> Vec<Vec<u8>> {
         outputs.iter().map(|tensor| tensor.to_le_bytes().unwrap()).collect()
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_graph_on_a_device_gives_the_same_bits() {
         let (cpu, device) = (Kernels::new(Level::Reference, 1).unwrap(), with(SimulatedDevice::new(), 3));
-        proptest!(ProptestConfig::with_cases(64), |(sample in samples(), seed in any::<u64>(), batch in 1u32..7)| {
+        proptest!(ProptestConfig::with_cases(64), |(sample in networks(), seed in any::<u64>(), batch in 1u32..7)| {
             let model = sample.model();
             let x = sample::input(&sample.graph.inputs[0], batch, seed);
             let expected = bytes(&model.run(&cpu, &[&x]).unwrap());
@@ -205,12 +205,24 @@ mod tests {
     }
 
     #[test]
+    fn trees_stay_on_the_cpu() {
+        let (cpu, device) = (Kernels::new(Level::Reference, 1).unwrap(), with(SimulatedDevice::new(), 3));
+        proptest!(ProptestConfig::with_cases(16), |(sample in forests(), seed in any::<u64>(), batch in 1u32..7)| {
+            let model = sample.model();
+            let x = sample::input(&sample.graph.inputs[0], batch, seed);
+            prop_assert_eq!(bytes(&model.run(&device, &[&x]).unwrap()), bytes(&model.run(&cpu, &[&x]).unwrap()));
+        });
+        let device = device.accelerator().unwrap();
+        assert_eq!((device.runs(), device.alarms().len()), (0, 0));
+    }
+
+    #[test]
     fn a_wrong_bit_outside_products_is_found_by_a_row_computed_again() {
         let fault = SimulatedFault::WrongBit { operation: "requantise", from: 60, element: 0, bit: 0 };
         let (cpu, device) = (Kernels::new(Level::Reference, 1).unwrap(), with(SimulatedDevice::failing(fault), 1));
         let mut runner = proptest::test_runner::TestRunner::deterministic();
         for seed in 0..40 {
-            let sample = samples().new_tree(&mut runner).unwrap().current();
+            let sample = networks().new_tree(&mut runner).unwrap().current();
             let model = sample.model();
             let x = sample::input(&sample.graph.inputs[0], 1, seed);
             assert_eq!(bytes(&model.run(&device, &[&x]).unwrap()), bytes(&model.run(&cpu, &[&x]).unwrap()));
