@@ -20,6 +20,8 @@ pub struct OnDisk<'a> {
     pub set_format: &'a dyn Fn(&Path, u64),
 }
 
+type Test = fn(&Path, &OnDisk);
+
 /// Runs every test, in an empty directory.
 ///
 /// # Panics
@@ -31,7 +33,7 @@ pub fn run(directory: &Path, disk: &OnDisk) {
         drop(store);
         succeed((disk.open)(&path(made.load(Ordering::Relaxed) - 1)))
     });
-    let tests: [(&str, fn(&Path, &OnDisk)); 5] = [
+    let tests: [(&str, Test); 5] = [
         ("once", a_store_is_created_and_opened_once),
         ("others", what_is_not_a_store_is_refused_and_stays),
         ("format", another_format_is_refused_and_nothing_is_lost),
