@@ -99,8 +99,8 @@ pub fn check(directory: &Path) -> Result<Report, ConformanceError> {
             let at = format!("{name}, {}", case.name);
             let case = Prepared::of(case).map_err(|what| ConformanceError::format(&at, what))?;
             for kernels in &machines {
-                let what = case.run(&model, kernels)?;
-                report.compare(|| format!("{at}, {} with {}", kernels.level(), kernels.threads()), what);
+                let what = case.run(&model, kernels)?.or_else(|| vectors::alarm(kernels));
+                report.compare(|| format!("{at}, {} with {}", kernels.requested(), kernels.threads()), what);
             }
         }
     }

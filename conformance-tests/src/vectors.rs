@@ -35,6 +35,12 @@ pub fn kernels(level: Level, threads: usize) -> Result<Kernels, ConformanceError
     Kernels::new(level, threads).map_err(|error| ConformanceError::Node(error.to_string()))
 }
 
+/// Why a device is out of use, if it is: then the CPU gave the answers, and they say nothing about it.
+pub(crate) fn alarm(kernels: &Kernels) -> Option<String> {
+    let device = kernels.accelerator().filter(|device| device.is_retired())?;
+    Some(device.alarms().first().map_or_else(|| "the device is out of use".to_owned(), ToString::to_string))
+}
+
 /// A virtual machine of its own on these kernels.
 ///
 /// # Errors

@@ -25,6 +25,7 @@ const MIN_SPLIT_WORK: usize = 1 << 19;
 #[derive(Debug)]
 pub struct Kernels {
     level: Level,
+    requested: Level,
     threads: usize,
     /// Absent with one thread, which then never meets rayon; candle's product always runs in it, so
     /// that it cannot use more threads than it was given.
@@ -93,7 +94,8 @@ impl Kernels {
             let settings = Settings { min_work: 0, ..Settings::default() };
             let device = crate::cuda::Cuda::shared()
                 .map_err(|error| KernelError::Device { device: "the first CUDA device".to_owned(), error })?;
-            return Kernels::new(Level::best(), threads)?.with_device(Box::new(device), settings);
+            let kernels = Kernels::new(Level::best(), threads)?.with_device(Box::new(device), settings)?;
+            return Ok(Kernels { requested: level, ..kernels });
         }
         Kernels::untested(level, threads)?.tested()
     }
@@ -129,6 +131,7 @@ impl Kernels {
         };
         Ok(Kernels {
             level,
+            requested: level,
             threads,
             pool,
             accelerator: None,
@@ -148,6 +151,12 @@ impl Kernels {
     #[must_use]
     pub fn level(&self) -> Level {
         self.level
+    }
+
+    /// The level that was asked for: [`Kernels::level`], or [`Level::Cuda`].
+    #[must_use]
+    pub fn requested(&self) -> Level {
+        self.requested
     }
 
     /// How many threads work.

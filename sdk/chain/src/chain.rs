@@ -140,7 +140,7 @@ impl Chain {
             return Err(ChainError::damaged(format!("the state tree is not that of block {height}")));
         }
         let models: Arc<dyn ModelStore> = Arc::new(DirModelStore::open_dir(directory.models())?);
-        let vm = new_vm(config.level, config.threads, Arc::clone(&models))?;
+        let vm = new_vm(Arc::new(Kernels::new(config.level, config.threads)?), Arc::clone(&models))?;
         Ok(Chain { vm, models, store, genesis, head, head_hash: hash, failed: false, directory })
     }
 
@@ -377,9 +377,8 @@ impl Chain {
     }
 }
 
-/// A virtual machine with kernels of its own.
-pub(crate) fn new_vm(level: Level, threads: usize, models: Arc<dyn ModelStore>) -> Result<Vm, ChainError> {
-    let kernels = Arc::new(Kernels::new(level, threads)?);
+/// A virtual machine on these kernels.
+pub(crate) fn new_vm(kernels: Arc<Kernels>, models: Arc<dyn ModelStore>) -> Result<Vm, ChainError> {
     // A block and a view.
     Ok(Vm::new(VmConfig { concurrent_messages: 2, ..VmConfig::new(kernels, models) })?)
 }

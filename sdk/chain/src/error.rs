@@ -83,6 +83,12 @@ pub enum ChainError {
     /// The kernels cannot be used.
     #[error(transparent)]
     Kernels(#[from] KernelError),
+    /// A device was not believed during a replay, so the replay says nothing about it.
+    #[error("a device was not believed, so that the replay says nothing about it: {alarm}")]
+    Device {
+        /// What went wrong.
+        alarm: String,
+    },
     /// The virtual machine failed: this node's fault, so nothing of the block is committed.
     #[error("the virtual machine failed: {0}")]
     Vm(#[from] VmError),

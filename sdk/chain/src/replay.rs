@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use noema_model::MemoryModelStore;
 use noema_state::{Batch, MemoryStore, StateStore};
-use noema_tensor::Level;
+use noema_tensor::{Kernels, Level};
 use noema_vm::{Event, GasUsed, Receipt};
 
 use crate::block::transactions_root;
@@ -131,7 +131,8 @@ impl Chain {
         threads: usize,
         progress: &mut dyn FnMut(u64),
     ) -> Result<ReplayResult, ChainError> {
-        let vm = new_vm(level, threads, Arc::new(MemoryModelStore::new()))?;
+        let kernels = Arc::new(Kernels::new(level, threads)?);
+        let vm = new_vm(Arc::clone(&kernels), Arc::new(MemoryModelStore::new()))?;
         let store = MemoryStore::new();
         let mut result = ReplayResult { level, threads, blocks: 0, transactions: 0, root: [0; 32], difference: None };
         let mut parent = self.genesis().hash();
@@ -150,7 +151,10 @@ impl Chain {
             store.commit(step.batch)?;
             progress(height);
         }
-        Ok(result)
+        match kernels.accelerator().map(|device| device.alarms()).unwrap_or_default().first() {
+            Some(alarm) => Err(ChainError::Device { alarm: alarm.to_string() }),
+            None => Ok(result),
+        }
     }
 
     /// Executes one block. `None`: the comparison says why it could not be.

@@ -13,7 +13,9 @@ use crate::graph::Edge;
 
 /// The graph as it was loaded on the accelerator with this number; nothing where the device cannot run it.
 #[derive(Default)]
-pub(super) struct Slot(Mutex<Option<(u64, Option<Arc<dyn Loaded>>)>>);
+pub(super) struct Slot(Mutex<Option<(u64, OnDevice)>>);
+
+type OnDevice = Option<Arc<dyn Loaded>>;
 
 impl Model {
     /// Runs several calls at once, each with the inputs of [`Model::run`], and gives the outputs of each. The results are

@@ -133,8 +133,9 @@ impl Accelerator {
         }
     }
 
-    /// Keeps an alarm, and puts the device out of use where it can no longer be believed.
+    /// Keeps and logs an alarm, and puts the device out of use where it can no longer be believed.
     pub fn raise(&self, what: &str, error: DeviceError) {
+        tracing::error!(device = self.device.name(), what, %error, "a device was not believed, the CPU computes instead");
         if error.is_final() {
             self.retired.store(true, Ordering::Relaxed);
         }
@@ -154,6 +155,7 @@ impl Accelerator {
 }
 
 /// A number that others cannot guess. It chooses what is checked; no result depends on it.
+#[allow(clippy::disallowed_methods, reason = "chooses what a node checks on its own device, never a result")]
 pub(crate) fn secret() -> u64 {
     let mut bytes = [0; 8];
     // Without random numbers the checks are foreseeable, but still made.

@@ -254,7 +254,7 @@ fn compute<'v>(
             let x: Vec<T> = x.iter().map(|x| T::saturate_i64(*x)).collect();
             let mut out = vec![T::default(); x.len()];
             kernel::unary(reference_kernels(), *op, &x, &mut out);
-            out.into_iter().map(Into::into).collect()
+            wide(out)
         }),
         Operation::Lookup { table } => {
             let (table, lowest) = (read(to.dtype, table), from.min());
@@ -359,7 +359,11 @@ fn attend(attention: &Attention, q: &[i64], k: &[i64], v: &[i64]) -> Vec<i64> {
 }
 
 fn read(dtype: DType, bytes: &[u8]) -> Vec<i64> {
-    with_element!(dtype, T => T::read_le(bytes).into_iter().map(Into::into).collect())
+    with_element!(dtype, T => wide(T::read_le(bytes)))
+}
+
+fn wide<T: Element>(values: Vec<T>) -> Vec<i64> {
+    values.into_iter().map(Into::into).collect()
 }
 
 fn write(dtype: DType, values: &[i64]) -> Vec<u8> {

@@ -120,6 +120,7 @@ pub(super) type Sums = [i32; CHANNELS];
 ///
 /// It is inlined into a caller that has the target features of the kernel.
 #[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "what differs between kernels")]
 pub(super) fn drive<X: Input, L: Copy + Default, A: Accumulator, const G: usize, const P: usize>(
     (x, w): (&[X], &Panels),
     columns: Range<usize>,

@@ -35,7 +35,9 @@ pub(crate) fn device(device: &dyn Device) -> Result<(usize, Option<Difference>),
             return Ok((cases, Some(difference)));
         }
     }
-    for (name, run) in [("add", add as fn(&dyn Device) -> _), ("relu", relu), ("argmax", argmax), ("copy", copy)] {
+    type Case = fn(&dyn Device) -> Result<(), Failure>;
+    let others: [(&'static str, Case); 4] = [("add", add), ("relu", relu), ("argmax", argmax), ("copy", copy)];
+    for (name, run) in others {
         if let Some(difference) = check(name, run(device))? {
             return Ok((cases, Some(difference)));
         }

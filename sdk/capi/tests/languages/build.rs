@@ -51,7 +51,12 @@ impl Program {
             // What the Rust standard library needs of the system.
             command.args(["-lpthread", "-ldl", "-lm", "-lrt", "-lutil", "-lgcc_s"]);
         }
-        let compiled = command.arg("-o").arg(&path).output().expect("`cc` is there: linking Rust needs it");
+        command.arg("-o").arg(&path);
+        let mut compiled = command.output().expect("`cc` is there: linking Rust needs it");
+        if !compiled.status.success() && library.extension() == Some(OsStr::new("a")) {
+            // Built in one go with the store RocksDB, the archive has C++ in it.
+            compiled = command.arg("-lstdc++").output().expect("it was there before");
+        }
         assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
         Program { path, _folder: folder }
     }
