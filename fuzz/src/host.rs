@@ -96,7 +96,7 @@ fn infer(image: &mut Image, cursor: &mut Cursor<'_>, places: &Places) -> usize {
 /// Calls any function with arguments of the right number.
 fn any(image: &mut Image, cursor: &mut Cursor<'_>, places: &Places, calls: usize) -> usize {
     let which = cursor.below(functions().len() + 1);
-    if which == trap() || (functions()[which].name == "abort" && cursor.byte() % 4 > 0) {
+    if which == trap() || (functions()[which].name == "abort" && !cursor.byte().is_multiple_of(4)) {
         // These end everything, so they are not for every turn.
         return calls;
     }
@@ -109,7 +109,7 @@ fn any(image: &mut Image, cursor: &mut Cursor<'_>, places: &Places, calls: usize
             kind if kind.is_output() => arguments.push(target(cursor)),
             kind if kind.fixed_length().is_some() => arguments.push(pointer(cursor, places)),
             Kind::u64 | Kind::i64 => arguments.push(Argument::Literal(i64::from_le_bytes(cursor.array()))),
-            _ if cursor.byte() % 4 > 0 => arguments.push(Argument::from(u32::from(cursor.byte() % 64))),
+            _ if !cursor.byte().is_multiple_of(4) => arguments.push(Argument::from(u32::from(cursor.byte() % 64))),
             _ => arguments.push(Argument::from(u32::from_le_bytes(cursor.array()))),
         }
     }

@@ -238,7 +238,7 @@ impl<'a> Generator<'a> {
             }
         };
         let (one, mut other) = (self.expression(kind), self.expression(kind));
-        if (operator.starts_with("div_") || operator.starts_with("rem_")) && self.cursor.byte() % 16 > 0 {
+        if (operator.starts_with("div_") || operator.starts_with("rem_")) && !self.cursor.byte().is_multiple_of(16) {
             other = format!("({0}.or {other} ({0}.const 1))", kind.name());
         }
         format!("({}.{operator} {one} {other})", kind.name())
@@ -264,7 +264,7 @@ impl<'a> Generator<'a> {
                 return format!("({operator} {})", self.expression(V128));
             }
         };
-        if self.cursor.byte() % 3 == 0 {
+        if self.cursor.byte().is_multiple_of(3) {
             self.conversion(kind)
         } else {
             format!("({name}.{operator} {})", self.expression(kind))
@@ -341,7 +341,7 @@ impl<'a> Generator<'a> {
         let backwards = self.cursor.byte() % 16 == 15;
         let Some(index) = index.filter(|index| backwards || later(index)) else { return self.conversion(kind) };
         let arguments: String = SIGNATURES[index].0.iter().map(|kind| self.expression(*kind)).collect();
-        if self.cursor.byte() % 3 == 0 {
+        if self.cursor.byte().is_multiple_of(3) {
             // Any element: some are null, some of another type.
             let element =
                 if self.cursor.byte() % 32 == 31 { self.expression(I32) } else { format!("(i32.const {})", index + 1) };
