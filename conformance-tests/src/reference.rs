@@ -246,8 +246,14 @@ mod tests {
                     missing.push(format!("the section of {name} does not name {status}"));
                 }
             }
+            let work = row.doc.split_once("Work:").map_or("", |(_, work)| work);
+            let plain = section.replace(',', "");
+            let numbers = work.split(|letter: char| !letter.is_ascii_digit()).filter(|number| !number.is_empty());
             if row.price.per_work > 0 && !section.contains("Work:") {
                 missing.push(format!("the section of {name} does not say what work is"));
+            }
+            for number in numbers.filter(|number| !plain.contains(*number)) {
+                missing.push(format!("the section of {name} does not have the {number} of its work"));
             }
         }
         assert!(missing.is_empty(), "{}", missing.join("\n"));
