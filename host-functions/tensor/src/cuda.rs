@@ -4,7 +4,7 @@
 //!   Cuda          context, stream, kernels compiled for the card (kernels.cu, at run time)
 //!     |  load     parameters packed and kept on the card
 //!     v
-//!   LoadedProgram one piece of memory for all values, launches recorded as a CUDA graph
+//!   LoadedProgram one piece of memory for all values, launches recorded as a CUDA graph (recorder)
 //!     |
 //!     +-- attention  two products, with the exponentials between them as planes of 8 bits
 //!     +-- linear  operands as planes of 8 bits, products of a unit, planes joined
@@ -20,6 +20,7 @@ mod gemm;
 mod launch;
 mod linear;
 mod loaded;
+mod recorder;
 
 use std::{
     fmt,

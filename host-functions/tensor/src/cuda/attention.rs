@@ -10,7 +10,7 @@ use super::{
     gemm::{Product, ProductUnit},
     launch::{address, long, small},
     linear::{Check, Finish, Linear, Operand, Split, padded},
-    loaded::Recorder,
+    recorder::Recorder,
 };
 use crate::{device::DeviceError, program::Attention};
 

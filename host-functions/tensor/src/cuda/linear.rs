@@ -14,7 +14,7 @@ use noema_abi::DType;
 use super::{
     gemm::{Product, ProductUnit},
     launch::{long, small},
-    loaded::Recorder,
+    recorder::Recorder,
 };
 use crate::device::DeviceError;
 
