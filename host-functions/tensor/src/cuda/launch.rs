@@ -15,6 +15,7 @@ pub(super) fn address<T>(buffer: &CudaSlice<T>, stream: &CudaStream) -> CUdevice
 
 /// An argument of a kernel: an address or a number of a fixed width.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a handful that live for one launch")]
 pub(super) enum Arg {
     /// An address, a `u64` or an `i64`.
     Wide(u64),

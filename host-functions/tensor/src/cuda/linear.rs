@@ -418,8 +418,8 @@ impl Recorder<'_> {
                     zero_point.into(),
                     table.unwrap_or(0).into(),
                 ];
-                // SAFETY: as above, and there is a scale for every column, or one.
                 let sides = (rows, linear.n.div_ceil(4));
+                // SAFETY: as above, and there is a scale for every column, or one.
                 unsafe { self.grid(&format!("combine_requantise_{}", to.name()), sides, &args) }
             }
         }

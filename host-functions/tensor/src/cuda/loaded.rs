@@ -31,6 +31,7 @@ pub struct LoadedProgram {
 }
 
 /// An instruction with what it needs of the card.
+#[allow(clippy::large_enum_variant, reason = "one for each node of a graph")]
 enum Step {
     /// A product with weights; where it is fused with the requantisation behind it, that one's result.
     Linear {
