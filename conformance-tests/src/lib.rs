@@ -7,7 +7,7 @@
 //! | what opcodes answer to random arguments | drawn from a seed | [`random`], every level against the reference |
 //! | the table itself | `golden/abi.lock` | [`lock`] |
 //! | whole receipts, for each protocol version | `golden/v*/` | [`golden`] |
-//! | the page that describes the table | `docs/reference/host-functions.md` | [`reference`] |
+//! | the page that describes the table | `docs/reference/host-functions.md` | [`mod@reference`] |
 //!
 //! The program `noema-conformance` prints the same checks and, where a change is meant, writes the new files
 //! (`--bless`), so that the change is seen in review.

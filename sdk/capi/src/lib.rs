@@ -11,7 +11,7 @@
 //!
 //! - Handles are opaque, what the library returns is borrowed from them.
 //! - Every function that can fail returns a [`noema_result`] and, where asked, a message.
-//! - Callbacks run on the calling thread *and on its stack* ([`noema_vm::on_caller_stack`]): runtimes that look at
+//! - Callbacks run on the calling thread *and on its stack* (`noema_vm::on_caller_stack`): runtimes that look at
 //!   where their stack is, such as that of Go, would end the process otherwise.
 //! - Panics never leave a function: `guard.rs`.
 //!

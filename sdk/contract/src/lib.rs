@@ -66,8 +66,8 @@
 //! | to | see |
 //! |---|---|
 //! | keep values | the state struct, [`storage`] ([`Item`](storage::Item), [`Map`](storage::Map)) |
-//! | know who, where, when | [`env`] |
-//! | tell the world | [`event`], [`log!`] |
+//! | know who, where, when | [`mod@env`] |
+//! | tell the world | [`mod@event`], [`log!`] |
 //! | call and pay | [`call`] |
 //! | fail | [`Error`], [`ensure!`], [`bail!`] |
 //! | hash and verify | [`crypto`] |
