@@ -154,6 +154,10 @@ impl Gemm {
         unsafe { self.multiply(plan, &plan.algorithm, x, w, sums) }
     }
 
+    /// Launches a product by an algorithm.
+    ///
+    /// # Safety
+    /// As of [`Gemm::launch`], for the product of the plan.
     unsafe fn multiply(
         &self,
         plan: &Plan,
@@ -192,6 +196,10 @@ impl Gemm {
         Ok(())
     }
 
+    /// How to do a product; where it is large, the fastest of several ways, tried on these operands.
+    ///
+    /// # Safety
+    /// As of [`Gemm::launch`].
     unsafe fn plan(
         &self,
         product: Product,
@@ -303,6 +311,9 @@ impl Gemm {
     }
 
     /// Milliseconds of a product, the better of two after one that warms up; nothing where it fails.
+    ///
+    /// # Safety
+    /// As of [`Gemm::launch`], for the product of the plan.
     unsafe fn time(
         &self,
         plan: &Plan,

@@ -1,5 +1,7 @@
 //! Functions of two or three elements, with operands that may be repeated along axes, and of one.
 
+use std::ops::{Add, BitAnd, BitOr, BitXor, Mul, Sub};
+
 use super::round::rne_shift;
 use super::{Kernels, strided::walk};
 use crate::{DType, Element, Level};
@@ -35,25 +37,27 @@ pub enum Binary {
     Xor,
 }
 
-impl Binary {
-    /// The exact result of 64-bit elements: at most 127 bits.
-    #[inline(always)]
-    fn wide(self, a: i128, b: i128) -> i128 {
-        match self {
-            Binary::Add => a + b,
-            Binary::Sub => a - b,
-            Binary::Mul => a * b,
-            Binary::Min => a.min(b),
-            Binary::Max => a.max(b),
-            Binary::And => a & b,
-            Binary::Or => a | b,
-            Binary::Xor => a ^ b,
-        }
-    }
+/// Integers that results are computed in.
+trait Exact:
+    Copy
+    + Ord
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + BitAnd<Output = Self>
+    + BitOr<Output = Self>
+    + BitXor<Output = Self>
+{
+}
 
-    /// The exact result of elements of at most 32 bits.
+impl Exact for i64 {}
+impl Exact for i128 {}
+
+impl Binary {
+    /// The exact result, in a type that holds it: 64 bits for elements of at most 32, 128 bits for those of 64, whose
+    /// results have at most 127.
     #[inline(always)]
-    fn narrow(self, a: i64, b: i64) -> i64 {
+    fn exact<W: Exact>(self, a: W, b: W) -> W {
         match self {
             Binary::Add => a + b,
             Binary::Sub => a - b,
@@ -69,13 +73,13 @@ impl Binary {
     /// One run, saturating.
     fn run<T: Element>(self, level: Level, a: &[T], b: &[T], out: &mut [T]) {
         if level == Level::Reference || T::DTYPE == DType::I64 {
-            each(a, b, out, |a, b| T::saturate(self.wide(a.into(), b.into())));
+            each(a, b, out, |a, b| T::saturate(self.exact::<i128>(a.into(), b.into())));
             return;
         }
         // The function is chosen once for a run, so that its loop can be vectorised.
         macro_rules! chosen {
             ($($variant:ident)*) => { match self { $(
-                Binary::$variant => each(a, b, out, |a, b| T::saturate_i64(Binary::$variant.narrow(a.into(), b.into()))),
+                Binary::$variant => each(a, b, out, |a, b| T::saturate_i64(Binary::$variant.exact::<i64>(a.into(), b.into()))),
             )* } };
         }
         chosen!(Add Sub Mul Min Max And Or Xor);
@@ -126,7 +130,7 @@ pub fn binary_checked<T: Element>(
     walk(dims, [a.strides, b.strides], out, |out, [at_a, at_b]| {
         let (a, b) = (&a.values[at_a..at_a + out.len()], &b.values[at_b..at_b + out.len()]);
         for ((a, b), out) in a.iter().zip(b).zip(out) {
-            let exact = op.wide((*a).into(), (*b).into());
+            let exact = op.exact::<i128>((*a).into(), (*b).into());
             *out = T::saturate(exact);
             fits &= Into::<i128>::into(*out) == exact;
         }

@@ -5,12 +5,15 @@
 
 use candle_core::{CpuStorage, CustomOp2, Layout};
 
-use super::storage::{Context, Fresh, sizes, slice};
+use super::{
+    broadcast::{self, strides},
+    storage::{Context, Fresh, sizes, slice},
+};
 use crate::{
     Kernels, OpError, Plan, Shape, Status, Tensor,
     element::with_element,
     kernel::{self, Binary},
-    program::{Operation, Space},
+    program::Operation,
 };
 
 /// Checks types and shapes. Work: elements of the result.
@@ -18,28 +21,7 @@ use crate::{
 /// # Errors
 /// `TypeMismatch`, `ShapeMismatch`; `LimitExceeded` where the size of the result cannot be counted.
 pub fn plan(a: &Tensor, b: &Tensor) -> Result<Plan, Status> {
-    if a.dtype() != b.dtype() {
-        return Err(Status::TypeMismatch);
-    }
-    let rank = a.shape().rank().max(b.shape().rank());
-    let mut dims = Vec::with_capacity(rank);
-    for axis in 0..rank {
-        dims.push(match (dim(a.shape(), rank, axis), dim(b.shape(), rank, axis)) {
-            (a, b) if a == b => a,
-            (1, b) => b,
-            (a, 1) => a,
-            _ => return Err(Status::ShapeMismatch),
-        });
-    }
-    let shape = Shape::new(&dims)?;
-    let work = shape.elements()?;
-    Plan::new(a.dtype(), shape, work)
-}
-
-/// The dimension at `axis` of a shape that was filled up with ones to `rank`.
-fn dim(shape: &Shape, rank: usize, axis: usize) -> u32 {
-    let missing = rank - shape.rank();
-    axis.checked_sub(missing).map_or(1, |axis| shape.dims()[axis])
+    broadcast::plan(a, b)
 }
 
 /// Computes.
@@ -47,11 +29,15 @@ fn dim(shape: &Shape, rank: usize, axis: usize) -> u32 {
 /// # Errors
 /// [`OpError::Node`] where candle fails.
 pub fn run(k: &Kernels, plan: &Plan, a: &Tensor, b: &Tensor) -> Result<Tensor, OpError> {
+    // Its own kernel: a run of one shape is not walked.
     let op = Add { context: Context { kernels: k, plan }, a: a.shape(), b: b.shape() };
     k.run(
         plan,
         &[a, b],
-        || Ok(op.operation()?),
+        || match a.shape() == b.shape() {
+            true => Ok(Operation::Binary(Binary::Add)),
+            false => Ok(Operation::BinaryBroadcast { op: Binary::Add, space: broadcast::space(plan, &[a, b])? }),
+        },
         || Tensor::from_flat(a.flat().apply_op2_no_bwd(b.flat(), &op)?, plan.dtype, plan.shape.clone()),
     )
 }
@@ -60,17 +46,6 @@ struct Add<'a> {
     context: Context<'a>,
     a: &'a Shape,
     b: &'a Shape,
-}
-
-impl Add<'_> {
-    fn operation(&self) -> candle_core::Result<Operation<'static>> {
-        if self.a == self.b {
-            return Ok(Operation::Binary(Binary::Add));
-        }
-        let dims = sizes(&self.context.plan.shape)?;
-        let (a, b) = (strides(self.a, dims.len())?, strides(self.b, dims.len())?);
-        Ok(Operation::BinaryBroadcast { op: Binary::Add, space: Space { dims, strides: vec![a, b] } })
-    }
 }
 
 impl CustomOp2 for Add<'_> {
@@ -92,16 +67,4 @@ impl CustomOp2 for Add<'_> {
             Ok(())
         }))
     }
-}
-
-/// Elements between neighbours along each axis of the result; 0 along a repeated one.
-pub(super) fn strides(shape: &Shape, rank: usize) -> candle_core::Result<Vec<usize>> {
-    let dims = sizes(shape)?;
-    let mut strides = vec![0; rank];
-    let mut stride = 1usize;
-    for (dim, out) in dims.iter().rev().zip(strides.iter_mut().rev()) {
-        *out = if *dim == 1 { 0 } else { stride };
-        stride = stride.saturating_mul(*dim);
-    }
-    Ok(strides)
 }

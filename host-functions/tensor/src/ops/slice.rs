@@ -4,7 +4,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout};
 
 use super::{
-    add::strides,
+    broadcast::strides,
     storage::{Context, Fresh, sizes, slice},
 };
 use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, program::Operation};
