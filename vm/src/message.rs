@@ -71,7 +71,7 @@ pub struct Message {
 }
 
 /// The largest gas limit that has a meaning: 2^63 - 1 picoseconds, 106 days.
-pub const MAX_GAS: u64 = i64::MAX.unsigned_abs();
+pub const MAX_GAS: u64 = 1 << 62;
 
 /// What a message does.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]

@@ -29,8 +29,18 @@ pub struct Limits {
     pub block_growth: u64,
     /// Bytes that instrumentation may add for an operator that is priced by its length.
     pub bulk_growth: u64,
-    /// Bytes that instrumentation may add where a function is named: operators, segments, exports.
+    /// Bytes that instrumentation may add where a function is named but not called: operators, segments, exports.
     pub name_growth: u64,
+    /// Bytes that instrumentation may add for a call.
+    pub call_growth: u64,
+    /// Bytes that instrumentation may add for an operator that names a local.
+    pub local_growth: u64,
+    /// Bytes that instrumentation may add for a float or vector operand whose bits an operator keeps or shows.
+    pub float_growth: u64,
+    /// Bytes that instrumentation may add for a function type.
+    pub type_growth: u64,
+    /// Bytes that instrumentation may add for a parameter or result of a function type.
+    pub type_value_growth: u64,
     /// Function types.
     pub types: u64,
     /// Parameters of a function type.
@@ -189,11 +199,16 @@ impl Rules {
 const V1: Rules = Rules {
     limits: Limits {
         code_bytes: 1024 * 1024,
-        instrumented_bytes: 8 * 1024 * 1024,
-        function_growth: 80,
-        block_growth: 28,
-        bulk_growth: 32,
-        name_growth: 3,
+        instrumented_bytes: 16 * 1024 * 1024,
+        function_growth: 192,
+        block_growth: 96,
+        bulk_growth: 48,
+        name_growth: 5,
+        call_growth: 24,
+        local_growth: 1,
+        float_growth: 48,
+        type_growth: 32,
+        type_value_growth: 3,
         types: 4096,
         params: 64,
         results: 8,

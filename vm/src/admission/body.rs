@@ -4,7 +4,7 @@ use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, ValidatorResour
 
 use super::shape::Shape;
 use super::{AdmissionError, check_in};
-use crate::instrument::operator_price;
+use crate::instrument::{makes_raw, may_fix, operator_price};
 use crate::rules::Rules;
 
 /// What is known about a body that is valid and within the limits.
@@ -17,6 +17,8 @@ pub(super) struct Measure {
     pub(super) compile_gas: u64,
     /// The most bytes that instrumentation adds to it.
     pub(super) added_bytes: u64,
+    /// Whether it computes floats.
+    pub(super) has_floats: bool,
 }
 
 /// Units of 8 bytes that a value takes on the logical stack. An operand of unknown type, which only dead code has,
@@ -47,6 +49,7 @@ pub(super) fn measure(
 
     let mut heights = Heights::default();
     let mut shape = Shape::new(function, locals, limits);
+    let mut has_floats = false;
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
@@ -54,6 +57,13 @@ pub(super) fn measure(
             return Err(AdmissionError::Operator { operator: name_of(&operator), function, offset });
         }
         let arity = operator.operator_arity(validator);
+        has_floats |= makes_raw(&operator);
+        if may_fix(&operator) {
+            let popped = arity.map_or(0, |(popped, _)| usize::try_from(popped).unwrap_or(usize::MAX));
+            let operands = (0..popped).map_while(|depth| validator.get_operand_type(depth));
+            let floats = operands.filter(|ty| matches!(ty, Some(ValType::F32 | ValType::F64 | ValType::V128)));
+            shape.floats(floats.count());
+        }
         validator.op(offset, &operator)?;
         heights.step(validator, arity.map_or(u32::MAX, |(popped, _)| popped));
         shape.step(&operator, arity)?;
@@ -63,7 +73,8 @@ pub(super) fn measure(
         locals,
         frame_units: rules.machine.frame_units + local_units + heights.largest,
         compile_gas: shape.gas(&rules.prices.compile, body.as_bytes().len()),
-        added_bytes: shape.added_bytes(),
+        added_bytes: shape.added_bytes(has_floats),
+        has_floats,
     })
 }
 

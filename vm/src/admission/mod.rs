@@ -23,7 +23,7 @@ use noema_host::Extensions;
 
 pub use error::AdmissionError;
 
-use crate::instrument;
+use crate::instrument::{self, Placement};
 use crate::rules::{Limits, Rules};
 
 /// A module that may become a contract, instrumented.
@@ -77,10 +77,20 @@ pub fn admit(version: ProtocolVersion, wasm: &[u8]) -> Result<Admitted, Admissio
 /// # Errors
 /// The first rule that the module breaks.
 pub fn admit_with(version: ProtocolVersion, extensions: &Extensions, wasm: &[u8]) -> Result<Admitted, AdmissionError> {
+    admit_placed(version, extensions, wasm, Placement::Merged)
+}
+
+/// The same with charges placed as asked.
+pub(crate) fn admit_placed(
+    version: ProtocolVersion,
+    extensions: &Extensions,
+    wasm: &[u8],
+    placement: Placement,
+) -> Result<Admitted, AdmissionError> {
     let rules = Rules::of(version);
     check("bytes of code", wasm.len(), rules.limits.code_bytes)?;
     let facts = module::inspect(version, rules, extensions, wasm)?;
-    let instrumented = instrument::instrument(rules, wasm, &facts.frame_units)?;
+    let instrumented = instrument::instrument(rules, placement, wasm, &facts.frame_units, &facts.fixes)?;
     let bytes = u64::try_from(instrumented.len()).unwrap_or(u64::MAX);
     assert!(bytes <= facts.instrumented_bytes, "the bound of instrumented code is a bound");
     Ok(Admitted {

@@ -3,13 +3,13 @@
 use noema_abi::{ProtocolVersion, WasmType};
 use noema_host::Extensions;
 use wasmparser::{
-    CompositeInnerType, DataKind, ElementItems, ElementKind, ExternalKind, FuncType, FuncValidatorAllocations, Parser,
-    Payload, TypeRef, ValType, ValidPayload, Validator,
+    CompositeInnerType, DataKind, ElementItems, ElementKind, ExternalKind, FuncToValidate, FuncType,
+    FuncValidatorAllocations, Parser, Payload, TypeRef, ValType, ValidPayload, Validator,
 };
 
 use super::{AdmissionError, EntryPoints, body, check, features};
-use crate::instrument::RESERVED_PREFIX;
-use crate::rules::Rules;
+use crate::instrument::{self, Fix, RESERVED_PREFIX};
+use crate::rules::{Limits, Rules};
 
 /// Bytes that the accounts of the instrumentation may take.
 const ACCOUNTS_BYTES: u64 = 256;
@@ -22,6 +22,8 @@ pub(super) struct Facts {
     /// The most bytes that the instrumented module can have.
     pub(super) instrumented_bytes: u64,
     pub(super) frame_units: Vec<u64>,
+    /// Operands that instrumentation makes canonical, by function.
+    pub(super) fixes: Vec<Vec<Fix>>,
 }
 
 /// Validates a module and checks everything but the size after instrumentation.
@@ -44,10 +46,20 @@ pub(super) fn inspect(
         // Sizes first: a limit must be cheaper to reach than the work that it prevents.
         module.before_validation(&payload)?;
         if let ValidPayload::Func(function, code) = validator.payload(&payload)? {
-            let mut function = function.into_validator(allocations);
-            let measure = body::measure(rules, &mut function, &code)?;
-            allocations = function.into_allocations();
+            let again = || {
+                let FuncToValidate { resources, index, ty, features } = &function;
+                FuncToValidate { resources: resources.clone(), index: *index, ty: *ty, features: *features }
+            };
+            let mut first = again().into_validator(allocations);
+            let measure = body::measure(rules, &mut first, &code)?;
+            allocations = first.into_allocations();
+            let fixes = if measure.has_floats {
+                instrument::fixes(|| again().into_validator(FuncValidatorAllocations::default()), &code)?
+            } else {
+                Vec::new()
+            };
             module.body(function_index(&module), measure)?;
+            module.fixes.push(fixes);
         }
         module.after_validation(&payload)?;
     }
@@ -75,6 +87,7 @@ struct Module<'r> {
     segment_elements: u64,
     total_locals: u64,
     frame_units: Vec<u64>,
+    fixes: Vec<Vec<Fix>>,
 }
 
 impl<'r> Module<'r> {
@@ -95,6 +108,7 @@ impl<'r> Module<'r> {
             segment_elements: 0,
             total_locals: 0,
             frame_units: Vec::new(),
+            fixes: Vec::new(),
         }
     }
 
@@ -222,6 +236,8 @@ impl<'r> Module<'r> {
         let values = u64::try_from(function.params().len() + function.results().len()).unwrap_or(u64::MAX);
         self.add_compile_gas(1, prices.ty);
         self.add_compile_gas(values, prices.type_value);
+        let Limits { type_growth, type_value_growth, .. } = self.rules.limits;
+        self.add_bytes(type_growth.saturating_add(type_value_growth.saturating_mul(values)))?;
         self.types.push(function);
         check("types", self.types.len(), self.rules.limits.types)
     }
@@ -310,6 +326,7 @@ impl<'r> Module<'r> {
             compile_gas: self.compile_gas,
             instrumented_bytes: self.instrumented_bytes,
             frame_units: self.frame_units,
+            fixes: self.fixes,
         })
     }
 }

@@ -24,8 +24,14 @@ pub(super) struct Shape<'l> {
     call_values: u64,
     /// Operators that are priced by their length.
     bulk: u64,
-    /// Operators that name a function.
+    /// Operators that name a function without calling it.
     names: u64,
+    /// `call` and `call_indirect`.
+    calls: u64,
+    /// Operators that name a local.
+    local_operators: u64,
+    /// Float and vector operands of operators that may keep or show their bits.
+    floats: u64,
 }
 
 impl<'l> Shape<'l> {
@@ -45,6 +51,9 @@ impl<'l> Shape<'l> {
             call_values: 0,
             bulk: 0,
             names: 0,
+            calls: 0,
+            local_operators: 0,
+            floats: 0,
         }
     }
 
@@ -53,7 +62,12 @@ impl<'l> Shape<'l> {
         let (popped, pushed) = arity.unwrap_or((0, 0));
         let values = u64::from(popped) + u64::from(pushed);
         self.bulk += u64::from(is_bulk(operator));
-        self.names += u64::from(matches!(operator, Operator::Call { .. } | Operator::RefFunc { .. }));
+        self.names += u64::from(matches!(operator, Operator::RefFunc { .. }));
+        self.calls += u64::from(matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. }));
+        self.local_operators += u64::from(matches!(
+            operator,
+            Operator::LocalGet { .. } | Operator::LocalSet { .. } | Operator::LocalTee { .. }
+        ));
         match operator {
             Operator::Block { .. } | Operator::If { .. } => {
                 self.begin(false)?;
@@ -107,14 +121,23 @@ impl<'l> Shape<'l> {
         amounts.into_iter().fold(0, |gas: u64, (amount, price)| gas.saturating_add(amount.saturating_mul(price)))
     }
 
+    /// Counts float and vector operands of an operator that may keep or show their bits.
+    pub(super) fn floats(&mut self, operands: usize) {
+        self.floats = self.floats.saturating_add(u64::try_from(operands).unwrap_or(u64::MAX));
+    }
+
     /// The most bytes that instrumentation adds to this function.
-    pub(super) fn added_bytes(&self) -> u64 {
+    pub(super) fn added_bytes(&self, has_floats: bool) -> u64 {
         let Limits { function_growth, block_growth, bulk_growth, name_growth, .. } = self.limits;
+        let Limits { call_growth, local_growth, float_growth, .. } = self.limits;
         [
             (1, function_growth),
             (self.metering_blocks, block_growth),
             (self.bulk, bulk_growth),
             (self.names, name_growth),
+            (self.calls, call_growth),
+            (self.local_operators, local_growth),
+            (if has_floats { self.floats } else { 0 }, float_growth),
         ]
         .into_iter()
         .fold(0, |sum: u64, (count, growth)| sum.saturating_add(growth.saturating_mul(count)))

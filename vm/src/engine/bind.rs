@@ -10,9 +10,10 @@ use crate::execute::Frame;
 /// Where an instance keeps its accounts, and its memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Accounts {
-    pub(crate) gas: Global,
-    pub(crate) room: Global,
+    /// The least that the room on the stack has been.
     pub(crate) least_room: Global,
+    /// What was exhausted where the accounting trapped.
+    pub(crate) exhausted: Global,
     pub(crate) memory: Memory,
 }
 
@@ -40,19 +41,20 @@ impl Accounts {
     pub(crate) fn of(module: &Compiled, instance: &Instance, store: &mut Store<Frame>) -> wasmtime::Result<Accounts> {
         let mut global =
             |export: &ModuleExport| instance.get_module_export(&mut *store, export).and_then(Extern::into_global);
-        let (gas, room, least_room) = (global(&module.gas), global(&module.room), global(&module.least_room));
+        let (least_room, exhausted) = (global(&module.least_room), global(&module.exhausted));
         let memory = instance.get_module_export(&mut *store, &module.memory).and_then(Extern::into_memory);
-        match (gas, room, least_room, memory) {
-            (Some(gas), Some(room), Some(least_room), Some(memory)) => Ok(Accounts { gas, room, least_room, memory }),
+        match (least_room, exhausted, memory) {
+            (Some(least_room), Some(exhausted), Some(memory)) => Ok(Accounts { least_room, exhausted, memory }),
             _ => Err(wasmtime::Error::msg("an instance lacks its accounts or its memory")),
         }
     }
 }
 
-/// Reads an `i64` global of the accounting.
+/// Reads a global of the accounting.
 pub(crate) fn read_account(global: Global, store: impl wasmtime::AsContextMut) -> i64 {
     match global.get(store) {
         Val::I64(value) => value,
+        Val::I32(value) => value.into(),
         other => unreachable!("an account is {other:?}"),
     }
 }
@@ -62,7 +64,7 @@ pub(crate) fn read_account(global: Global, store: impl wasmtime::AsContextMut) -
 fn call(
     caller: Caller<'_, Frame>,
     gas: i64,
-    nests: bool,
+    room: Option<i64>,
     function: impl FnOnce(&mut GuestCaller<'_>) -> Result<i64, Stop>,
 ) -> wasmtime::Result<(i64, i64)> {
     let mut caller = caller;
@@ -70,9 +72,11 @@ fn call(
         // Instantiation runs no code of the guest.
         return Err(wasmtime::Error::msg("a host function was called before the entry point"));
     };
-    caller.data_mut().settle(gas);
-    if nests {
-        let room = read_account(accounts.room, &mut caller);
+    if let Err(stop) = caller.data_mut().settle(gas) {
+        caller.data_mut().stop(stop);
+        return Err(Stopped.into());
+    }
+    if let Some(room) = room {
         caller.data_mut().set_room(room);
     }
     let mut guest = GuestCaller { caller, memory: accounts.memory };
@@ -90,14 +94,22 @@ fn call(
 /// Binds every row of the table, and those of the extensions.
 pub(super) fn bind(linker: &mut Linker<Frame>, extensions: &Extensions) -> wasmtime::Result<()> {
     macro_rules! bind {
+        // These may call contracts, and take the room on the stack as well.
+        ({ call $name:ident } ($($param:ident: $ty:ty),*) $raw:tt) => {
+            linker.func_wrap(
+                "call",
+                stringify!($name),
+                |caller: Caller<'_, Frame> $(, $param: $ty)*, gas: i64, room: i64| {
+                    call(caller, gas, Some(room), |guest| noema_host::shim::call::$name(guest $(, $param)*))
+                },
+            )?;
+        };
         ({ $group:ident $name:ident } ($($param:ident: $ty:ty),*) $raw:tt) => {
             linker.func_wrap(
                 stringify!($group),
                 stringify!($name),
                 |caller: Caller<'_, Frame> $(, $param: $ty)*, gas: i64| {
-                    call(caller, gas, stringify!($group) == "call", |guest| {
-                        noema_host::shim::$group::$name(guest $(, $param)*)
-                    })
+                    call(caller, gas, None, |guest| noema_host::shim::$group::$name(guest $(, $param)*))
                 },
             )?;
         };
@@ -134,7 +146,7 @@ fn bind_extension(
             other => Err(wasmtime::Error::msg(format!("an argument is {other:?}"))),
         });
         let raw = raw.collect::<wasmtime::Result<Vec<i64>>>()?;
-        let (answer, left) = call(caller, *gas, false, |guest| {
+        let (answer, left) = call(caller, *gas, None, |guest| {
             let (memory, frame) = guest.split();
             extension.call(index, memory, frame, &raw)
         })?;

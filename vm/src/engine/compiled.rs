@@ -4,7 +4,7 @@ use noema_host::CallKind;
 use wasmtime::{Engine, InstancePre, Linker, Module, ModuleExport};
 
 use crate::execute::Frame;
-use crate::instrument::{GAS, LEAST_ROOM, ROOM};
+use crate::instrument::{EXHAUSTED, LEAST_ROOM};
 use crate::{Admitted, VmError};
 
 /// Machine code with its imports resolved, and where its exports are.
@@ -14,8 +14,7 @@ pub(crate) struct Compiled {
     pub(crate) instantiate_gas: u64,
     /// Gas of compiling it.
     pub(crate) compile_gas: u64,
-    pub(crate) gas: ModuleExport,
-    pub(crate) room: ModuleExport,
+    pub(crate) exhausted: ModuleExport,
     pub(crate) least_room: ModuleExport,
     pub(crate) memory: ModuleExport,
     init: Option<ModuleExport>,
@@ -45,8 +44,7 @@ impl Compiled {
         Ok(Compiled {
             instantiate_gas: admitted.instantiate_gas,
             compile_gas: admitted.compile_gas,
-            gas: export(GAS)?,
-            room: export(ROOM)?,
+            exhausted: export(EXHAUSTED)?,
             least_room: export(LEAST_ROOM)?,
             memory: export("memory")?,
             init: module.get_export_index("init"),

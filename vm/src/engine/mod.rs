@@ -16,7 +16,7 @@ use noema_abi::limits::MAX_CALL_DEPTH;
 use noema_host::Extensions;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig, Strategy};
 
-pub(crate) use bind::{Accounts, read_account};
+pub(crate) use bind::{Accounts, Stopped, read_account};
 pub(crate) use cache::{Key, ModuleCache};
 pub(crate) use compiled::{Compiled, EntryPoint};
 pub(crate) use limiter::{GrowthFailed, Limiter};
@@ -102,8 +102,8 @@ pub(crate) fn config(machine: &Machine, concurrent: u32) -> Config {
     config
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
-        // The one place where WebAssembly leaves a result open.
-        .cranelift_nan_canonicalization(true)
+        // The one result that WebAssembly leaves open is settled by the instrumentation.
+        .cranelift_nan_canonicalization(false)
         .wasm_relaxed_simd(false)
         .relaxed_simd_deterministic(true)
         .wasm_simd(true)

@@ -8,7 +8,8 @@ use wasmtime::{Store, Trap, Val};
 
 use super::Core;
 use super::transaction::{Transaction, charge};
-use crate::engine::{Accounts, Compiled, EntryPoint, GrowthFailed, Limiter, read_account};
+use crate::engine::{Accounts, Compiled, EntryPoint, GrowthFailed, Limiter, Stopped, read_account};
+use crate::instrument::{EXHAUSTED_GAS, EXHAUSTED_STACK};
 use crate::rules::Rules;
 use crate::{Address, VmError};
 
@@ -29,6 +30,8 @@ pub(crate) struct Frame {
     pub(super) last_output: Vec<u8>,
     pub(super) tensors: TensorTable,
     accounts: Option<Accounts>,
+    /// What was exhausted where the accounting trapped.
+    exhausted: i64,
     limiter: Limiter,
     stop: Option<Stop>,
     /// This node's own fault, where a host function met one.
@@ -80,6 +83,7 @@ pub(super) fn run(core: &Arc<Core>, mut tx: Transaction, task: Task) -> Result<(
         last_output: Vec::new(),
         tensors: TensorTable::default(),
         accounts: None,
+        exhausted: 0,
         limiter: Limiter::new(&rules.machine),
         stop: None,
         failure: None,
@@ -117,36 +121,30 @@ fn instantiate_and_call(
     let result = (|| {
         let instance = module.pre.instantiate(&mut store)?;
         let accounts = Accounts::of(module, &instance, &mut store)?;
-        accounts.gas.set(&mut store, Val::I64(gas))?;
-        accounts.room.set(&mut store, Val::I64(room))?;
         accounts.least_room.set(&mut store, Val::I64(room))?;
         store.data_mut().accounts = Some(accounts);
         let function = instance
             .get_module_export(&mut store, &entry_point)
             .and_then(wasmtime::Extern::into_func)
             .ok_or_else(|| wasmtime::Error::msg("the entry point is no function"))?;
-        function.typed::<(), ()>(&store)?.call(&mut store, ())
+        function.typed::<(i64, i64), i64>(&store)?.call(&mut store, (gas, room))
     })();
-    let mut last_gas = None;
-    if let Some(accounts) = store.data().accounts {
+    let exhausted = store.data().accounts.map(|accounts| {
         let least_room = read_account(accounts.least_room, &mut store);
-        let gas = read_account(accounts.gas, &mut store);
-        let room = read_account(accounts.room, &mut store);
+        let exhausted = read_account(accounts.exhausted, &mut store);
         let frame = store.data_mut();
         frame.least_room = frame.least_room.min(least_room);
-        frame.room = room;
-        last_gas = Some(gas);
-    }
+        exhausted
+    });
     let mut frame = store.into_data();
-    if let Some(gas) = last_gas {
-        match &result {
-            // The entry point has returned: a settlement point.
-            Ok(()) => frame.settle(gas),
-            // Kept for the diagnostic alone. What a trap leaves in the account is no part of the receipt.
-            Err(_) if gas < 0 && frame.stop.is_none() => frame.stop = Some(Stop::OutOfGas),
-            Err(_) => {}
-        }
-    }
+    frame.exhausted = exhausted.unwrap_or(0);
+    // The entry point has returned: a settlement point.
+    let result = result.and_then(|gas| {
+        frame.settle(gas).map_err(|stop| {
+            frame.stop = Some(stop);
+            Stopped.into()
+        })
+    });
     (frame, result)
 }
 
@@ -161,12 +159,13 @@ impl Frame {
         self.accounts
     }
 
-    /// Takes over the balance that the instance has kept since the last settlement point.
-    pub(crate) fn settle(&mut self, gas: i64) {
-        // The instrumentation traps where the balance would be negative, and nothing else lowers it.
-        let now = u64::try_from(gas).expect("a settled balance is not negative");
+    /// Takes over the balance that the instance has kept since the last settlement point. What it has not checked since
+    /// is checked here.
+    pub(crate) fn settle(&mut self, gas: i64) -> Result<(), Stop> {
+        let now = u64::try_from(gas).map_err(|_| Stop::OutOfGas)?;
         self.tx.gas.wasm += self.left.checked_sub(now).expect("operators do not earn gas");
         self.left = now;
+        Ok(())
     }
 
     /// The balance for the instance.
@@ -207,7 +206,11 @@ impl Frame {
             (Some(Stop::Node(reason)), _) => Err(VmError::Host(reason)),
             (Some(stop), _) => Ok(End::Fault { diagnostic: stop.to_string() }),
             (None, Some(trap)) if is_verdict(trap) => {
-                let diagnostic = if self.room < 0 { "out of stack".to_owned() } else { trap.to_string() };
+                let diagnostic = match i32::try_from(self.exhausted) {
+                    Ok(EXHAUSTED_GAS) => Stop::OutOfGas.to_string(),
+                    Ok(EXHAUSTED_STACK) => "out of stack".to_owned(),
+                    _ => trap.to_string(),
+                };
                 Ok(End::Fault { diagnostic })
             }
             (None, _) if error.is::<GrowthFailed>() => Err(VmError::Memory(format!("{error:#}"))),

@@ -1,5 +1,6 @@
 //! Exact gas and stack numbers of hand-written modules, and an independent counter as the oracle for random ones.
 
+mod floats;
 mod native;
 mod oracle;
 mod random;
@@ -7,8 +8,8 @@ mod random;
 use noema_abi::ProtocolVersion;
 use wasmtime::{Engine, Global, Instance, Module, Store, Val};
 
-use super::{GAS, LEAST_ROOM, ROOM};
-use crate::admission::{AdmissionError, Admitted, admit};
+use super::{EXHAUSTED, EXHAUSTED_GAS, EXHAUSTED_STACK, LEAST_ROOM, Placement};
+use crate::admission::{AdmissionError, Admitted, admit, admit_placed};
 use crate::rules::Rules;
 
 const ENTRY: i64 = 100;
@@ -17,14 +18,25 @@ pub(super) fn admitted(wat: &str) -> Result<Admitted, AdmissionError> {
     admit(ProtocolVersion::V1, &wat::parse_str(wat).expect("the text is well-formed"))
 }
 
+/// The module, instrumented in every way there is.
+pub(super) fn instrumented(wat: &str) -> Result<[Vec<u8>; 2], AdmissionError> {
+    let wasm = wat::parse_str(wat).expect("the text is well-formed");
+    let placed = |placement| {
+        admit_placed(ProtocolVersion::V1, &noema_host::Extensions::default(), &wasm, placement)
+            .map(|admitted| admitted.instrumented)
+    };
+    Ok([placed(Placement::Merged)?, placed(Placement::PerBlock)?])
+}
+
 /// What a run leaves.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ran {
-    pub(super) returned: bool,
-    pub(super) gas: i64,
+    /// Gas used, if the run returned and had enough.
+    pub(super) gas: Option<i64>,
+    /// Whether the accounting trapped, and for want of what.
+    pub(super) exhausted: i32,
     /// Deepest logical stack, in units.
     pub(super) depth: i64,
-    pub(super) room: i64,
 }
 
 /// Runs the export `call` of an instrumented module without imports.
@@ -34,27 +46,40 @@ pub(super) fn run(instrumented: &[u8], limit: i64) -> Ran {
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &module, &[]).expect("it has no imports");
     let room = i64::try_from(Rules::of(ProtocolVersion::V1).machine.stack_units).unwrap();
-    for (name, value) in [(GAS, limit), (ROOM, room), (LEAST_ROOM, room)] {
-        global(&instance, &mut store, name).set(&mut store, Val::I64(value)).unwrap();
+    global(&instance, &mut store, LEAST_ROOM).set(&mut store, Val::I64(room)).unwrap();
+    let function = instance.get_typed_func::<(i64, i64), i64>(&mut store, "call").unwrap();
+    let left = function.call(&mut store, (limit, room)).ok().filter(|left| *left >= 0);
+    let mut value = |name| global(&instance, &mut store, name).get(&mut store);
+    Ran {
+        gas: left.map(|left| limit - left),
+        exhausted: value(EXHAUSTED).unwrap_i32(),
+        depth: room - value(LEAST_ROOM).unwrap_i64(),
     }
-    let function = instance.get_typed_func::<(), ()>(&mut store, "call").unwrap();
-    let returned = function.call(&mut store, ()).is_ok();
-    let mut value = |name| global(&instance, &mut store, name).get(&mut store).unwrap_i64();
-    Ran { returned, gas: limit - value(GAS), depth: room - value(LEAST_ROOM), room: value(ROOM) }
 }
 
 fn global(instance: &Instance, store: &mut Store<()>, name: &str) -> Global {
     instance.get_global(store, name).expect("the accounts are exported")
 }
 
-/// Gas of a module that returns, checked at its boundary: one less is not enough.
+/// Gas of a module that returns, the same however it is instrumented, and checked at its boundary: one less is not
+/// enough.
 fn gas_of(wat: &str) -> i64 {
-    let admitted = admitted(wat).unwrap();
-    let ran = run(&admitted.instrumented, 1 << 40);
-    assert!(ran.returned, "it traps");
-    assert!(run(&admitted.instrumented, ran.gas).returned, "its own gas is enough");
-    assert!(!run(&admitted.instrumented, ran.gas - 1).returned, "one less is not");
-    ran.gas
+    let all = instrumented(wat).unwrap().map(|instrumented| {
+        let gas = run(&instrumented, 1 << 40).gas.expect("it returns");
+        assert_eq!(run(&instrumented, gas).gas, Some(gas), "its own gas is enough");
+        assert_eq!(run(&instrumented, gas - 1).gas, None, "one less is not");
+        gas
+    });
+    assert_eq!(all[0], all[1]);
+    all[0]
+}
+
+/// Gas of the blocks that a module enters before it traps, when every block is charged for itself.
+fn gas_before_trap(wat: &str, expected: i64) {
+    let [_, per_block] = instrumented(wat).unwrap();
+    let ran = run(&per_block, expected);
+    assert_eq!((ran.gas, ran.exhausted), (None, 0), "it comes to the trap");
+    assert_eq!(run(&per_block, expected - 1).exhausted, EXHAUSTED_GAS, "one less is not enough to come to it");
 }
 
 fn contract(body: &str) -> String {
@@ -103,17 +128,12 @@ fn branches_leave_the_rest_of_a_block_unpaid() {
 
 #[test]
 fn a_block_that_no_branch_names_is_part_of_the_run_around_it() {
-    // One metering block: if it were two, the trap would leave the last two operators unpaid.
-    let admitted = admitted(&call("(block (block unreachable)) (drop (i32.const 1))")).unwrap();
-    let ran = run(&admitted.instrumented, 1 << 40);
-    assert_eq!((ran.returned, ran.gas), (false, ENTRY));
-    let ran = run(
-        &super::tests::admitted(&call("(drop (i32.div_u (i32.const 1) (i32.const 0))) (block) (drop (i32.const 1))"))
-            .unwrap()
-            .instrumented,
-        1 << 40,
+    gas_before_trap(&call("(block (block unreachable)) (drop (i32.const 1))"), ENTRY);
+    // One metering block: if it were two, the trap would come before the last two operators are paid.
+    gas_before_trap(
+        &call("(drop (i32.div_u (i32.const 1) (i32.const 0))) (block) (drop (i32.const 1))"),
+        ENTRY + 400 + 10_000 + 200 + 400,
     );
-    assert_eq!((ran.returned, ran.gas), (false, ENTRY + 400 + 10_000 + 200 + 400));
 }
 
 #[test]
@@ -183,11 +203,12 @@ fn lengths_are_paid_before_the_operator_runs() {
     assert_eq!(gas_of(&fill(0)), ENTRY + 600 + 20_000);
     assert_eq!(gas_of(&fill(65_536)), ENTRY + 600 + 20_000 + 65_536 * 200);
     // A length of 2^32 - 1 cannot be paid and is not filled; with all gas there is, it traps outside memory.
-    let admitted = admitted(&fill(-1)).unwrap();
-    let ran = run(&admitted.instrumented, 1 << 39);
-    assert!(!ran.returned && ran.gas > 1 << 39);
-    let ran = run(&admitted.instrumented, i64::MAX);
-    assert_eq!((ran.returned, ran.gas), (false, ENTRY + 600 + 20_000 + 200 * i64::from(u32::MAX)));
+    for instrumented in instrumented(&fill(-1)).unwrap() {
+        assert_eq!(run(&instrumented, 1 << 39).exhausted, EXHAUSTED_GAS);
+        let ran = run(&instrumented, 1 << 62);
+        assert_eq!((ran.gas, ran.exhausted), (None, 0));
+    }
+    gas_before_trap(&fill(-1), ENTRY + 600 + 20_000 + 200 * i64::from(u32::MAX));
 
     let copy = call("(memory.copy (i32.const 0) (i32.const 100) (i32.const 50))");
     assert_eq!(gas_of(&copy), ENTRY + 600 + 20_000 + 50 * 200);
@@ -241,14 +262,44 @@ fn depth_is_the_sum_of_the_frames_that_are_active() {
     };
     let outer = 8 + 1;
     let inner = 8 + 1 + 2;
-    let ran = run(&admitted(&recursion(10)).unwrap().instrumented, 1 << 40);
-    assert_eq!((ran.returned, ran.depth, ran.room), (true, outer + 11 * inner, 131_072));
+    let run = |depth: i64| {
+        let [merged, per_block] = instrumented(&recursion(depth)).unwrap().map(|module| run(&module, 1 << 40));
+        assert_eq!(merged, per_block);
+        merged
+    };
+    let ran = run(10);
+    assert!(ran.gas.is_some());
+    assert_eq!(ran.depth, outer + 11 * inner);
     // As deep as fits, and one more.
     let deepest = (131_072 - outer) / inner - 1;
-    let ran = run(&admitted(&recursion(deepest)).unwrap().instrumented, 1 << 40);
-    assert_eq!((ran.returned, ran.depth), (true, outer + (deepest + 1) * inner));
-    let ran = run(&admitted(&recursion(deepest + 1)).unwrap().instrumented, 1 << 40);
-    assert!(!ran.returned && ran.room < 0);
+    let ran = run(deepest);
+    assert!(ran.gas.is_some());
+    assert_eq!(ran.depth, outer + (deepest + 1) * inner);
+    let ran = run(deepest + 1);
+    assert_eq!((ran.gas, ran.exhausted), (None, EXHAUSTED_STACK));
+}
+
+#[test]
+fn functions_below_a_counted_one_count_as_if_they_were_called() {
+    let depth = |taken: i32| {
+        let wat = contract(&format!(
+            r#"(func $deep (local i64 i64 i64)) (func $middle (call $deep)) (func $flat (local i64))
+               (func (export "call") (call $flat) (if (i32.const {taken}) (then (call $middle))))"#
+        ));
+        run(&instrumented(&wat).unwrap()[0], 1 << 40).depth
+    };
+    // The entry point with one operand; below it, eight units and eight with three locals.
+    assert_eq!((depth(0), depth(1)), (9 + 8 + 11, 9 + 8 + 11));
+    // What is in a table counts itself, so it counts only when it is entered.
+    let indirect = |taken: i32| {
+        let wat = contract(&format!(
+            r#"(type $t (func)) (table funcref (elem $deep)) (func $deep (type $t) (local i64 i64 i64))
+               (func $middle (call_indirect (type $t) (i32.const 0)))
+               (func (export "call") (if (i32.const {taken}) (then (call $middle))))"#
+        ));
+        run(&instrumented(&wat).unwrap()[0], 1 << 40).depth
+    };
+    assert_eq!((indirect(0), indirect(1)), (9 + 9, 9 + 9 + 11));
 }
 
 #[test]
@@ -259,7 +310,7 @@ fn the_same_module_is_always_rewritten_the_same_way() {
     );
     let first = admitted(&wat).unwrap();
     assert_eq!(first, admitted(&wat).unwrap());
-    assert!(!run(&first.instrumented, 1 << 40).gas.is_negative());
+    assert!(run(&first.instrumented, 1 << 40).gas.is_some());
 }
 
 #[test]
@@ -268,7 +319,7 @@ fn the_accounts_are_out_of_reach() {
     let beyond = r#"(module (memory (export "memory") 1) (func (export "call") (global.set 0 (i64.const 1))))"#;
     let bytes = wat::parse_str(beyond).unwrap();
     assert!(matches!(admit(ProtocolVersion::V1, &bytes), Err(AdmissionError::Invalid { .. })));
-    for name in [GAS, ROOM, LEAST_ROOM, "noema", "noema_anything"] {
+    for name in [LEAST_ROOM, EXHAUSTED, "noema", "noema_anything"] {
         let shadow = contract(&format!(r#"(global (export "{name}") i64 (i64.const 0))"#));
         assert!(matches!(admitted(&shadow), Err(AdmissionError::Export { .. })), "{name}");
     }

@@ -5,43 +5,45 @@ use std::fmt::Write;
 use noema_abi::ProtocolVersion;
 use wasmtime::{Caller, Engine, Instance, Linker, Module, Store, Val};
 
-use super::super::{GAS, LEAST_ROOM, ROOM};
+use super::super::LEAST_ROOM;
 use super::admitted;
 use crate::engine::{NATIVE_PER_LOGICAL, config};
 use crate::rules::Rules;
 
 /// Native and logical bytes between two depths of recursion of `$f`, which recurses as often as its first parameter
-/// says and calls `$probe` at the bottom.
+/// says, which is what `$probe` has said before, and calls `$probe` at the bottom.
 fn measure(wat: &str) -> (u64, u64) {
     let admitted = admitted(wat).unwrap_or_else(|error| panic!("{error}\n{wat}"));
     let engine = Engine::new(&config(&Rules::of(ProtocolVersion::V1).machine, 1)).unwrap();
     let module = Module::new(&engine, &admitted.instrumented).unwrap();
     let mut linker = Linker::new(&engine);
     linker
-        .func_wrap("context", "gas_left", |mut caller: Caller<'_, (u64, i64)>, gas: i64| {
+        .func_wrap("context", "gas_left", |mut caller: Caller<'_, Probe>, gas: i64| {
             let here = 0u8;
-            let room = caller.get_export(ROOM).and_then(wasmtime::Extern::into_global).unwrap();
+            let room = caller.get_export(LEAST_ROOM).and_then(wasmtime::Extern::into_global).unwrap();
             let room = room.get(&mut caller).unwrap_i64();
-            *caller.data_mut() = (u64::try_from((&raw const here).addr()).unwrap(), room);
-            (0i64, gas)
+            let probe = caller.data_mut();
+            (probe.stack, probe.room) = (u64::try_from((&raw const here).addr()).unwrap(), room);
+            (probe.depth, gas)
         })
         .unwrap();
-    let at = |depth: i32| {
-        let mut store = Store::new(&engine, (0, 0));
+    let at = |depth: i64| {
+        let mut store = Store::new(&engine, Probe { depth, stack: 0, room: 0 });
         let instance: Instance = linker.instantiate(&mut store, &module).unwrap();
-        for name in [GAS, ROOM, LEAST_ROOM] {
-            global_in(&instance, &mut store, name).set(&mut store, Val::I64(1 << 50)).unwrap();
-        }
-        let function = instance.get_typed_func::<i32, ()>(&mut store, "run").unwrap();
-        function.call(&mut store, depth).unwrap();
-        *store.data()
+        instance.get_global(&mut store, LEAST_ROOM).unwrap().set(&mut store, Val::I64(1 << 50)).unwrap();
+        let function = instance.get_typed_func::<(i64, i64), i64>(&mut store, "call").unwrap();
+        function.call(&mut store, (1 << 50, 1 << 50)).unwrap();
+        (store.data().stack, store.data().room)
     };
     let ((shallow, more_room), (deep, less_room)) = (at(10), at(60));
     (shallow.abs_diff(deep), more_room.abs_diff(less_room) * 8)
 }
 
-fn global_in(instance: &Instance, store: &mut Store<(u64, i64)>, name: &str) -> wasmtime::Global {
-    instance.get_global(store, name).unwrap()
+/// How deep to go, and what was found there.
+struct Probe {
+    depth: i64,
+    stack: u64,
+    room: i64,
 }
 
 fn module(parameters: &str, results: &str, body: &str, arguments: &str, drops: &str) -> String {
@@ -53,7 +55,7 @@ fn module(parameters: &str, results: &str, body: &str, arguments: &str, drops: &
              (func $bottom (if (i64.eqz (global.get $once)) (then (global.set $once (i64.const 1)) (drop (call $probe)))))
              (global $once (mut i64) (i64.const 0))
              (func $f (type $f) {body})
-             (func (export "run") (param i32) (call $f (local.get 0) {arguments}) {drops}))"#
+             (func (export "call") (call $f (i32.wrap_i64 (call $probe)) {arguments}) {drops}))"#
     )
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use proptest::prelude::*;
 
-use super::{admitted, oracle, run};
+use super::{instrumented, oracle, run};
 
 /// A statement: it leaves the operand stack as it was.
 #[derive(Clone, Debug)]
@@ -169,17 +169,15 @@ proptest! {
     #[test]
     fn gas_equals_the_oracle(functions in prop::collection::vec(statements(3), 1..4)) {
         let text = program(&functions);
-        let admitted = admitted(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
-        let ran = run(&admitted.instrumented, 1 << 50);
-        match oracle::gas(&wat::parse_str(&text).unwrap()) {
-            Some(gas) => {
-                prop_assert!(ran.returned, "{text}");
-                prop_assert_eq!(ran.gas, gas, "{}", text);
-                prop_assert_eq!(ran.room, 131_072);
-                prop_assert!(run(&admitted.instrumented, gas).returned, "{text}");
-                prop_assert!(!run(&admitted.instrumented, gas - 1).returned, "{text}");
+        let all = instrumented(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+        let oracle = oracle::gas(&wat::parse_str(&text).unwrap());
+        for instrumented in &all {
+            prop_assert_eq!(run(instrumented, 1 << 50).gas, oracle, "{}", text);
+            if let Some(gas) = oracle {
+                prop_assert_eq!(run(instrumented, gas).gas, Some(gas), "{}", text);
+                prop_assert_eq!(run(instrumented, gas - 1).gas, None, "{}", text);
             }
-            None => prop_assert!(!ran.returned, "{text}"),
         }
+        prop_assert_eq!(run(&all[0], 1 << 50).depth, run(&all[1], 1 << 50).depth);
     }
 }

@@ -15,7 +15,7 @@ pub struct Exercise {
     generation: u32,
 }
 
-/// Emitted by [`Exercise::add`].
+/// Emitted by `Exercise::add`.
 #[noema::event]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Added {
@@ -66,7 +66,7 @@ pub enum Nested {
     Other,
 }
 
-/// Refused by [`Exercise::add`].
+/// Refused by `Exercise::add`.
 pub const ZERO: u32 = 1;
 /// Only the owner may do this.
 pub const NOT_OWNER: u32 = 2;

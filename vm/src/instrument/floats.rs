@@ -1,0 +1,364 @@
+//! Where NaN has to be made canonical.
+//!
+//! What is specified: float arithmetic that results in NaN results in the canonical one, positive and quiet with no
+//! other bit set; what only moves bits (loads, stores, `neg`, `abs`, `copysign`, `reinterpret`, `select`...) keeps them.
+//! Processors choose other bits. But nobody sees the bits of a NaN that goes into more arithmetic, so the result of
+//! arithmetic is left *raw* until something keeps or shows its bits, and made canonical there. In loops that accumulate
+//! this is behind the loop.
+//!
+//! Every value has a [`Kind`]. A local has one for the whole function, the least that holds all that is set to it: found
+//! by going over the body until nothing changes.
+
+use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, WasmModuleResources};
+
+use crate::AdmissionError;
+
+/// How the bits of a float or of a vector of floats are divided into numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    F32,
+    F64,
+    F32x4,
+    F64x2,
+}
+
+/// What is known about the bits of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Not NaN, or the canonical one; making it canonical, in whichever shape, changes nothing.
+    Plain,
+    /// Its bits are what they should be: nothing may change them.
+    Exact,
+    /// Made canonical in this shape, its bits are what they should be.
+    Raw(Shape),
+}
+
+/// Passes over a body until everything that is set to a float local is taken as exact.
+const PASSES: u32 = 4;
+
+/// Values to be made canonical before an operator runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fix {
+    /// Which operator of the body.
+    pub(crate) operator: u32,
+    /// The topmost operands, the lowest first: its type, and its shape if it is to be made canonical.
+    pub(crate) operands: Vec<(ValType, Option<Shape>)>,
+}
+
+/// Whether an operator computes floats, so that there can be a raw value.
+pub(crate) fn makes_raw(operator: &Operator<'_>) -> bool {
+    matches!(effect(operator), Effect::Arithmetic { .. } | Effect::Convert(_) | Effect::Splat(_))
+}
+
+/// Whether instrumentation may have to make an operand of this operator canonical.
+pub(crate) fn may_fix(operator: &Operator<'_>) -> bool {
+    !matches!(effect(operator), Effect::Arithmetic { .. } | Effect::Consume(_) | Effect::Forget)
+}
+
+/// Finds all fixes of a body that is valid. `validator` makes a new validator for it.
+pub(crate) fn fixes<R: WasmModuleResources>(
+    mut validator: impl FnMut() -> FuncValidator<R>,
+    body: &FunctionBody<'_>,
+) -> Result<Vec<Fix>, AdmissionError> {
+    let mut locals: Option<Vec<Kind>> = None;
+    for pass in 1.. {
+        let mut validator = validator();
+        let mut reader = body.get_binary_reader();
+        let parameters = validator.len_locals();
+        validator.read_locals(&mut reader)?;
+        let count = validator.len_locals();
+        let start = locals
+            .unwrap_or_else(|| (0..count).map(|at| if at < parameters { Kind::Exact } else { Kind::Plain }).collect());
+        let mut analysis = Analysis { locals: start, changed: false, stack: Vec::new(), fixes: Vec::new() };
+        let mut operators = body.get_operators_reader()?;
+        let mut number = 0;
+        while !operators.eof() {
+            let (operator, offset) = operators.read_with_offset()?;
+            let popped = operator.operator_arity(&validator).map_or(u32::MAX, |(popped, _)| popped);
+            let result = analysis.before(number, &operator, popped, &validator);
+            validator.op(offset, &operator)?;
+            analysis.after(popped, result, &validator);
+            number += 1;
+        }
+        if !analysis.changed {
+            return Ok(analysis.fixes);
+        }
+        let mut found = analysis.locals;
+        if pass >= PASSES {
+            for kind in &mut found {
+                *kind = Kind::Exact;
+            }
+        }
+        locals = Some(found);
+    }
+    unreachable!("exact locals do not change")
+}
+
+struct Analysis {
+    locals: Vec<Kind>,
+    changed: bool,
+    stack: Vec<Kind>,
+    fixes: Vec<Fix>,
+}
+
+impl Analysis {
+    fn kind(&self, depth: usize) -> Kind {
+        let at = self.stack.len().checked_sub(depth + 1);
+        at.map_or(Kind::Exact, |at| self.stack[at])
+    }
+
+    /// What an operator needs fixed, and what it leaves on top of the stack, where that is not exact.
+    fn before<R: WasmModuleResources>(
+        &mut self,
+        number: u32,
+        operator: &Operator<'_>,
+        popped: u32,
+        validator: &FuncValidator<R>,
+    ) -> Kind {
+        let popped = usize::try_from(popped).unwrap_or(usize::MAX).min(self.stack.len());
+        let mut fix: Vec<Option<Shape>> = vec![None; popped];
+        let mut mark = |depth: usize, kind: Kind| {
+            if let (Kind::Raw(shape), Some(slot)) = (kind, fix.get_mut(depth)) {
+                *slot = Some(shape);
+            }
+        };
+        let result = match effect(operator) {
+            Effect::Arithmetic { takes, gives } => {
+                for depth in 0..popped {
+                    mark_others(&mut mark, depth, self.kind(depth), takes);
+                }
+                Kind::Raw(gives)
+            }
+            Effect::Consume(takes) => {
+                for depth in 0..popped {
+                    mark_others(&mut mark, depth, self.kind(depth), takes);
+                }
+                Kind::Exact
+            }
+            Effect::Forget => Kind::Exact,
+            Effect::Plain => Kind::Plain,
+            Effect::Abs(shape) => match self.kind(0) {
+                Kind::Raw(other) if other != shape => {
+                    mark(0, self.kind(0));
+                    Kind::Exact
+                }
+                kind => kind,
+            },
+            Effect::Splat(shape) => match self.kind(0) {
+                Kind::Plain | Kind::Raw(_) => Kind::Raw(shape),
+                Kind::Exact => Kind::Exact,
+            },
+            Effect::Extract { from, to } => match self.kind(0) {
+                Kind::Plain => Kind::Plain,
+                Kind::Raw(shape) if shape == from => Kind::Raw(to),
+                kind => {
+                    mark(0, kind);
+                    Kind::Exact
+                }
+            },
+            Effect::Replace(shape) => {
+                let (vector, lane) = (self.kind(1), self.kind(0));
+                let lane = if lane == Kind::Exact { Kind::Exact } else { Kind::Raw(shape) };
+                match join(vector, lane) {
+                    Kind::Exact => {
+                        mark(1, vector);
+                        mark(0, self.kind(0));
+                        Kind::Exact
+                    }
+                    kind => kind,
+                }
+            }
+            Effect::Select => match join(self.kind(2), self.kind(1)) {
+                Kind::Exact => {
+                    mark(2, self.kind(2));
+                    mark(1, self.kind(1));
+                    Kind::Exact
+                }
+                kind => kind,
+            },
+            // They compare, and give one of their operands.
+            Effect::PseudoMinimum(shape) => match join(self.kind(1), self.kind(0)) {
+                kind @ (Kind::Plain | Kind::Raw(_)) if kind == Kind::Plain || kind == Kind::Raw(shape) => kind,
+                _ => {
+                    mark(1, self.kind(1));
+                    mark(0, self.kind(0));
+                    Kind::Exact
+                }
+            },
+            Effect::Convert(gives) => {
+                for depth in 0..popped {
+                    mark(depth, self.kind(depth));
+                }
+                Kind::Raw(gives)
+            }
+            Effect::LocalGet(local) => self.local(local),
+            Effect::LocalSet(local) => {
+                let kind = self.kind(0);
+                let now = join(self.local(local), kind);
+                if let Some(slot) = usize::try_from(local).ok().and_then(|at| self.locals.get_mut(at)) {
+                    self.changed |= *slot != now;
+                    *slot = now;
+                }
+                if now == Kind::Exact {
+                    mark(0, kind);
+                    Kind::Exact
+                } else {
+                    kind
+                }
+            }
+            Effect::Other => {
+                for depth in 0..popped {
+                    mark(depth, self.kind(depth));
+                }
+                Kind::Exact
+            }
+        };
+        let lowest = fix.iter().rposition(Option::is_some);
+        if let Some(lowest) = lowest {
+            let operands = (0..=lowest).rev().map(|depth| {
+                let ty = validator.get_operand_type(depth).flatten();
+                // An operand of unknown type is dead code, where nothing is ever fixed.
+                (ty.unwrap_or(ValType::I32), fix[depth])
+            });
+            self.fixes.push(Fix { operator: number, operands: operands.collect() });
+        }
+        result
+    }
+
+    /// Takes over what the operator has left.
+    fn after<R: WasmModuleResources>(&mut self, popped: u32, result: Kind, validator: &FuncValidator<R>) {
+        let height = usize::try_from(validator.operand_stack_height()).unwrap_or(usize::MAX);
+        let kept = self.stack.len().saturating_sub(usize::try_from(popped).unwrap_or(usize::MAX));
+        let grown = height > kept.min(height);
+        self.stack.truncate(kept);
+        self.stack.resize(height, Kind::Exact);
+        if let (true, Some(top)) = (grown, self.stack.last_mut()) {
+            *top = result;
+        }
+    }
+
+    fn local(&self, local: u32) -> Kind {
+        usize::try_from(local).ok().and_then(|at| self.locals.get(at)).copied().unwrap_or(Kind::Exact)
+    }
+}
+
+fn mark_others(mark: &mut impl FnMut(usize, Kind), depth: usize, kind: Kind, takes: Shape) {
+    if kind != Kind::Raw(takes) {
+        mark(depth, kind);
+    }
+}
+
+/// The kind of a place that holds values of two kinds.
+fn join(a: Kind, b: Kind) -> Kind {
+    match (a, b) {
+        (Kind::Plain, kind) | (kind, Kind::Plain) => kind,
+        (a, b) if a == b => a,
+        _ => Kind::Exact,
+    }
+}
+
+/// What an operator does with the bits of floats.
+enum Effect {
+    /// Takes numbers of one shape and gives raw ones.
+    Arithmetic {
+        takes: Shape,
+        gives: Shape,
+    },
+    /// Takes numbers of one shape, whatever the bits of NaN, and gives no floats.
+    Consume(Shape),
+    /// Drops a value without a look.
+    Forget,
+    /// Gives numbers that are not NaN.
+    Plain,
+    Abs(Shape),
+    Splat(Shape),
+    Extract {
+        from: Shape,
+        to: Shape,
+    },
+    Replace(Shape),
+    /// Gives one of two operands, below a condition.
+    Select,
+    /// Compares two operands and gives one.
+    PseudoMinimum(Shape),
+    /// Takes bits and gives raw numbers.
+    Convert(Shape),
+    LocalGet(u32),
+    LocalSet(u32),
+    /// Shows or keeps the bits of whatever it takes, and what it gives is exact.
+    Other,
+}
+
+#[rustfmt::skip] // One line for each kind of operator reads as the table that it is.
+fn effect(operator: &Operator<'_>) -> Effect {
+    use Operator::*;
+    use Shape::{F32, F32x4, F64, F64x2};
+    let arithmetic = |shape| Effect::Arithmetic { takes: shape, gives: shape };
+    match operator {
+        Drop => Effect::Forget,
+        LocalGet { local_index } => Effect::LocalGet(*local_index),
+        LocalSet { local_index } | LocalTee { local_index } => Effect::LocalSet(*local_index),
+        Select => Effect::Select,
+
+        F32Const { value } if !is_nan32(value.bits()) => Effect::Plain,
+        F64Const { value } if !is_nan64(value.bits()) => Effect::Plain,
+        V128Const { value } if is_plain(value.bytes()) => Effect::Plain,
+        F32ConvertI32S | F32ConvertI32U | F32ConvertI64S | F32ConvertI64U
+        | F64ConvertI32S | F64ConvertI32U | F64ConvertI64S | F64ConvertI64U => Effect::Plain,
+        // As pairs of halves these could be NaN of the other shape: so they are raw in their own.
+        F32x4ConvertI32x4S | F32x4ConvertI32x4U => Effect::Convert(F32x4),
+        F64x2ConvertLowI32x4S | F64x2ConvertLowI32x4U => Effect::Convert(F64x2),
+
+        F32Add | F32Sub | F32Mul | F32Div | F32Min | F32Max | F32Sqrt
+        | F32Ceil | F32Floor | F32Trunc | F32Nearest => arithmetic(F32),
+        F64Add | F64Sub | F64Mul | F64Div | F64Min | F64Max | F64Sqrt
+        | F64Ceil | F64Floor | F64Trunc | F64Nearest => arithmetic(F64),
+        F32DemoteF64 => Effect::Arithmetic { takes: F64, gives: F32 },
+        F64PromoteF32 => Effect::Arithmetic { takes: F32, gives: F64 },
+        F32Eq | F32Ne | F32Lt | F32Gt | F32Le | F32Ge => Effect::Consume(F32),
+        F64Eq | F64Ne | F64Lt | F64Gt | F64Le | F64Ge => Effect::Consume(F64),
+        I32TruncF32S | I32TruncF32U | I64TruncF32S | I64TruncF32U
+        | I32TruncSatF32S | I32TruncSatF32U | I64TruncSatF32S | I64TruncSatF32U => Effect::Consume(F32),
+        I32TruncF64S | I32TruncF64U | I64TruncF64S | I64TruncF64U
+        | I32TruncSatF64S | I32TruncSatF64U | I64TruncSatF64S | I64TruncSatF64U => Effect::Consume(F64),
+        F32Abs => Effect::Abs(F32),
+        F64Abs => Effect::Abs(F64),
+
+        F32x4Add | F32x4Sub | F32x4Mul | F32x4Div | F32x4Min | F32x4Max | F32x4Sqrt
+        | F32x4Ceil | F32x4Floor | F32x4Trunc | F32x4Nearest => arithmetic(F32x4),
+        F64x2Add | F64x2Sub | F64x2Mul | F64x2Div | F64x2Min | F64x2Max | F64x2Sqrt
+        | F64x2Ceil | F64x2Floor | F64x2Trunc | F64x2Nearest => arithmetic(F64x2),
+        F32x4DemoteF64x2Zero => Effect::Arithmetic { takes: F64x2, gives: F32x4 },
+        F64x2PromoteLowF32x4 => Effect::Arithmetic { takes: F32x4, gives: F64x2 },
+        F32x4Eq | F32x4Ne | F32x4Lt | F32x4Gt | F32x4Le | F32x4Ge
+        | I32x4TruncSatF32x4S | I32x4TruncSatF32x4U => Effect::Consume(F32x4),
+        F64x2Eq | F64x2Ne | F64x2Lt | F64x2Gt | F64x2Le | F64x2Ge
+        | I32x4TruncSatF64x2SZero | I32x4TruncSatF64x2UZero => Effect::Consume(F64x2),
+        F32x4Abs => Effect::Abs(F32x4),
+        F64x2Abs => Effect::Abs(F64x2),
+        F32x4PMin | F32x4PMax => Effect::PseudoMinimum(F32x4),
+        F64x2PMin | F64x2PMax => Effect::PseudoMinimum(F64x2),
+        F32x4Splat => Effect::Splat(F32x4),
+        F64x2Splat => Effect::Splat(F64x2),
+        F32x4ExtractLane { .. } => Effect::Extract { from: F32x4, to: F32 },
+        F64x2ExtractLane { .. } => Effect::Extract { from: F64x2, to: F64 },
+        F32x4ReplaceLane { .. } => Effect::Replace(F32x4),
+        F64x2ReplaceLane { .. } => Effect::Replace(F64x2),
+        _ => Effect::Other,
+    }
+}
+
+fn is_nan32(bits: u32) -> bool {
+    bits & 0x7fff_ffff > 0x7f80_0000
+}
+
+fn is_nan64(bits: u64) -> bool {
+    bits & 0x7fff_ffff_ffff_ffff > 0x7ff0_0000_0000_0000
+}
+
+/// Whether a vector holds no NaN in either shape.
+fn is_plain(bytes: &[u8; 16]) -> bool {
+    let mut singles = bytes.chunks_exact(4).filter_map(|lane| lane.try_into().ok()).map(u32::from_le_bytes);
+    let mut doubles = bytes.chunks_exact(8).filter_map(|lane| lane.try_into().ok()).map(u64::from_le_bytes);
+    !singles.any(is_nan32) && !doubles.any(is_nan64)
+}
