@@ -6,6 +6,7 @@
 //!   main.rs       the command line: one line for each subcommand
 //!   calls/        calls and compilation beside plain wasmtime
 //!   gemm/         the int8 matrix product beside candle and rten
+//!   metering/     gas, stack limit and canonical NaN beside plain wasmtime and its fuel
 //!   gpu/          products on a CUDA device beside PyTorch (feature `cuda`)
 //!   clock.rs      wall time or processor time
 //!   measure.rs    interleaved rounds, medians of ratios        what every
@@ -29,6 +30,7 @@ pub mod gemm;
 #[cfg(feature = "cuda")]
 pub mod gpu;
 pub mod measure;
+pub mod metering;
 pub mod peers;
 pub mod report;
 pub mod screening;

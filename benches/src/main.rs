@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::{Parser, Subcommand};
-use noema_bench::{calls, gemm};
+use noema_bench::{calls, gemm, metering};
 
 /// Measures Noema beside other software, interleaved in one run, and prints ratios.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ enum Bench {
     Calls(calls::Options),
     /// The int8 matrix product, beside candle in f32 and Q8_0 and rten's u8*i8.
     Gemm(gemm::Options),
+    /// Gas, stack limit and canonical NaN, beside plain wasmtime with none of them and with its fuel.
+    Metering(metering::Options),
     /// Products on the first CUDA device, beside PyTorch in bf16 (needs feature `cuda`).
     #[cfg(feature = "cuda")]
     Gpu(noema_bench::gpu::Options),
@@ -31,6 +33,7 @@ fn main() -> anyhow::Result<()> {
     let report = match &arguments.bench {
         Bench::Calls(options) => calls::run(options)?,
         Bench::Gemm(options) => gemm::run(options)?,
+        Bench::Metering(options) => metering::run(options)?,
         #[cfg(feature = "cuda")]
         Bench::Gpu(options) => noema_bench::gpu::run(options)?,
     };

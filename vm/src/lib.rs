@@ -40,7 +40,7 @@ mod message;
 mod receipt;
 pub mod rules;
 
-pub use admission::{AdmissionError, Admitted, EntryPoints, admit, admit_with};
+pub use admission::{AdmissionError, Admitted, EntryPoints, admit, admit_per_block, admit_with};
 pub use engine::on_caller_stack;
 pub use error::VmError;
 pub use execute::{Outcome, Vm, VmConfig, intrinsic_gas};

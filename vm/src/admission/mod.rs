@@ -80,6 +80,15 @@ pub fn admit_with(version: ProtocolVersion, extensions: &Extensions, wasm: &[u8]
     admit_placed(version, extensions, wasm, Placement::Merged)
 }
 
+/// Admission as [`admit`], and instrumentation that charges and checks every metering block for itself: slower, and the
+/// oracle of what [`admit`] gives. Balances at settlement points and verdicts are the same.
+///
+/// # Errors
+/// The first rule that the module breaks.
+pub fn admit_per_block(version: ProtocolVersion, wasm: &[u8]) -> Result<Admitted, AdmissionError> {
+    admit_placed(version, &Extensions::default(), wasm, Placement::PerBlock)
+}
+
 /// The same with charges placed as asked.
 pub(crate) fn admit_placed(
     version: ProtocolVersion,

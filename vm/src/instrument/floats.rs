@@ -7,7 +7,9 @@
 //! this is behind the loop.
 //!
 //! Every value has a [`Kind`]. A local has one for the whole function, the least that holds all that is set to it: found
-//! by going over the body until nothing changes.
+//! by going over the body until nothing changes. A local that holds raw numbers at one time and exact bits at another
+//! (a sum that starts with what was loaded) is left alone as long as only arithmetic reads it; as soon as anything else
+//! does, what is set to it is made canonical.
 
 use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, WasmModuleResources};
 
@@ -31,10 +33,23 @@ enum Kind {
     Exact,
     /// Made canonical in this shape, its bits are what they should be.
     Raw(Shape),
+    /// From this local, which holds exact and raw values: good for arithmetic of this shape and nothing else.
+    Mixed(u32, Shape),
+}
+
+/// What is known about the values of a local.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Local {
+    Plain,
+    Exact,
+    Raw(Shape),
+    Mixed(Shape),
+    /// Exact, because its bits are seen.
+    Seen,
 }
 
 /// Passes over a body until everything that is set to a float local is taken as exact.
-const PASSES: u32 = 4;
+const PASSES: u32 = 6;
 
 /// Values to be made canonical before an operator runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +75,7 @@ pub(crate) fn fixes<R: WasmModuleResources>(
     mut validator: impl FnMut() -> FuncValidator<R>,
     body: &FunctionBody<'_>,
 ) -> Result<Vec<Fix>, AdmissionError> {
-    let mut locals: Option<Vec<Kind>> = None;
+    let mut locals: Option<Vec<Local>> = None;
     for pass in 1.. {
         let mut validator = validator();
         let mut reader = body.get_binary_reader();
@@ -68,7 +83,7 @@ pub(crate) fn fixes<R: WasmModuleResources>(
         validator.read_locals(&mut reader)?;
         let count = validator.len_locals();
         let start = locals
-            .unwrap_or_else(|| (0..count).map(|at| if at < parameters { Kind::Exact } else { Kind::Plain }).collect());
+            .unwrap_or_else(|| (0..count).map(|at| if at < parameters { Local::Exact } else { Local::Plain }).collect());
         let mut analysis = Analysis { locals: start, changed: false, stack: Vec::new(), fixes: Vec::new() };
         let mut operators = body.get_operators_reader()?;
         let mut number = 0;
@@ -85,17 +100,15 @@ pub(crate) fn fixes<R: WasmModuleResources>(
         }
         let mut found = analysis.locals;
         if pass >= PASSES {
-            for kind in &mut found {
-                *kind = Kind::Exact;
-            }
+            found.fill(Local::Seen);
         }
         locals = Some(found);
     }
-    unreachable!("exact locals do not change")
+    unreachable!("locals that are seen do not change")
 }
 
 struct Analysis {
-    locals: Vec<Kind>,
+    locals: Vec<Local>,
     changed: bool,
     stack: Vec<Kind>,
     fixes: Vec<Fix>,
@@ -116,103 +129,70 @@ impl Analysis {
         validator: &FuncValidator<R>,
     ) -> Kind {
         let popped = usize::try_from(popped).unwrap_or(usize::MAX).min(self.stack.len());
-        let mut fix: Vec<Option<Shape>> = vec![None; popped];
-        let mut mark = |depth: usize, kind: Kind| {
-            if let (Kind::Raw(shape), Some(slot)) = (kind, fix.get_mut(depth)) {
-                *slot = Some(shape);
-            }
-        };
+        let mut fix = Fixes(vec![None; popped]);
         let result = match effect(operator) {
             Effect::Arithmetic { takes, gives } => {
-                for depth in 0..popped {
-                    mark_others(&mut mark, depth, self.kind(depth), takes);
-                }
+                (0..popped).for_each(|depth| self.fix_unless(&mut fix, depth, takes));
                 Kind::Raw(gives)
             }
             Effect::Consume(takes) => {
-                for depth in 0..popped {
-                    mark_others(&mut mark, depth, self.kind(depth), takes);
-                }
+                (0..popped).for_each(|depth| self.fix_unless(&mut fix, depth, takes));
                 Kind::Exact
             }
             Effect::Forget => Kind::Exact,
             Effect::Plain => Kind::Plain,
             Effect::Abs(shape) => match self.kind(0) {
-                Kind::Raw(other) if other != shape => {
-                    mark(0, self.kind(0));
-                    Kind::Exact
-                }
+                Kind::Raw(other) if other != shape => self.fix(&mut fix, 0),
+                Kind::Mixed(_, other) if other != shape => self.fix(&mut fix, 0),
                 kind => kind,
             },
             Effect::Splat(shape) => match self.kind(0) {
                 Kind::Plain | Kind::Raw(_) => Kind::Raw(shape),
-                Kind::Exact => Kind::Exact,
+                _ => self.fix(&mut fix, 0),
             },
             Effect::Extract { from, to } => match self.kind(0) {
                 Kind::Plain => Kind::Plain,
                 Kind::Raw(shape) if shape == from => Kind::Raw(to),
-                kind => {
-                    mark(0, kind);
-                    Kind::Exact
-                }
+                Kind::Mixed(local, shape) if shape == from => Kind::Mixed(local, to),
+                _ => self.fix(&mut fix, 0),
             },
             Effect::Replace(shape) => {
-                let (vector, lane) = (self.kind(1), self.kind(0));
-                let lane = if lane == Kind::Exact { Kind::Exact } else { Kind::Raw(shape) };
-                match join(vector, lane) {
-                    Kind::Exact => {
-                        mark(1, vector);
-                        mark(0, self.kind(0));
-                        Kind::Exact
-                    }
+                let lane = match self.kind(0) {
+                    Kind::Plain | Kind::Raw(_) => Kind::Raw(shape),
                     kind => kind,
-                }
+                };
+                self.either(&mut fix, [(1, self.kind(1)), (0, lane)])
             }
-            Effect::Select => match join(self.kind(2), self.kind(1)) {
-                Kind::Exact => {
-                    mark(2, self.kind(2));
-                    mark(1, self.kind(1));
-                    Kind::Exact
-                }
-                kind => kind,
-            },
+            Effect::Select => self.either(&mut fix, [(2, self.kind(2)), (1, self.kind(1))]),
             // They compare, and give one of their operands.
             Effect::PseudoMinimum(shape) => match join(self.kind(1), self.kind(0)) {
-                kind @ (Kind::Plain | Kind::Raw(_)) if kind == Kind::Plain || kind == Kind::Raw(shape) => kind,
+                Some(kind) if kind == Kind::Plain || kind == Kind::Raw(shape) => kind,
                 _ => {
-                    mark(1, self.kind(1));
-                    mark(0, self.kind(0));
-                    Kind::Exact
+                    self.fix(&mut fix, 1);
+                    self.fix(&mut fix, 0)
                 }
             },
             Effect::Convert(gives) => {
-                for depth in 0..popped {
-                    mark(depth, self.kind(depth));
-                }
+                (0..popped).for_each(|depth| {
+                    self.fix(&mut fix, depth);
+                });
                 Kind::Raw(gives)
             }
-            Effect::LocalGet(local) => self.local(local),
-            Effect::LocalSet(local) => {
-                let kind = self.kind(0);
-                let now = join(self.local(local), kind);
-                if let Some(slot) = usize::try_from(local).ok().and_then(|at| self.locals.get_mut(at)) {
-                    self.changed |= *slot != now;
-                    *slot = now;
-                }
-                if now == Kind::Exact {
-                    mark(0, kind);
-                    Kind::Exact
-                } else {
-                    kind
-                }
-            }
+            Effect::LocalGet(local) => match self.local(local) {
+                Local::Plain => Kind::Plain,
+                Local::Exact | Local::Seen => Kind::Exact,
+                Local::Raw(shape) => Kind::Raw(shape),
+                Local::Mixed(shape) => Kind::Mixed(local, shape),
+            },
+            Effect::LocalSet(local) => self.set(&mut fix, local),
             Effect::Other => {
-                for depth in 0..popped {
-                    mark(depth, self.kind(depth));
-                }
+                (0..popped).for_each(|depth| {
+                    self.fix(&mut fix, depth);
+                });
                 Kind::Exact
             }
         };
+        let Fixes(fix) = fix;
         let lowest = fix.iter().rposition(Option::is_some);
         if let Some(lowest) = lowest {
             let operands = (0..=lowest).rev().map(|depth| {
@@ -223,6 +203,64 @@ impl Analysis {
             self.fixes.push(Fix { operator: number, operands: operands.collect() });
         }
         result
+    }
+
+    /// Sets a local to the value on top. Returns what the value is from now on.
+    fn set(&mut self, fix: &mut Fixes, local: u32) -> Kind {
+        let kind = match self.kind(0) {
+            Kind::Mixed(..) => self.fix(fix, 0),
+            kind => kind,
+        };
+        let now = match (self.local(local), kind) {
+            (was, Kind::Plain) => was,
+            (Local::Plain, Kind::Raw(shape)) => Local::Raw(shape),
+            (Local::Plain | Local::Exact, Kind::Exact) => Local::Exact,
+            (Local::Raw(was) | Local::Mixed(was), Kind::Raw(shape)) if was != shape => Local::Seen,
+            (was @ (Local::Raw(_) | Local::Mixed(_)), Kind::Raw(_)) => was,
+            (Local::Raw(shape) | Local::Mixed(shape), Kind::Exact) | (Local::Exact, Kind::Raw(shape)) => {
+                Local::Mixed(shape)
+            }
+            (Local::Seen, _) | (_, Kind::Mixed(..)) => Local::Seen,
+        };
+        self.change(local, now);
+        if now == Local::Seen { self.fix(fix, 0) } else { kind }
+    }
+
+    fn change(&mut self, local: u32, now: Local) {
+        if let Some(slot) = usize::try_from(local).ok().and_then(|at| self.locals.get_mut(at)) {
+            self.changed |= *slot != now;
+            *slot = now;
+        }
+    }
+
+    /// Has an operand made canonical, if it is raw. What comes from a mixed local cannot be, any more: so that local is
+    /// seen, and the next pass makes canonical what is set to it. Returns what the operand is then.
+    fn fix(&mut self, fix: &mut Fixes, depth: usize) -> Kind {
+        match (self.kind(depth), fix.0.get_mut(depth)) {
+            (Kind::Raw(shape), Some(slot)) => *slot = Some(shape),
+            (Kind::Mixed(local, _), _) => self.change(local, Local::Seen),
+            _ => {}
+        }
+        Kind::Exact
+    }
+
+    /// The same, unless the operand is a number of this shape.
+    fn fix_unless(&mut self, fix: &mut Fixes, depth: usize, shape: Shape) {
+        match self.kind(depth) {
+            Kind::Raw(other) | Kind::Mixed(_, other) if other == shape => {}
+            _ => {
+                self.fix(fix, depth);
+            }
+        }
+    }
+
+    /// What one of two operands is, whichever it is.
+    fn either(&mut self, fix: &mut Fixes, operands: [(usize, Kind); 2]) -> Kind {
+        let [(one, one_kind), (other, other_kind)] = operands;
+        join(one_kind, other_kind).unwrap_or_else(|| {
+            self.fix(fix, one);
+            self.fix(fix, other)
+        })
     }
 
     /// Takes over what the operator has left.
@@ -237,23 +275,21 @@ impl Analysis {
         }
     }
 
-    fn local(&self, local: u32) -> Kind {
-        usize::try_from(local).ok().and_then(|at| self.locals.get(at)).copied().unwrap_or(Kind::Exact)
+    fn local(&self, local: u32) -> Local {
+        usize::try_from(local).ok().and_then(|at| self.locals.get(at)).copied().unwrap_or(Local::Seen)
     }
 }
 
-fn mark_others(mark: &mut impl FnMut(usize, Kind), depth: usize, kind: Kind, takes: Shape) {
-    if kind != Kind::Raw(takes) {
-        mark(depth, kind);
-    }
-}
+/// For each operand, from the top, the shape in which it is made canonical.
+struct Fixes(Vec<Option<Shape>>);
 
-/// The kind of a place that holds values of two kinds.
-fn join(a: Kind, b: Kind) -> Kind {
+/// The kind of a value that is one of two.
+fn join(a: Kind, b: Kind) -> Option<Kind> {
     match (a, b) {
-        (Kind::Plain, kind) | (kind, Kind::Plain) => kind,
-        (a, b) if a == b => a,
-        _ => Kind::Exact,
+        (Kind::Mixed(..), _) | (_, Kind::Mixed(..)) => None,
+        (Kind::Plain, kind) | (kind, Kind::Plain) => Some(kind),
+        (a, b) if a == b => Some(a),
+        _ => None,
     }
 }
 

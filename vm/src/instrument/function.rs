@@ -303,19 +303,21 @@ impl Writer {
         }
     }
 
-    /// Begins a metering block.
+    /// Begins a metering block. The check comes first: then nothing but the comparison needs the counter as it was, and
+    /// Cranelift, which computes a sum with a constant again in every block that uses it, keeps one value alive and not
+    /// two.
     fn begin(&mut self, charge: i64, debt: i64, check: bool) {
-        self.charge(charge);
         self.debt = debt;
         if check {
-            self.check();
+            self.check(charge + debt);
         }
+        self.charge(charge);
     }
 
-    /// Goes to the fault where the true balance is negative.
-    fn check(&mut self) {
+    /// Goes to the fault where the counter is below this.
+    fn check(&mut self, least: i64) {
         self.emit(Instruction::LocalGet(self.gas));
-        self.emit(Instruction::I64Const(self.debt));
+        self.emit(Instruction::I64Const(least));
         self.emit(Instruction::I64LtS);
         self.emit(Instruction::BrIf(self.out));
     }
@@ -332,7 +334,7 @@ impl Writer {
         self.emit(Instruction::I64Mul);
         self.emit(Instruction::I64Sub);
         self.emit(Instruction::LocalSet(self.gas));
-        self.check();
+        self.check(self.debt);
     }
 
     /// Pushes what every call passes on, behind the arguments.
