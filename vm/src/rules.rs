@@ -201,7 +201,7 @@ const V1: Rules = Rules {
         code_bytes: 1024 * 1024,
         instrumented_bytes: 16 * 1024 * 1024,
         function_growth: 192,
-        block_growth: 96,
+        block_growth: 144,
         bulk_growth: 48,
         name_growth: 5,
         call_growth: 24,

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use crate::{Random, mix};
 
 /// Sorts 20,000 numbers by hand.
+#[inline(never)]
 pub(crate) fn quicksort() -> u64 {
     let mut random = Random(88_172_645_463_325_252);
     let mut numbers: Vec<u32> = (0..20_000).map(|_| random.next() as u32).collect();
@@ -43,6 +44,7 @@ fn sort(numbers: &mut [u32]) {
 }
 
 /// Primes below 200,000.
+#[inline(never)]
 pub(crate) fn sieve() -> u64 {
     let mut composite = vec![false; 200_000];
     let (mut count, mut last) = (0, 0);
@@ -69,6 +71,7 @@ enum Json {
 }
 
 /// Writes a document, parses it, and adds up what is in it.
+#[inline(never)]
 pub(crate) fn json() -> u64 {
     let mut text = String::from("[");
     for number in 0..200u32 {
@@ -176,11 +179,14 @@ fn sum(value: &Json) -> u64 {
         Json::Number(number) => number.unsigned_abs(),
         Json::Text(text) => text.bytes().map(u64::from).sum(),
         Json::List(list) => list.iter().fold(1, |total, value| mix(total, sum(value))),
-        Json::Object(object) => object.iter().fold(2, |total, (name, value)| mix(total, name.len() as u64 + sum(value))),
+        Json::Object(object) => {
+            object.iter().fold(2, |total, (name, value)| mix(total, name.len() as u64 + sum(value)))
+        }
     }
 }
 
 /// Transfers between balances in an ordered map.
+#[inline(never)]
 pub(crate) fn balances() -> u64 {
     let mut random = Random(1_234_567);
     let mut accounts: BTreeMap<[u8; 20], u128> = BTreeMap::new();

@@ -47,6 +47,7 @@ impl Shape for Frame {
 }
 
 /// Calls through tables of methods.
+#[inline(never)]
 pub(crate) fn shapes() -> u64 {
     let mut random = Random(99);
     let mut shapes: Vec<Box<dyn Shape>> = Vec::new();
@@ -69,18 +70,44 @@ pub(crate) fn shapes() -> u64 {
 }
 
 /// A stack machine that counts primes the slow way.
+#[inline(never)]
 pub(crate) fn interpreter() -> u64 {
     // number = 2; while number < 160 { divisor = 2; prime = 1; while divisor * divisor <= number { .. } count += prime }
     let program: [(u8, i32); 34] = [
-        (0, 2), (1, 0),                         // 0: number = 2
-        (2, 0), (0, 160), (7, 0), (8, 33),      // 2: if number >= 160 goto 33
-        (0, 2), (1, 1), (0, 1), (1, 2),         // 6: divisor = 2, prime = 1
-        (2, 1), (2, 1), (5, 0), (2, 0), (6, 0), (9, 27), // 10: if divisor * divisor > number goto 27
-        (2, 0), (2, 1), (10, 0), (9, 22),       // 16: if number % divisor != 0 goto 22
-        (0, 0), (1, 2),                         // 20: prime = 0
-        (2, 1), (0, 1), (3, 0), (1, 1), (11, 10), // 22: divisor += 1, goto 10
-        (2, 3), (2, 2), (3, 0), (1, 3), (12, 0), (11, 2), // 27: count += prime, number += 1, goto 2
-        (13, 0),                                // 33: end
+        (0, 2),
+        (1, 0), // 0: number = 2
+        (2, 0),
+        (0, 160),
+        (7, 0),
+        (8, 33), // 2: if number >= 160 goto 33
+        (0, 2),
+        (1, 1),
+        (0, 1),
+        (1, 2), // 6: divisor = 2, prime = 1
+        (2, 1),
+        (2, 1),
+        (5, 0),
+        (2, 0),
+        (6, 0),
+        (9, 27), // 10: if divisor * divisor > number goto 27
+        (2, 0),
+        (2, 1),
+        (10, 0),
+        (9, 22), // 16: if number % divisor != 0 goto 22
+        (0, 0),
+        (1, 2), // 20: prime = 0
+        (2, 1),
+        (0, 1),
+        (3, 0),
+        (1, 1),
+        (11, 10), // 22: divisor += 1, goto 10
+        (2, 3),
+        (2, 2),
+        (3, 0),
+        (1, 3),
+        (12, 0),
+        (11, 2), // 27: count += prime, number += 1, goto 2
+        (13, 0), // 33: end
     ];
     let mut stack: Vec<i32> = Vec::with_capacity(16);
     let mut variables = vec![0i32; 4];

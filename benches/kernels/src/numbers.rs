@@ -2,13 +2,14 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
-use core::arch::wasm32::{f32x4_extract_lane, f32x4_add, f32x4_mul, f32x4_splat, v128, v128_load};
+use core::arch::wasm32::{f32x4_add, f32x4_extract_lane, f32x4_mul, f32x4_splat, v128, v128_load};
 
 use crate::{Random, mix};
 
 const SIDE: usize = 64;
 
 /// 64 x 64 integers, twice.
+#[inline(never)]
 pub(crate) fn matrix_i64() -> u64 {
     let a: Vec<i64> = (0..SIDE * SIDE).map(|at| (at as i64 * 37) % 101 - 50).collect();
     let mut b: Vec<i64> = (0..SIDE * SIDE).map(|at| (at as i64 * 53) % 97 - 48).collect();
@@ -29,6 +30,7 @@ pub(crate) fn matrix_i64() -> u64 {
 }
 
 /// 64 x 64 floats, twice.
+#[inline(never)]
 pub(crate) fn matrix_f64() -> u64 {
     let a: Vec<f64> = (0..SIDE * SIDE).map(|at| (at % 101) as f64 * 0.25 - 12.0).collect();
     let mut b: Vec<f64> = (0..SIDE * SIDE).map(|at| (at % 97) as f64 * 0.125 - 6.0).collect();
@@ -58,6 +60,7 @@ pub(crate) fn fibonacci(n: u32) -> u32 {
 type Big = [u32; 8];
 
 /// `base ^ exponent` modulo a number of 256 bits, by doubling and adding.
+#[inline(never)]
 pub(crate) fn modular_power() -> u64 {
     let mut random = Random(42);
     let mut number = || -> Big { core::array::from_fn(|_| random.next() as u32) };
@@ -117,6 +120,7 @@ fn reduce_once(number: Big, modulus: &Big, above: u32) -> Big {
 }
 
 /// A product of vectors in four lanes.
+#[inline(never)]
 pub(crate) fn simd_dot() -> u64 {
     let a: Vec<f32> = (0..4096).map(|at| (at % 31) as f32 * 0.5).collect();
     let b: Vec<f32> = (0..4096).map(|at| (at % 29) as f32 - 14.0).collect();
@@ -136,5 +140,8 @@ unsafe fn dot(a: &[f32], b: &[f32], start: f32) -> f32 {
         let (a, b) = unsafe { (v128_load(a.as_ptr().cast::<v128>()), v128_load(b.as_ptr().cast::<v128>())) };
         sum = f32x4_add(sum, f32x4_mul(a, b));
     }
-    f32x4_extract_lane::<0>(sum) + f32x4_extract_lane::<1>(sum) + f32x4_extract_lane::<2>(sum) + f32x4_extract_lane::<3>(sum)
+    f32x4_extract_lane::<0>(sum)
+        + f32x4_extract_lane::<1>(sum)
+        + f32x4_extract_lane::<2>(sum)
+        + f32x4_extract_lane::<3>(sum)
 }

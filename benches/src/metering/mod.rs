@@ -15,7 +15,7 @@ use noema_abi::ProtocolVersion;
 use crate::measure::{Contender, Effort, Spread, compare};
 use crate::report::{Report, Row, Sense};
 use kernels::KERNELS;
-use schemes::{Scheme, Prepared};
+use schemes::{Prepared, Scheme};
 
 /// Arguments of `noema-bench metering`.
 #[derive(Clone, Debug, clap::Args)]

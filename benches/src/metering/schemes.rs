@@ -51,7 +51,7 @@ pub(super) fn engine(scheme: Scheme) -> anyhow::Result<Engine> {
 /// Bytes of machine code that a module becomes.
 pub(super) fn code_bytes(engine: &Engine, wasm: &[u8]) -> anyhow::Result<usize> {
     let module = Module::new(engine, wasm).map_err(|error| anyhow!("wasmtime: {error:#}"))?;
-    Ok(module.text().len())
+    Ok(module.functions().map(|function| function.len).sum())
 }
 
 /// An instance under one scheme.

@@ -12,8 +12,8 @@ use crate::execute::Frame;
 pub(crate) struct Accounts {
     /// The least that the room on the stack has been.
     pub(crate) least_room: Global,
-    /// What was exhausted where the accounting trapped.
-    pub(crate) exhausted: Global,
+    /// What an `unreachable` stands for.
+    pub(crate) fault: Global,
     pub(crate) memory: Memory,
 }
 
@@ -41,10 +41,10 @@ impl Accounts {
     pub(crate) fn of(module: &Compiled, instance: &Instance, store: &mut Store<Frame>) -> wasmtime::Result<Accounts> {
         let mut global =
             |export: &ModuleExport| instance.get_module_export(&mut *store, export).and_then(Extern::into_global);
-        let (least_room, exhausted) = (global(&module.least_room), global(&module.exhausted));
+        let (least_room, fault) = (global(&module.least_room), global(&module.fault));
         let memory = instance.get_module_export(&mut *store, &module.memory).and_then(Extern::into_memory);
-        match (least_room, exhausted, memory) {
-            (Some(least_room), Some(exhausted), Some(memory)) => Ok(Accounts { least_room, exhausted, memory }),
+        match (least_room, fault, memory) {
+            (Some(least_room), Some(fault), Some(memory)) => Ok(Accounts { least_room, fault, memory }),
             _ => Err(wasmtime::Error::msg("an instance lacks its accounts or its memory")),
         }
     }

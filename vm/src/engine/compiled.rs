@@ -4,7 +4,7 @@ use noema_host::CallKind;
 use wasmtime::{Engine, InstancePre, Linker, Module, ModuleExport};
 
 use crate::execute::Frame;
-use crate::instrument::{EXHAUSTED, LEAST_ROOM};
+use crate::instrument::{FAULT, LEAST_ROOM};
 use crate::{Admitted, VmError};
 
 /// Machine code with its imports resolved, and where its exports are.
@@ -14,7 +14,7 @@ pub(crate) struct Compiled {
     pub(crate) instantiate_gas: u64,
     /// Gas of compiling it.
     pub(crate) compile_gas: u64,
-    pub(crate) exhausted: ModuleExport,
+    pub(crate) fault: ModuleExport,
     pub(crate) least_room: ModuleExport,
     pub(crate) memory: ModuleExport,
     init: Option<ModuleExport>,
@@ -44,7 +44,7 @@ impl Compiled {
         Ok(Compiled {
             instantiate_gas: admitted.instantiate_gas,
             compile_gas: admitted.compile_gas,
-            exhausted: export(EXHAUSTED)?,
+            fault: export(FAULT)?,
             least_room: export(LEAST_ROOM)?,
             memory: export("memory")?,
             init: module.get_export_index("init"),

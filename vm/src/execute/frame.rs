@@ -9,7 +9,7 @@ use wasmtime::{Store, Trap, Val};
 use super::Core;
 use super::transaction::{Transaction, charge};
 use crate::engine::{Accounts, Compiled, EntryPoint, GrowthFailed, Limiter, Stopped, read_account};
-use crate::instrument::{EXHAUSTED_GAS, EXHAUSTED_STACK};
+use crate::instrument::{FAULT_GAS, FAULT_STACK};
 use crate::rules::Rules;
 use crate::{Address, VmError};
 
@@ -30,8 +30,8 @@ pub(crate) struct Frame {
     pub(super) last_output: Vec<u8>,
     pub(super) tensors: TensorTable,
     accounts: Option<Accounts>,
-    /// What was exhausted where the accounting trapped.
-    exhausted: i64,
+    /// What an `unreachable` stood for.
+    fault: i64,
     limiter: Limiter,
     stop: Option<Stop>,
     /// This node's own fault, where a host function met one.
@@ -83,7 +83,7 @@ pub(super) fn run(core: &Arc<Core>, mut tx: Transaction, task: Task) -> Result<(
         last_output: Vec::new(),
         tensors: TensorTable::default(),
         accounts: None,
-        exhausted: 0,
+        fault: 0,
         limiter: Limiter::new(&rules.machine),
         stop: None,
         failure: None,
@@ -129,15 +129,15 @@ fn instantiate_and_call(
             .ok_or_else(|| wasmtime::Error::msg("the entry point is no function"))?;
         function.typed::<(i64, i64), i64>(&store)?.call(&mut store, (gas, room))
     })();
-    let exhausted = store.data().accounts.map(|accounts| {
+    let fault = store.data().accounts.map(|accounts| {
         let least_room = read_account(accounts.least_room, &mut store);
-        let exhausted = read_account(accounts.exhausted, &mut store);
+        let fault = read_account(accounts.fault, &mut store);
         let frame = store.data_mut();
         frame.least_room = frame.least_room.min(least_room);
-        exhausted
+        fault
     });
     let mut frame = store.into_data();
-    frame.exhausted = exhausted.unwrap_or(0);
+    frame.fault = fault.unwrap_or(0);
     // The entry point has returned: a settlement point.
     let result = result.and_then(|gas| {
         frame.settle(gas).map_err(|stop| {
@@ -206,9 +206,9 @@ impl Frame {
             (Some(Stop::Node(reason)), _) => Err(VmError::Host(reason)),
             (Some(stop), _) => Ok(End::Fault { diagnostic: stop.to_string() }),
             (None, Some(trap)) if is_verdict(trap) => {
-                let diagnostic = match i32::try_from(self.exhausted) {
-                    Ok(EXHAUSTED_GAS) => Stop::OutOfGas.to_string(),
-                    Ok(EXHAUSTED_STACK) => "out of stack".to_owned(),
+                let diagnostic = match (trap, i32::try_from(self.fault)) {
+                    (Trap::UnreachableCodeReached, Ok(FAULT_GAS)) => Stop::OutOfGas.to_string(),
+                    (Trap::UnreachableCodeReached, Ok(FAULT_STACK)) => "out of stack".to_owned(),
                     _ => trap.to_string(),
                 };
                 Ok(End::Fault { diagnostic })

@@ -82,8 +82,9 @@ pub(crate) fn fixes<R: WasmModuleResources>(
         let parameters = validator.len_locals();
         validator.read_locals(&mut reader)?;
         let count = validator.len_locals();
-        let start = locals
-            .unwrap_or_else(|| (0..count).map(|at| if at < parameters { Local::Exact } else { Local::Plain }).collect());
+        let start = locals.unwrap_or_else(|| {
+            (0..count).map(|at| if at < parameters { Local::Exact } else { Local::Plain }).collect()
+        });
         let mut analysis = Analysis { locals: start, changed: false, stack: Vec::new(), fixes: Vec::new() };
         let mut operators = body.get_operators_reader()?;
         let mut number = 0;

@@ -23,6 +23,7 @@
 use wasmparser::{BlockType, FuncType, Operator};
 
 use super::blocks::Blocks;
+use super::counted::{Counted, Finder};
 
 /// How charges are placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,9 @@ pub(crate) enum Placement {
     /// Every metering block for itself, and checked. The oracle of the other one.
     PerBlock,
 }
+
+/// A round of a loop that is paid for as a whole costs at most this, so that all rounds there can be fit into 61 bits.
+const COUNTED_ROUND: u64 = 1 << 28;
 
 /// A leaf function up to this price is not checked at its entry: no more than this goes unnoticed for each call in the
 /// function that calls it.
@@ -52,6 +56,9 @@ pub(super) struct Block {
     pub(super) tail_debt: i64,
     /// How many calls are in it.
     pub(super) calls: u32,
+    /// It is a loop that is paid for as a whole, with all of this in front of it: how its rounds are counted, and what
+    /// each costs.
+    pub(super) counted: Option<(Counted, u32)>,
 }
 
 /// Charges and checks of a function.
@@ -137,6 +144,7 @@ pub(super) struct Flow<'t> {
     has_bulk: bool,
     names_function: bool,
     metering: Blocks,
+    finder: Finder,
 }
 
 impl<'t> Flow<'t> {
@@ -162,6 +170,7 @@ impl<'t> Flow<'t> {
             has_bulk: false,
             names_function: false,
             metering: Blocks::default(),
+            finder: Finder::default(),
         }
     }
 
@@ -171,6 +180,9 @@ impl<'t> Flow<'t> {
         let sum = self.prices[current].saturating_add(price);
         self.prices[current] = sum;
         self.has_bulk |= is_bulk;
+        if let Some(counted) = self.finder.step(operator, is_bulk) {
+            self.count(counted);
+        }
         let boundary = self.metering.step(operator);
         let next = self.next(operator, boundary);
         if boundary {
@@ -189,7 +201,7 @@ impl<'t> Flow<'t> {
                 let current = self.blocks.len() - 1;
                 self.blocks[current].calls += 1;
                 if let (1, Some(from)) = (self.blocks[current].calls, self.from) {
-                    self.edge(from, OUTSIDE, Place::Start(current), 4 * often(self.depth));
+                    self.edge(from, OUTSIDE, Place::Start(current), 8 * often(self.depth));
                 }
                 None
             }
@@ -225,7 +237,8 @@ impl<'t> Flow<'t> {
             Operator::End => self.close(boundary),
             Operator::Br { relative_depth } => {
                 let target = self.target(*relative_depth);
-                self.end_block(target);
+                let back = matches!(self.labels[self.label_at(*relative_depth)].kind, Kind::Loop { .. });
+                self.end_block_with(target, if back { 5 } else { 8 });
                 None
             }
             Operator::BrIf { relative_depth } => {
@@ -240,8 +253,8 @@ impl<'t> Flow<'t> {
                     // Where values are on the stack there is no room for a charge on this edge alone.
                     self.debts.equal(end, target);
                 } else {
-                    let likely = if matches!(label.kind, Kind::Loop { .. }) { 6 } else { 3 };
-                    let weight = likely * often(label.depth.min(self.depth));
+                    let preference = if matches!(label.kind, Kind::Loop { .. }) { 4 } else { 10 };
+                    let weight = preference * often(label.depth.min(self.depth));
                     self.edge(end, target, Place::Branch(branch), weight);
                 }
                 Some(end)
@@ -283,7 +296,7 @@ impl<'t> Flow<'t> {
                 return None;
             }
             Kind::If { condition: Some(condition), around } => {
-                self.edge(condition, label.target, Place::Branch(around), 3 * often(self.depth));
+                self.edge(condition, label.target, Place::Branch(around), 10 * often(self.depth));
                 reached = true;
             }
             _ => {}
@@ -293,6 +306,26 @@ impl<'t> Flow<'t> {
             reached |= self.end_block(label.target);
         }
         reached.then_some(label.target)
+    }
+
+    /// Before the `end` of a loop that is paid for as a whole: it runs once, as far as charges are concerned.
+    fn count(&mut self, counted: Counted) {
+        let Some(Label { kind: Kind::Loop { header }, target, reached, .. }) = self.labels.last_mut() else { return };
+        let price = self.prices[*header];
+        if self.placement == Placement::PerBlock || !*reached || price == 0 || price > COUNTED_ROUND {
+            return;
+        }
+        let price = u32::try_from(price).expect("just compared");
+        self.blocks[*header].counted = Some((counted, price));
+        // No longer: the only branch that does is left out of the account.
+        *reached = false;
+        let (target, header) = (*target, *header);
+        self.edges.retain(|edge| !(edge.to == target && matches!(edge.place, Place::Branch(_))));
+        for edge in &mut self.edges {
+            if matches!(edge.place, Place::Start(block) if block == header) {
+                edge.weight = 8 * often(self.depth.saturating_sub(1));
+            }
+        }
     }
 
     /// Opens a label. A loop has its target already.
@@ -335,9 +368,16 @@ impl<'t> Flow<'t> {
 
     /// Ends the current block at a vertex. Returns whether it can be reached.
     fn end_block(&mut self, to: Vertex) -> bool {
+        self.end_block_with(to, 8)
+    }
+
+    /// The same. Of edges that run equally often those with the lower preference are charged: what leads back to the
+    /// beginning of a loop first, because only there is the counter of the round before no longer needed; and a branch
+    /// that is charged takes a jump more.
+    fn end_block_with(&mut self, to: Vertex, preference: u64) -> bool {
         let Some(from) = self.from else { return false };
         let current = self.blocks.len() - 1;
-        let weight = 4 * often(self.depth);
+        let weight = preference * often(self.depth);
         if self.blocks[current].calls > 0 {
             self.edge(OUTSIDE, to, Place::Tail(current), weight);
         } else {
@@ -392,7 +432,8 @@ impl<'t> Flow<'t> {
     }
 
     fn place_checks(&mut self) {
-        let is_leaf = !self.any_call && self.headers.is_empty() && !self.has_bulk;
+        let has_loop = !self.headers.is_empty() || self.blocks.iter().any(|block| block.counted.is_some());
+        let is_leaf = !self.any_call && !has_loop && !self.has_bulk;
         let total = self.prices.iter().fold(0u64, |sum, price| sum.saturating_add(*price));
         if self.placement == Placement::PerBlock {
             for block in &mut self.blocks {
@@ -405,6 +446,9 @@ impl<'t> Flow<'t> {
         }
         for header in &self.headers {
             self.blocks[*header].check = true;
+        }
+        for block in &mut self.blocks {
+            block.check |= block.counted.is_some();
         }
     }
 }

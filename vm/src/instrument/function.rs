@@ -6,11 +6,12 @@ use wasmparser::{FuncType, FunctionBody, Operator};
 
 use super::blocks::Blocks;
 use super::calls::{Calls, Depth};
+use super::counted::{Counted, End};
 use super::floats::{Fix, Shape};
 use super::flow::{Flow, Placement, Plan};
 use super::module::{Counters, Names};
 use super::operators::{ENTRY_PRICE, LOCAL_PRICE, bulk_price, operator_price};
-use super::{EXHAUSTED_GAS, EXHAUSTED_STACK, refused};
+use super::{FAULT_STACK, FAULT_UNREACHABLE, refused};
 use crate::AdmissionError;
 use crate::admission::{check_block, check_in};
 use crate::rules::Rules;
@@ -123,8 +124,7 @@ pub(super) fn rewrite(task: &Task<'_>, ty: &FuncType, body: &FunctionBody<'_>) -
     let mut number = 0;
     writer.out = u32::from(wraps);
     writer.begin(block.charge, block.debt, block.check);
-    // What not entering each open `if` is charged, as long as it has no `else`; zero for other blocks.
-    let mut open: Vec<i64> = Vec::new();
+    let mut open: Vec<Open> = Vec::new();
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
@@ -144,6 +144,7 @@ pub(super) fn rewrite(task: &Task<'_>, ty: &FuncType, body: &FunctionBody<'_>) -
                 writer.emit(Instruction::LocalGet(writer.gas));
                 writer.emit(Instruction::Return);
             }
+            Operator::Unreachable => writer.fault(FAULT_UNREACHABLE),
             Operator::Call { function_index } => {
                 writer.pass(names.has_room(*function_index));
                 writer.emit(Instruction::Call(*function_index));
@@ -170,7 +171,15 @@ pub(super) fn rewrite(task: &Task<'_>, ty: &FuncType, body: &FunctionBody<'_>) -
             Operator::LocalTee { local_index } => writer.emit(Instruction::LocalTee(locals.index(*local_index))),
             Operator::BrIf { relative_depth } => match branches.next().copied() {
                 Some(charge) if charge != 0 => {
-                    writer.emit(Instruction::If(BlockType::Empty));
+                    let target = usize::try_from(*relative_depth).ok().and_then(|depth| open.iter().rev().nth(depth));
+                    if target.is_some_and(|open| open.is_loop) {
+                        // Compilers lay out what stands in an `else` next, and the rest of the loop is more likely.
+                        writer.emit(Instruction::I32Eqz);
+                        writer.emit(Instruction::If(BlockType::Empty));
+                        writer.emit(Instruction::Else);
+                    } else {
+                        writer.emit(Instruction::If(BlockType::Empty));
+                    }
                     writer.charge(charge);
                     writer.emit(Instruction::Br(*relative_depth + 1));
                     writer.emit(Instruction::End);
@@ -178,19 +187,29 @@ pub(super) fn rewrite(task: &Task<'_>, ty: &FuncType, body: &FunctionBody<'_>) -
                 _ => copy(&mut writer, end),
             },
             Operator::If { .. } => {
-                open.push(branches.next().copied().unwrap_or(0));
+                open.push(Open { around: branches.next().copied().unwrap_or(0), is_loop: false });
+                copy(&mut writer, end);
+            }
+            Operator::Loop { .. } if plans.as_slice().first().is_some_and(|block| block.counted.is_some()) => {
+                // All of it in front: the next block is what stands in the loop.
+                let next = plans.as_slice()[0];
+                if let Some((counted, price)) = next.counted {
+                    writer.charge_rounds(counted, price, &locals);
+                }
+                writer.begin(next.charge, next.debt, next.check);
+                open.push(Open { around: 0, is_loop: true });
                 copy(&mut writer, end);
             }
             Operator::Block { .. } | Operator::Loop { .. } => {
-                open.push(0);
+                open.push(Open { around: 0, is_loop: matches!(operator, Operator::Loop { .. }) });
                 copy(&mut writer, end);
             }
             Operator::Else => {
-                *open.last_mut().expect("a validated body") = 0;
+                open.last_mut().expect("a validated body").around = 0;
                 copy(&mut writer, end);
             }
             Operator::End => match open.pop() {
-                Some(around) => {
+                Some(Open { around, .. }) => {
                     if around != 0 {
                         writer.emit(Instruction::Else);
                         writer.charge(around);
@@ -205,13 +224,22 @@ pub(super) fn rewrite(task: &Task<'_>, ty: &FuncType, body: &FunctionBody<'_>) -
         if blocks.step(&operator) {
             block = *plans.next().expect("both passes find the same blocks");
             writer.out = blocks.depth() + u32::from(wraps);
-            writer.begin(block.charge, block.debt, block.check);
+            if block.counted.is_none() {
+                writer.begin(block.charge, block.debt, block.check);
+            }
         } else {
             writer.out = blocks.depth() + u32::from(wraps);
         }
     }
     writer.leave(checks);
     Ok(writer.function)
+}
+
+/// A block that is open.
+struct Open {
+    /// What not entering an `if` is charged, as long as it has no `else`.
+    around: i64,
+    is_loop: bool,
 }
 
 /// Locals of the function as they are now: gas and room stand behind the parameters.
@@ -237,7 +265,7 @@ impl Locals {
 
 /// Locals that hold something between two instructions.
 struct Temporaries {
-    /// The length of a bulk operator, or the index of an indirect call.
+    /// The length of a bulk operator, the index of an indirect call, the rounds of a loop.
     index: u32,
     /// For the operands above one that is made canonical, by position from the top, and one of each type that is.
     spills: Vec<(ValType, u32)>,
@@ -246,7 +274,8 @@ struct Temporaries {
 impl Temporaries {
     fn new(task: &Task<'_>, locals: &mut Locals) -> Result<Temporaries, AdmissionError> {
         let mut temporaries = Temporaries { index: 0, spills: Vec::new() };
-        if task.survey.has_bulk || !task.survey.indirect.is_empty() {
+        let counts = task.survey.plan.blocks.iter().any(|block| block.counted.is_some());
+        if task.survey.has_bulk || !task.survey.indirect.is_empty() || counts {
             temporaries.index = locals.add(1, ValType::I32);
         }
         for fix in task.fixes {
@@ -337,6 +366,46 @@ impl Writer {
         self.check(self.debt);
     }
 
+    /// Charges all rounds of a loop but one, which the metering block of the loop has itself. A loop that never ends
+    /// faults.
+    fn charge_rounds(&mut self, counted: Counted, price: u32, locals: &Locals) {
+        let (distance, shift) = (self.temporaries.index, counted.shift());
+        self.emit(match counted.end {
+            End::Constant(value) => Instruction::I32Const(value.cast_signed()),
+            End::Local(local) => Instruction::LocalGet(locals.index(local)),
+        });
+        self.emit(Instruction::LocalGet(locals.index(counted.local)));
+        self.emit(Instruction::I32Sub);
+        if shift > 0 {
+            self.emit(Instruction::LocalTee(distance));
+            self.emit(Instruction::I32Const((1 << shift) - 1));
+            self.emit(Instruction::I32And);
+            self.emit(Instruction::BrIf(self.out));
+            self.emit(Instruction::LocalGet(distance));
+            self.emit(Instruction::I32Const(shift.cast_signed()));
+            self.emit(Instruction::I32ShrU);
+        }
+        let inverse = counted.inverse() & counted.mask();
+        if inverse != 1 {
+            self.emit(Instruction::I32Const(inverse.cast_signed()));
+            self.emit(Instruction::I32Mul);
+        }
+        self.emit(Instruction::I32Const(1));
+        self.emit(Instruction::I32Sub);
+        if shift > 0 {
+            self.emit(Instruction::I32Const(counted.mask().cast_signed()));
+            self.emit(Instruction::I32And);
+        }
+        self.emit(Instruction::LocalSet(distance));
+        self.emit(Instruction::LocalGet(self.gas));
+        self.emit(Instruction::LocalGet(distance));
+        self.emit(Instruction::I64ExtendI32U);
+        self.emit(Instruction::I64Const(price.into()));
+        self.emit(Instruction::I64Mul);
+        self.emit(Instruction::I64Sub);
+        self.emit(Instruction::LocalSet(self.gas));
+    }
+
     /// Pushes what every call passes on, behind the arguments.
     fn pass(&mut self, room: bool) {
         self.emit(Instruction::LocalGet(self.gas));
@@ -387,7 +456,7 @@ impl Writer {
         self.emit(Instruction::I64Const(0));
         self.emit(Instruction::I64LtS);
         self.emit(Instruction::If(BlockType::Empty));
-        self.fault(EXHAUSTED_STACK);
+        self.fault(FAULT_STACK);
         self.emit(Instruction::End);
         left(self);
         self.emit(Instruction::GlobalSet(least_room));
@@ -397,7 +466,7 @@ impl Writer {
     /// Traps, and says why to people.
     fn fault(&mut self, why: i32) {
         self.emit(Instruction::I32Const(why));
-        self.emit(Instruction::GlobalSet(self.counters.exhausted));
+        self.emit(Instruction::GlobalSet(self.counters.fault));
         self.emit(Instruction::Unreachable);
     }
 
@@ -407,7 +476,8 @@ impl Writer {
         if checks {
             self.emit(Instruction::Return);
             self.emit(Instruction::End);
-            self.fault(EXHAUSTED_GAS);
+            // Without a word: what this needs would have to be kept at hand everywhere. The others say what they are.
+            self.emit(Instruction::Unreachable);
         }
         self.emit(Instruction::End);
     }

@@ -27,6 +27,7 @@
 
 mod blocks;
 mod calls;
+mod counted;
 mod floats;
 mod flow;
 mod function;
@@ -49,12 +50,14 @@ use crate::rules::Rules;
 pub(crate) const RESERVED_PREFIX: &str = "noema";
 /// Export of the least that the room on the stack has been: `i64`, mutable.
 pub(crate) const LEAST_ROOM: &str = "noema.least_room";
-/// Export of what was exhausted where code of the accounting trapped, for people: `i32`, mutable.
-pub(crate) const EXHAUSTED: &str = "noema.exhausted";
-/// In [`EXHAUSTED`]: gas.
-pub(crate) const EXHAUSTED_GAS: i32 = 1;
-/// In [`EXHAUSTED`]: room on the stack.
-pub(crate) const EXHAUSTED_STACK: i32 = 2;
+/// Export of what an `unreachable` stands for, set before it traps: `i32`, mutable. For people: all of it is one fault.
+pub(crate) const FAULT: &str = "noema.fault";
+/// In [`FAULT`], where nothing was set: the gas is exhausted.
+pub(crate) const FAULT_GAS: i32 = 0;
+/// In [`FAULT`]: the room on the stack is exhausted.
+pub(crate) const FAULT_STACK: i32 = 1;
+/// In [`FAULT`]: the contract has an `unreachable` of its own.
+pub(crate) const FAULT_UNREACHABLE: i32 = 2;
 
 /// Whether an import can call contracts, and so takes the room on the stack.
 pub(crate) type Nests = fn(module: &str, name: &str) -> bool;

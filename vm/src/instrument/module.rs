@@ -13,7 +13,7 @@ use wasmparser::{CompositeInnerType, ExternalKind, FuncType, FunctionBody, Paylo
 use super::calls::{Depth, depths};
 use super::floats::Fix;
 use super::flow::Placement;
-use super::{EXHAUSTED, LEAST_ROOM, Nests, function, refused};
+use super::{FAULT, LEAST_ROOM, Nests, function, refused};
 use crate::AdmissionError;
 use crate::rules::Rules;
 
@@ -21,7 +21,7 @@ use crate::rules::Rules;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counters {
     pub(super) least_room: u32,
-    pub(super) exhausted: u32,
+    pub(super) fault: u32,
 }
 
 /// How what the module names is called now.
@@ -161,7 +161,7 @@ impl<'a> Sections<'a> {
         fixes: &[Vec<Fix>],
     ) -> Result<Vec<u8>, AdmissionError> {
         let own_globals = self.globals.as_ref().map_or(0, |globals| globals.count());
-        let counters = Counters { least_room: own_globals, exhausted: own_globals + 1 };
+        let counters = Counters { least_room: own_globals, fault: own_globals + 1 };
         let imports = count(self.imports.len());
         let bodies = std::mem::take(&mut self.bodies);
         let mut surveys = Vec::with_capacity(bodies.len());
@@ -222,7 +222,7 @@ impl<'a> Sections<'a> {
             Renamed(names).parse_global_section(&mut section, globals.clone()).map_err(refused)?;
         }
         for (name, val_type, zero) in
-            [(LEAST_ROOM, ValType::I64, ConstExpr::i64_const(0)), (EXHAUSTED, ValType::I32, ConstExpr::i32_const(0))]
+            [(LEAST_ROOM, ValType::I64, ConstExpr::i64_const(0)), (FAULT, ValType::I32, ConstExpr::i32_const(0))]
         {
             self.exports.export(name, ExportKind::Global, section.len());
             section.global(GlobalType { val_type, mutable: true, shared: false }, &zero);

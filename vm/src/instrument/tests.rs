@@ -6,13 +6,15 @@ mod oracle;
 mod random;
 
 use noema_abi::ProtocolVersion;
-use wasmtime::{Engine, Global, Instance, Module, Store, Val};
+use wasmtime::{Engine, Global, Instance, Module, Store, Trap, Val};
 
-use super::{EXHAUSTED, EXHAUSTED_GAS, EXHAUSTED_STACK, LEAST_ROOM, Placement};
+use super::{FAULT, FAULT_GAS, FAULT_STACK, LEAST_ROOM, Placement};
 use crate::admission::{AdmissionError, Admitted, admit, admit_placed};
 use crate::rules::Rules;
 
 const ENTRY: i64 = 100;
+/// In [`Ran::fault`].
+const OTHER_TRAP: i32 = -1;
 
 pub(super) fn admitted(wat: &str) -> Result<Admitted, AdmissionError> {
     admit(ProtocolVersion::V1, &wat::parse_str(wat).expect("the text is well-formed"))
@@ -33,8 +35,8 @@ pub(super) fn instrumented(wat: &str) -> Result<[Vec<u8>; 2], AdmissionError> {
 pub(super) struct Ran {
     /// Gas used, if the run returned and had enough.
     pub(super) gas: Option<i64>,
-    /// Whether the accounting trapped, and for want of what.
-    pub(super) exhausted: i32,
+    /// What it faulted for: a number of the accounting, or another trap.
+    pub(super) fault: Option<i32>,
     /// Deepest logical stack, in units.
     pub(super) depth: i64,
 }
@@ -48,13 +50,15 @@ pub(super) fn run(instrumented: &[u8], limit: i64) -> Ran {
     let room = i64::try_from(Rules::of(ProtocolVersion::V1).machine.stack_units).unwrap();
     global(&instance, &mut store, LEAST_ROOM).set(&mut store, Val::I64(room)).unwrap();
     let function = instance.get_typed_func::<(i64, i64), i64>(&mut store, "call").unwrap();
-    let left = function.call(&mut store, (limit, room)).ok().filter(|left| *left >= 0);
+    let result = function.call(&mut store, (limit, room));
     let mut value = |name| global(&instance, &mut store, name).get(&mut store);
-    Ran {
-        gas: left.map(|left| limit - left),
-        exhausted: value(EXHAUSTED).unwrap_i32(),
-        depth: room - value(LEAST_ROOM).unwrap_i64(),
-    }
+    let fault = match &result {
+        Ok(left) => (*left < 0).then_some(FAULT_GAS),
+        Err(error) if error.downcast_ref() == Some(&Trap::UnreachableCodeReached) => Some(value(FAULT).unwrap_i32()),
+        Err(_) => Some(OTHER_TRAP),
+    };
+    let gas = if fault.is_none() { result.ok().map(|left| limit - left) } else { None };
+    Ran { gas, fault, depth: room - value(LEAST_ROOM).unwrap_i64() }
 }
 
 fn global(instance: &Instance, store: &mut Store<()>, name: &str) -> Global {
@@ -78,8 +82,8 @@ fn gas_of(wat: &str) -> i64 {
 fn gas_before_trap(wat: &str, expected: i64) {
     let [_, per_block] = instrumented(wat).unwrap();
     let ran = run(&per_block, expected);
-    assert_eq!((ran.gas, ran.exhausted), (None, 0), "it comes to the trap");
-    assert_eq!(run(&per_block, expected - 1).exhausted, EXHAUSTED_GAS, "one less is not enough to come to it");
+    assert!(ran.gas.is_none() && ran.fault != Some(FAULT_GAS), "it comes to the trap");
+    assert_eq!(run(&per_block, expected - 1).fault, Some(FAULT_GAS), "one less is not enough to come to it");
 }
 
 fn contract(body: &str) -> String {
@@ -164,6 +168,74 @@ fn loops_pay_for_every_round() {
     assert_eq!(rounds(1000), ENTRY + 700 + 1000 * round);
 }
 
+/// A loop whose local `$i` goes from `start` to `end` in steps.
+fn counting(start: i32, step: i32, end: &str, update: &str) -> String {
+    let update = update.replace("STEP", &step.to_string()).replace("END", end);
+    contract(&format!(
+        r#"(func (export "call") (local $i i32) (local $end i32) (local $n i32)
+             (local.set $i (i32.const {start})) (local.set $end (i32.const {}))
+             (loop $l (local.set $n (i32.add (local.get $n) (i32.const 1))) {update})
+             (global.set $g (local.get $n)))"#,
+        if end.contains("$end") { "77" } else { "0" }
+    ))
+}
+
+const UPDATES: [&str; 6] = [
+    "(br_if $l (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const STEP))) END))",
+    "(local.set $i (i32.add (i32.const STEP) (local.get $i))) (br_if $l (i32.ne END (local.get $i)))",
+    "(local.set $i (i32.add (local.get $i) (i32.const STEP))) nop (block (drop (i32.const 1))) (br_if $l (i32.ne (local.get $i) END))",
+    // Two locals grow, either way.
+    "(local.set $end (i32.add (local.get $end) (i32.const 1))) (br_if $l (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const STEP))) END))",
+    // Not counted: set twice, and a branch out.
+    "(local.set $i (local.get $i)) (br_if $l (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const STEP))) END))",
+    "(block (br_if 0 (i32.const 1))) (br_if $l (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const STEP))) END))",
+];
+
+#[test]
+fn counted_loops_cost_what_their_rounds_cost() {
+    for update in UPDATES {
+        for step in [1, -1, 2, 8, -16, 3, 24, -12, 1000] {
+            for rounds in [1, 2, 3, 77, 1000] {
+                let end = 50 + rounds * step;
+                gas_of(&counting(50, step, &format!("(i32.const {end})"), update));
+            }
+        }
+    }
+    // The end in a local, and the end zero.
+    for update in &UPDATES[..3] {
+        gas_of(&counting(77 - 40, 8, "(local.get $end)", update));
+    }
+    gas_of(&counting(-36, 12, "", "(br_if $l (local.tee $i (i32.add (local.get $i) (i32.const STEP))))"));
+    gas_of(&counting(36, 12, "", "(br_if $l (local.tee $i (i32.sub (local.get $i) (i32.const STEP))))"));
+    // Charged in front of it: nothing is left of the loop but itself.
+    let [merged, per_block] = instrumented(&counting(0, 8, "(i32.const 800)", UPDATES[0])).unwrap();
+    assert!(merged.len() != per_block.len());
+}
+
+#[test]
+fn loops_that_never_end_fault_at_once() {
+    for (start, step, end) in [(0, 2, 7), (1, 8, 0), (0, -4, 2)] {
+        let [merged, per_block] =
+            instrumented(&counting(start, step, &format!("(i32.const {end})"), UPDATES[0])).unwrap();
+        assert_eq!(run(&merged, 1 << 62).fault, Some(FAULT_GAS));
+        assert_eq!(run(&per_block, 1 << 30).fault, Some(FAULT_GAS));
+    }
+    // All the way around, 2^32 rounds, cannot be paid either, and is not begun.
+    let [merged, _] = instrumented(&counting(5, 1, "(i32.const 5)", UPDATES[0])).unwrap();
+    assert_eq!(run(&merged, 1 << 40).fault, Some(FAULT_GAS));
+    // A trap in a loop is a fault, paid or not.
+    let trap = counting(
+        0,
+        8,
+        "(i32.const 80000)",
+        "(drop (i32.load (local.get $i))) (br_if $l (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const STEP))) END))",
+    );
+    for instrumented in instrumented(&trap).unwrap() {
+        assert_eq!(run(&instrumented, 1 << 40).fault, Some(OTHER_TRAP));
+        assert_eq!(run(&instrumented, 1 << 20).fault, Some(FAULT_GAS));
+    }
+}
+
 #[test]
 fn branch_tables_and_blocks_with_several_values() {
     let choose = |index: i32| {
@@ -204,9 +276,8 @@ fn lengths_are_paid_before_the_operator_runs() {
     assert_eq!(gas_of(&fill(65_536)), ENTRY + 600 + 20_000 + 65_536 * 200);
     // A length of 2^32 - 1 cannot be paid and is not filled; with all gas there is, it traps outside memory.
     for instrumented in instrumented(&fill(-1)).unwrap() {
-        assert_eq!(run(&instrumented, 1 << 39).exhausted, EXHAUSTED_GAS);
-        let ran = run(&instrumented, 1 << 62);
-        assert_eq!((ran.gas, ran.exhausted), (None, 0));
+        assert_eq!(run(&instrumented, 1 << 39).fault, Some(FAULT_GAS));
+        assert_eq!(run(&instrumented, 1 << 62).fault, Some(OTHER_TRAP));
     }
     gas_before_trap(&fill(-1), ENTRY + 600 + 20_000 + 200 * i64::from(u32::MAX));
 
@@ -276,7 +347,7 @@ fn depth_is_the_sum_of_the_frames_that_are_active() {
     assert!(ran.gas.is_some());
     assert_eq!(ran.depth, outer + (deepest + 1) * inner);
     let ran = run(deepest + 1);
-    assert_eq!((ran.gas, ran.exhausted), (None, EXHAUSTED_STACK));
+    assert_eq!(ran.fault, Some(FAULT_STACK));
 }
 
 #[test]
@@ -319,7 +390,7 @@ fn the_accounts_are_out_of_reach() {
     let beyond = r#"(module (memory (export "memory") 1) (func (export "call") (global.set 0 (i64.const 1))))"#;
     let bytes = wat::parse_str(beyond).unwrap();
     assert!(matches!(admit(ProtocolVersion::V1, &bytes), Err(AdmissionError::Invalid { .. })));
-    for name in [LEAST_ROOM, EXHAUSTED, "noema", "noema_anything"] {
+    for name in [LEAST_ROOM, FAULT, "noema", "noema_anything"] {
         let shadow = contract(&format!(r#"(global (export "{name}") i64 (i64.const 0))"#));
         assert!(matches!(admitted(&shadow), Err(AdmissionError::Export { .. })), "{name}");
     }
