@@ -41,12 +41,22 @@ fn admission_lists_every_limit() {
         limits.block_price,
     ];
     assert_eq!(listed, expected);
-    assert_eq!(stated(specification, "plus # for every function and import"), limits.function_growth);
-    assert_eq!(stated(specification, "import, # for every metering block"), limits.block_growth);
-    assert_eq!(stated(specification, "block, # for every operator"), limits.bulk_growth);
-    assert_eq!(stated(specification, "(`gas.md`), # for every `call`"), limits.name_growth);
+    let growth = [
+        ("plus # for every function and import", limits.function_growth),
+        ("import, # for every metering block", limits.block_growth),
+        ("block, # for every operator that is priced", limits.bulk_growth),
+        ("(`gas.md`), # for every `call`", limits.call_growth),
+        ("`call_indirect`, # for every `ref.func`", limits.name_growth),
+        ("segment, # for every `local.get`", limits.local_growth),
+        ("`local.tee`, # for every function type", limits.type_growth),
+        ("function type and # for each of its parameters", limits.type_value_growth),
+        ("compute floats, # for every float", limits.float_growth),
+    ];
+    for (words, limit) in growth {
+        assert_eq!(stated(specification, words), limit, "{words}");
+    }
     // Nothing is left out: as many as the structure has fields.
-    assert_eq!(format!("{limits:?}").matches(": ").count(), expected.len() + 4);
+    assert_eq!(format!("{limits:?}").matches(": ").count(), expected.len() + growth.len());
 }
 
 /// The number before or after which these words stand, in the text without its line breaks.
