@@ -1,5 +1,7 @@
 //! What every node must agree on after a message: `docs/spec/receipt.md`.
 
+use std::sync::LazyLock;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_state::WriteSet;
 
@@ -180,5 +182,11 @@ impl Receipt {
 /// The domain-separated Keccak-256 of a write set in canonical bytes (borsh: keys ascending, `None` for a removal).
 #[must_use]
 pub fn write_hash(writes: &WriteSet) -> [u8; 32] {
+    // Most calls that only look, and all that fail, write nothing.
+    static OF_NOTHING: LazyLock<[u8; 32]> = LazyLock::new(|| hash_writes(&WriteSet::new()));
+    if writes.is_empty() { *OF_NOTHING } else { hash_writes(writes) }
+}
+
+fn hash_writes(writes: &WriteSet) -> [u8; 32] {
     hash("noema write set", &[&borsh::to_vec(writes).expect("writing to memory cannot fail")])
 }
