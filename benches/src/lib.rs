@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!   main.rs       the command line: one line for each subcommand
+//!   admit.rs      admission and compilation beside plain compilation
 //!   calls/        calls and compilation beside plain wasmtime
 //!   gemm/         the int8 matrix product beside candle and rten
 //!   metering/     gas, stack limit and canonical NaN beside plain wasmtime and its fuel
@@ -23,6 +24,7 @@
 //! our own calls and products, for working on them, run with `cargo bench -p noema-bench`.
 #![forbid(unsafe_code)]
 
+pub mod admit;
 pub mod calls;
 pub mod clock;
 pub mod deployed;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::{Parser, Subcommand};
-use noema_bench::{calls, gemm, metering};
+use noema_bench::{admit, calls, gemm, metering};
 
 /// Measures Noema beside other software, interleaved in one run, and prints ratios.
 #[derive(Parser)]
@@ -17,6 +17,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// Admission and compilation, beside plain compilation of the same module.
+    Admit(admit::Options),
     /// Calls and compilation, beside plain wasmtime.
     Calls(calls::Options),
     /// The int8 matrix product, beside candle in f32 and Q8_0 and rten's u8*i8.
@@ -31,6 +33,7 @@ enum Bench {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let report = match &arguments.bench {
+        Bench::Admit(options) => admit::run(options)?,
         Bench::Calls(options) => calls::run(options)?,
         Bench::Gemm(options) => gemm::run(options)?,
         Bench::Metering(options) => metering::run(options)?,

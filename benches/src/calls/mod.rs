@@ -15,6 +15,7 @@ use crate::measure::{Contender, Effort, compare};
 use crate::report::{Report, Row, Sense};
 use raw::Raw;
 
+pub(crate) use contracts::ordinary;
 pub use contracts::{EMPTY, STORAGE};
 
 /// Arguments of `noema-bench calls`.

@@ -132,6 +132,11 @@ fn ratio_of(one: usize, other: usize) -> anyhow::Result<f64> {
     Ok(one as f64 / other as f64)
 }
 
+/// wasmtime as every scheme here has it, with nothing that meters.
+pub(crate) fn plain_engine() -> anyhow::Result<wasmtime::Engine> {
+    schemes::engine(Scheme::Plain)
+}
+
 /// The geometric mean, with the quartiles.
 fn mean(ratios: Vec<f64>) -> Spread {
     #[allow(clippy::as_conversions, clippy::cast_precision_loss, reason = "a handful of layouts")]
