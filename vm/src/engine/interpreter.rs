@@ -66,7 +66,7 @@ impl Interpreter {
     }
 }
 
-fn config(machine: &Machine) -> Config {
+pub(crate) fn config(machine: &Machine) -> Config {
     let mut config = Config::default();
     config
         // A module that cannot be translated must say so before it runs.

@@ -32,6 +32,8 @@ pub(crate) use cache::{Key, ModuleCache};
 use compiled::Compiled;
 pub(crate) use host_call::{Halted, Ran};
 use interpreter::Interpreter;
+#[cfg(test)]
+pub(crate) use interpreter::config as interpreter_config;
 pub use kind::{EngineKind, UnknownEngine};
 use limiter::Limiter;
 use runnable::Code;
@@ -177,6 +179,14 @@ fn unoptimized(machine: &Machine) -> Config {
         .memory_guard_size(0)
         .memory_init_cow(false)
         .allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config
+}
+
+/// As compiled code runs in a node, with instances allocated one by one.
+#[cfg(test)]
+pub(crate) fn config_on_demand(machine: &Machine) -> Config {
+    let mut config = base(machine);
+    config.cranelift_opt_level(OptLevel::Speed);
     config
 }
 
