@@ -7,6 +7,7 @@ use wasmtime::{
 
 use super::{Failure, GAS, Runner, Value, room};
 use crate::engine::config_on_demand;
+use crate::instrument::EXHAUSTED;
 use crate::rules::Rules;
 
 pub(super) struct Compiled {
@@ -119,5 +120,10 @@ impl Runner for Compiled {
     fn global(&mut self, instance: &Instance, name: &str) -> Option<Value> {
         let global = instance.get_export(&mut self.store, name).and_then(Extern::into_global)?;
         value(&global.get(&mut self.store))
+    }
+
+    fn clear(&mut self, instance: &Instance) {
+        let global = instance.get_global(&mut self.store, EXHAUSTED).expect("the accounts are exported");
+        global.set(&mut self.store, Val::I32(0)).unwrap();
     }
 }

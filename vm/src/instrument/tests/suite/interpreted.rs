@@ -8,6 +8,7 @@ use wasmi::{
 
 use super::{Failure, GAS, Runner, Value, room};
 use crate::engine::interpreter_config;
+use crate::instrument::EXHAUSTED;
 use crate::rules::Rules;
 
 pub(super) struct Interpreted {
@@ -123,5 +124,10 @@ impl Runner for Interpreted {
     fn global(&mut self, instance: &Instance, name: &str) -> Option<Value> {
         let global = instance.get_global(&self.store, name)?;
         value(&global.get(&self.store))
+    }
+
+    fn clear(&mut self, instance: &Instance) {
+        let global = instance.get_global(&self.store, EXHAUSTED).expect("the accounts are exported");
+        global.set(&mut self.store, Val::I32(0)).unwrap();
     }
 }
