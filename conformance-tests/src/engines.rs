@@ -18,9 +18,7 @@ use std::sync::Arc;
 use noema_abi::ProtocolVersion;
 use noema_model::MemoryModelStore;
 use noema_tensor::{DType, Level};
-use noema_vm::{
-    Action, Address, BlockContext, EngineKind, Message, Outcome, ReceiptStatus, Vm, VmConfig, VmError, code_hash,
-};
+use noema_vm::{Action, Address, BlockContext, EngineKind, Message, Outcome, ReceiptStatus, Vm, VmConfig, code_hash};
 use serde::Serialize;
 
 use crate::random::draw::Draw;
@@ -108,13 +106,14 @@ struct Machines {
 /// Runs programs for as long as `go_on` says, which is asked with the number of cases so far.
 ///
 /// # Errors
-/// This machine cannot run them, or a node fault, which is one although nothing differs.
+/// This machine cannot run them, or a module cannot be written.
 pub fn run(plan: &Plan, go_on: &mut dyn FnMut(u64) -> bool) -> Result<Found, ConformanceError> {
     let machines = Machines::new()?;
     let mut found = Found::default();
     while go_on(found.cases) {
         // One stream of numbers for each case, so that a case can be had again without those before it.
-        let mut draw = Draw::new(plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ found.cases.wrapping_add(1), DType::I8);
+        let mut draw =
+            Draw::new(plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ found.cases.wrapping_add(1), DType::I8);
         machines.case(plan, &mut draw, &mut found)?;
     }
     found.gas.sort_unstable();
@@ -134,7 +133,7 @@ impl Machines {
         let code = wat::parse_str(program::CALLEE).map_err(node)?;
         let mut machines = Machines { machines, state: State::new(), callee: Address([0; 32]) };
         let deploy = Action::Deploy { code: code.clone(), salt: 0, input: Vec::new() };
-        let outcome = machines.execute(0, &State::new(), deploy, DEPLOY_GAS)?;
+        let outcome = machines.execute(0, &State::new(), deploy, DEPLOY_GAS).map_err(node)?;
         if outcome.receipt.status != ReceiptStatus::Success {
             return Err(ConformanceError::Node(format!("the callee is not deployed: {:?}", outcome.diagnostic)));
         }
@@ -143,42 +142,47 @@ impl Machines {
         Ok(machines)
     }
 
-    fn execute(&self, machine: usize, state: &State, action: Action, gas_limit: u64) -> Result<Outcome, ConformanceError> {
-        let (kind, vm) = &self.machines[machine];
-        let block =
-            BlockContext { chain_id: "diff".into(), height: 5, time_ms: 1_700_000_000_000, version: ProtocolVersion::V1 };
+    /// The outcome without the words for people, which differ; or the fault of the node.
+    fn execute(&self, machine: usize, state: &State, action: Action, gas_limit: u64) -> Result<Outcome, String> {
+        let (_, vm) = &self.machines[machine];
+        let block = BlockContext {
+            chain_id: "diff".into(),
+            height: 5,
+            time_ms: 1_700_000_000_000,
+            version: ProtocolVersion::V1,
+        };
         let message = Message { sender: SENDER, value: 0, gas_limit, action };
-        let outcome = vm.execute(state, &block, &message).map_err(|error| node(format!("{kind}: {error}")))?;
-        // The words for people differ.
+        let outcome = vm.execute(state, &block, &message).map_err(|error| error.to_string())?;
         Ok(Outcome { diagnostic: None, ..outcome })
     }
 
-    /// The outcome on the first machine, after comparing it with those on the others.
-    fn compare(
-        &self,
-        at: &str,
-        state: &State,
-        action: &Action,
-        gas: u64,
-        found: &mut Found,
-    ) -> Result<(Outcome, bool), ConformanceError> {
-        let expected = self.execute(0, state, action.clone(), gas)?;
-        let mut equal = true;
+    /// The outcome on all machines, if it is one and the same. A fault of a node is a difference, even where all agree.
+    fn compare(&self, at: &str, state: &State, action: &Action, gas: u64, found: &mut Found) -> Option<Outcome> {
+        let expected = self.execute(0, state, action.clone(), gas);
+        let mut differences = Vec::new();
+        if let Err(error) = &expected {
+            differences.push((0, error.clone()));
+        }
         for machine in 1..self.machines.len() {
-            let other = self.execute(machine, state, action.clone(), gas)?;
+            let other = self.execute(machine, state, action.clone(), gas);
             found.report.cases += 1;
-            if other == expected {
-                continue;
+            match (&expected, other) {
+                (Ok(expected), Ok(other)) if other == *expected => {}
+                (Ok(expected), Ok(other)) => differences.push((machine, differing(expected, &other))),
+                (_, Err(error)) => differences.push((machine, error)),
+                (Err(_), Ok(_)) => {}
             }
-            equal = false;
+        }
+        let equal = differences.is_empty();
+        for (machine, what) in differences {
             if found.report.differences.len() < MAX_DIFFERENCES {
-                let at = format!("{at}, {gas} gas, {} against {}", KINDS[machine], KINDS[0]);
-                found.report.differences.push(Difference { at, what: differing(&expected, &other) });
+                let at = format!("{at}, {gas} gas, on {}", KINDS[machine]);
+                found.report.differences.push(Difference { at, what });
             } else {
                 found.report.more += 1;
             }
         }
-        Ok((expected, equal))
+        expected.ok().filter(|_| equal)
     }
 
     fn case(&self, plan: &Plan, draw: &mut Draw, found: &mut Found) -> Result<(), ConformanceError> {
@@ -189,20 +193,29 @@ impl Machines {
             }
             found.inadmissible += 1;
         };
-        let at = format!("seed {}, case {}", plan.seed, found.cases);
-        let mut state = self.state.clone();
-        let deploy = Action::Deploy { code: code.clone(), salt: 1, input: Vec::new() };
-        let (deployed, mut equal) = self.compare(&format!("{at}, deploying"), &state, &deploy, DEPLOY_GAS, found)?;
-        if deployed.receipt.status != ReceiptStatus::Success {
-            return Err(ConformanceError::Node(format!("{at}: an admitted module is not deployed")));
+        let number = found.cases;
+        found.cases += 1;
+        let at = format!("seed {}, case {number}", plan.seed);
+        if self.calls(&at, draw, &code, found).is_none() {
+            if let Some(directory) = &plan.save {
+                let path = directory.join(format!("seed-{}-case-{number}.wasm", plan.seed));
+                std::fs::create_dir_all(directory).map_err(ConformanceError::file(directory))?;
+                std::fs::write(&path, &code).map_err(ConformanceError::file(&path))?;
+            }
         }
+        Ok(())
+    }
+
+    /// Deploys a program and calls it twice. `None` where something differs.
+    fn calls(&self, at: &str, draw: &mut Draw, code: &[u8], found: &mut Found) -> Option<()> {
+        let mut state = self.state.clone();
+        let deploy = Action::Deploy { code: code.to_vec(), salt: 1, input: Vec::new() };
+        let deployed = self.compare(&format!("{at}, deploying"), &state, &deploy, DEPLOY_GAS, found)?;
         apply(&mut state, &deployed);
-        let contract = Address::of_contract(SENDER, 1, &code_hash(&code));
+        let contract = Address::of_contract(SENDER, 1, &code_hash(code));
         let input = (0..draw.below(64)).map(|_| draw.bits().to_le_bytes()[0]).collect();
         let call = Action::Call { contract, input };
-        let (first, same) = self.compare(&at, &state, &call, GAS, found)?;
-        equal &= same;
-        found.cases += 1;
+        let first = self.compare(at, &state, &call, GAS, found)?;
         match &first.receipt.status {
             ReceiptStatus::Success => {
                 found.completed += 1;
@@ -220,19 +233,11 @@ impl Machines {
             2 => used.saturating_sub(draw.below(near)),
             _ => draw.below(used.max(1)),
         };
-        let (second, same) = self.compare(&at, &state, &call, limit, found)?;
-        equal &= same;
+        let second = self.compare(at, &state, &call, limit, found)?;
         if first.receipt.status != ReceiptStatus::Fault && second.receipt.status == ReceiptStatus::Fault {
             found.short_of_gas += 1;
         }
-        match &plan.save {
-            Some(directory) if !equal => {
-                let path = directory.join(format!("seed-{}-case-{}.wasm", plan.seed, found.cases - 1));
-                std::fs::create_dir_all(directory).map_err(ConformanceError::file(directory))?;
-                std::fs::write(&path, &code).map_err(ConformanceError::file(&path))
-            }
-            _ => Ok(()),
-        }
+        Some(())
     }
 }
 
@@ -266,11 +271,5 @@ fn differing(expected: &Outcome, found: &Outcome) -> String {
     match parts.into_iter().find(|(_, a, b)| a != b) {
         Some((name, a, b)) => format!("{name}: expected {a}, found {b}"),
         None => "something else".into(),
-    }
-}
-
-impl From<VmError> for ConformanceError {
-    fn from(error: VmError) -> ConformanceError {
-        node(error)
     }
 }

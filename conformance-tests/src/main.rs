@@ -43,10 +43,8 @@ enum Check {
     )]
     Ops(OpsArguments),
     /// Runs random contracts on every engine, and compares receipts, writes, reads, logs and memory.
-    #[command(
-        after_help = "Example:\n  noema-conformance diff --seconds 600 --seed 7 --save differing\n\n\
-                      Each program is deployed, called with much gas, and called with about as much as that took."
-    )]
+    #[command(after_help = "Example:\n  noema-conformance diff --seconds 600 --seed 7 --save differing\n\n\
+                      Each program is deployed, called with much gas, and called with about as much as that took.")]
     Diff(DiffArguments),
     /// Compares the table of host functions with the ABI lock.
     Abi {
@@ -194,9 +192,8 @@ fn run(check: &Check, quiet: bool) -> Result<Findings, ConformanceError> {
 fn diff(arguments: &DiffArguments) -> Result<Findings, ConformanceError> {
     let plan = engines::Plan { seed: arguments.seed, save: Some(arguments.save.clone()) };
     let (start, length) = (std::time::Instant::now(), Duration::from_secs(arguments.seconds));
-    let found = engines::run(&plan, &mut |cases| {
-        start.elapsed() < length && arguments.cases.is_none_or(|most| cases < most)
-    })?;
+    let found =
+        engines::run(&plan, &mut |cases| start.elapsed() < length && arguments.cases.is_none_or(|most| cases < most))?;
     Ok(Findings::new(found.report.is_clean(), &found, &found))
 }
 

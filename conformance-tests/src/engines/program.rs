@@ -10,8 +10,8 @@ use noema_vm::Address;
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType, ExportKind,
-    ExportSection, Function, FunctionSection, GlobalSection, GlobalType, HeapType, ImportSection, InstructionSink, MemArg,
-    MemorySection, MemoryType, Module, TableSection, TypeSection, ValType,
+    ExportSection, Function, FunctionSection, GlobalSection, GlobalType, HeapType, ImportSection, InstructionSink,
+    MemArg, MemorySection, MemoryType, Module, TableSection, TypeSection, ValType,
 };
 use wasmparser::{CompositeInnerType, Operator, Parser, Payload, TypeRef};
 
@@ -227,7 +227,13 @@ fn change(draw: &mut Draw, wasm: &[u8], callee: &Address) -> Result<Vec<u8>> {
                     let MemoryType { minimum, maximum, .. } = renamed.memory_type(memory?)?;
                     let minimum = minimum.max(PAGES);
                     let maximum = maximum.map(|maximum| maximum.max(minimum));
-                    new.memories.memory(MemoryType { minimum, maximum, memory64: false, shared: false, page_size_log2: None });
+                    new.memories.memory(MemoryType {
+                        minimum,
+                        maximum,
+                        memory64: false,
+                        shared: false,
+                        page_size_log2: None,
+                    });
                 }
             }
             Payload::GlobalSection(section) => {

@@ -79,6 +79,8 @@ pub(crate) fn config(machine: &Machine) -> Config {
         .wasm_simd(true)
         .consume_fuel(false)
         .ignore_custom_sections(true)
+        // A stack is as large as the call before left it.
+        .set_max_cached_stacks(0)
         // Every frame takes units, so there are never more frames than units.
         .set_max_recursion_depth(usize::try_from(machine.stack_units).expect("limited"))
         .set_max_stack_height(usize::try_from(machine.stack_units * SLOTS_PER_UNIT).expect("limited"));

@@ -166,8 +166,11 @@ fn outcomes_do_not_depend_on_the_engine() {
     // What is endless ends soon; what grows can pay for it.
     let (traps, returning) = (traps(), returning());
     let trapped = traps.len();
-    let contracts: Vec<_> =
-        traps.into_iter().map(|case| (case, GAS / 100)).chain(returning.into_iter().map(|case| (case, 100 * GAS))).collect();
+    let contracts: Vec<_> = traps
+        .into_iter()
+        .map(|case| (case, GAS / 100))
+        .chain(returning.into_iter().map(|case| (case, 100 * GAS)))
+        .collect();
     let outcomes = KINDS.map(|kind| {
         let mut world = world(kind);
         let mut run = |code: &[u8], gas| {

@@ -133,9 +133,13 @@ impl<R: Runner> Session<R> {
             Ok(wasm) => match self.instantiate(&wasm) {
                 Ok(Ok(instance)) => (Ok(instance), Seen::Fine),
                 // It may import from a module that was skipped.
-                Ok(Err(Failure::Link(reason))) => (Err("linked with a skipped module".to_owned()), Seen::Skipped(format!("linking: {reason}"))),
+                Ok(Err(Failure::Link(reason))) => {
+                    (Err("linked with a skipped module".to_owned()), Seen::Skipped(format!("linking: {reason}")))
+                }
                 Ok(Err(failure)) => (Err("it failed".to_owned()), Seen::Wrong(format!("a module failed: {failure:?}"))),
-                Err(why) => (Err(why.clone()), Seen::Skipped(format!("module {}", why.split(':').next().unwrap_or("")))),
+                Err(why) => {
+                    (Err(why.clone()), Seen::Skipped(format!("module {}", why.split(':').next().unwrap_or(""))))
+                }
             },
         };
         if let Some(id) = name {
@@ -213,7 +217,9 @@ impl<R: Runner> Session<R> {
             WastDirective::AssertExhaustion { call, .. } => {
                 let module = call.module;
                 match self.invoke(&call) {
-                    Ok(Err(Failure::Trap(_))) if self.exhausted(module) == Some(Value::I32(EXHAUSTED_STACK)) => Seen::Executed,
+                    Ok(Err(Failure::Trap(_))) if self.exhausted(module) == Some(Value::I32(EXHAUSTED_STACK)) => {
+                        Seen::Executed
+                    }
                     Ok(other) => Seen::Wrong(format!("{other:?} instead of the end of the logical stack")),
                     Err(why) => Seen::Skipped(why),
                 }

@@ -1,8 +1,8 @@
 //! The suite on wasmtime.
 
 use wasmtime::{
-    AsContext, Caller, Engine, Extern, Func, FuncType, Global, GlobalType, Instance, Linker, Memory, MemoryType, Module,
-    Mutability, Ref, RefType, Store, Table, TableType, Trap, Val, ValType,
+    AsContext, Caller, Engine, Extern, Func, FuncType, Global, GlobalType, Instance, Linker, Memory, MemoryType,
+    Module, Mutability, Ref, RefType, Store, Table, TableType, Trap, Val, ValType,
 };
 
 use super::{Failure, GAS, Runner, Value, room};
