@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | what the rows of the table answer, and whole models | `vectors/` | [`vectors`], on every kernel level and thread count |
 //! | what opcodes answer to random arguments | drawn from a seed | [`random`], every level against the reference |
+//! | what random contracts do | drawn from a seed | [`engines`], every engine against Cranelift |
 //! | the table itself | `golden/abi.lock` | [`lock`] |
 //! | whole receipts, for each protocol version | `golden/v*/` | [`golden`] |
 //! | the page that describes the table | `docs/reference/host-functions.md` | [`mod@reference`] |
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod coverage;
+pub mod engines;
 pub mod golden;
 pub mod lock;
 pub mod models;

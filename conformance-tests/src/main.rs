@@ -4,9 +4,10 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use noema_conformance::{ConformanceError, golden, lock, random, reference, vectors};
+use noema_conformance::{ConformanceError, engines, golden, lock, random, reference, vectors};
 use noema_tensor::Level;
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ use serde::Serialize;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Examples:\n  noema-conformance vectors\n  noema-conformance ops --cases 100000 --levels all\n  noema-conformance abi --bless"
+    after_help = "Examples:\n  noema-conformance vectors\n  noema-conformance ops --cases 100000 --levels all\n  noema-conformance diff --seconds 60\n  noema-conformance abi --bless"
 )]
 struct Arguments {
     /// Prints one JSON object instead of text.
@@ -41,6 +42,10 @@ enum Check {
                             noema-conformance vectors differing"
     )]
     Ops(OpsArguments),
+    /// Runs random contracts on every engine, and compares receipts, writes, reads, logs and memory.
+    #[command(after_help = "Example:\n  noema-conformance diff --seconds 600 --seed 7 --save differing\n\n\
+                      Each program is deployed, called with much gas, and called with about as much as that took.")]
+    Diff(DiffArguments),
     /// Compares the table of host functions with the ABI lock.
     Abi {
         /// Accepts the table as it is.
@@ -78,6 +83,22 @@ struct OpsArguments {
     /// Writes the first differing cases of every opcode as vector files into this directory.
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct DiffArguments {
+    /// How long.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    seconds: u64,
+    /// At most this many programs.
+    #[arg(long, value_name = "N")]
+    cases: Option<u64>,
+    /// What they are drawn from: the same seed gives the same programs in the same order.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Where modules with different outcomes are written.
+    #[arg(long, value_name = "DIR", default_value = "differing")]
+    save: PathBuf,
 }
 
 impl OpsArguments {
@@ -142,6 +163,7 @@ fn run(check: &Check, quiet: bool) -> Result<Findings, ConformanceError> {
             return Ok(Findings::new(checked.report.is_clean(), &checked, &checked));
         }
         Check::Ops(arguments) => return ops(arguments, quiet),
+        Check::Diff(arguments) => return diff(arguments),
         Check::Abi { bless } => {
             let path = lock::path();
             if *bless {
@@ -164,6 +186,15 @@ fn run(check: &Check, quiet: bool) -> Result<Findings, ConformanceError> {
         }
     };
     Ok(report.into())
+}
+
+#[allow(clippy::disallowed_types, reason = "how long to go on is for the user to say; no result depends on it")]
+fn diff(arguments: &DiffArguments) -> Result<Findings, ConformanceError> {
+    let plan = engines::Plan { seed: arguments.seed, save: Some(arguments.save.clone()) };
+    let (start, length) = (std::time::Instant::now(), Duration::from_secs(arguments.seconds));
+    let found =
+        engines::run(&plan, &mut |cases| start.elapsed() < length && arguments.cases.is_none_or(|most| cases < most))?;
+    Ok(Findings::new(found.report.is_clean(), &found, &found))
 }
 
 fn ops(arguments: &OpsArguments, quiet: bool) -> Result<Findings, ConformanceError> {

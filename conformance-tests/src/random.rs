@@ -10,7 +10,7 @@
 //! of the others as they are. Where a level differs, the case is printed as a vector file, which
 //! `noema-conformance vectors` runs again.
 
-mod draw;
+pub(crate) mod draw;
 mod generators;
 mod spoil;
 #[cfg(test)]

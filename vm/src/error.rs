@@ -1,6 +1,14 @@
 //! Why this node could not execute a message.
 
+use std::any::Any;
+
 use noema_state::StoreError;
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
+}
 
 /// This node's own fault: another node, or this one after repair, executes the same message well. It never becomes
 /// part of a receipt, and whoever gets one must stop instead of going on with the next message.

@@ -41,7 +41,7 @@ mod receipt;
 pub mod rules;
 
 pub use admission::{AdmissionError, Admitted, EntryPoints, admit, admit_per_block, admit_with};
-pub use engine::on_caller_stack;
+pub use engine::{EngineKind, UnknownEngine, on_caller_stack};
 pub use error::VmError;
 pub use execute::{Outcome, Vm, VmConfig, intrinsic_gas};
 pub use message::{Action, Address, BlockContext, MAX_GAS, Message, code_hash};

@@ -112,6 +112,18 @@ pub(crate) fn admit_placed(
     })
 }
 
+/// Validates and instruments a module whose whole surface is kept, whatever the rules say of it.
+#[cfg(test)]
+pub(crate) fn instrument_whole(
+    version: ProtocolVersion,
+    placement: Placement,
+    wasm: &[u8],
+) -> Result<Vec<u8>, AdmissionError> {
+    let rules = Rules::of(version);
+    let (frame_units, fixes) = module::measure(version, rules, wasm)?;
+    instrument::instrument_whole(rules, placement, wasm, &frame_units, &fixes)
+}
+
 /// Refuses more than `limit` of something.
 fn check(what: &'static str, found: impl TryInto<u64>, limit: u64) -> Result<(), AdmissionError> {
     let found = found.try_into().unwrap_or(u64::MAX);

@@ -66,6 +66,33 @@ pub(super) fn inspect(
     module.finish()
 }
 
+/// Validates a module, and measures its functions only: frame prices, and operands to be made canonical.
+#[cfg(test)]
+pub(super) fn measure(
+    version: ProtocolVersion,
+    rules: &Rules,
+    wasm: &[u8],
+) -> Result<(Vec<u64>, Vec<Vec<Fix>>), AdmissionError> {
+    let features = features::allowed(version);
+    let mut parser = Parser::new(0);
+    parser.set_features(features);
+    let mut validator = Validator::new_with_features(features);
+    let (mut frame_units, mut all_fixes) = (Vec::new(), Vec::new());
+    for payload in parser.parse_all(wasm) {
+        if let ValidPayload::Func(function, code) = validator.payload(&payload?)? {
+            let again = || {
+                let FuncToValidate { resources, index, ty, features } = &function;
+                let again =
+                    FuncToValidate { resources: resources.clone(), index: *index, ty: *ty, features: *features };
+                again.into_validator(FuncValidatorAllocations::default())
+            };
+            frame_units.push(body::measure(rules, &mut again(), &code)?.frame_units);
+            all_fixes.push(instrument::fixes(again, &code)?);
+        }
+    }
+    Ok((frame_units, all_fixes))
+}
+
 fn function_index(module: &Module<'_>) -> u32 {
     let count = module.imported_functions.len() + module.frame_units.len();
     u32::try_from(count).expect("functions and imports are limited")

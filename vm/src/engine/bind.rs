@@ -1,44 +1,60 @@
-//! Host functions bound to the engine: every row of the table, typed, through the shim.
+//! Host functions bound to wasmtime: every row of the table, typed, through the shim.
 
 use noema_abi::{HostFunction, WasmType};
-use noema_host::{Extension, Extensions, Guest, Stop};
-use wasmtime::{Caller, Extern, FuncType, Global, Instance, Linker, Memory, ModuleExport, Store, Val, ValType};
+use noema_host::{Extension, Extensions, Guest};
+use wasmtime::{Extern, FuncType, Global, Instance, Linker, Memory, ModuleExport, Store, Val, ValType};
 
 use super::Compiled;
+use super::host_call::{self, Hosted, host_call};
 use crate::execute::Frame;
+
+/// What a store of wasmtime holds.
+pub(super) type Native = Hosted<Accounts>;
 
 /// Where an instance keeps its accounts, and its memory.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Accounts {
+pub(super) struct Accounts {
     /// The least that the room on the stack has been.
-    pub(crate) least_room: Global,
+    pub(super) least_room: Global,
     /// What an `unreachable` stands for.
-    pub(crate) fault: Global,
-    pub(crate) memory: Memory,
+    pub(super) fault: Global,
+    pub(super) memory: Memory,
 }
-
-/// A host call that does not return to the guest. Why is kept in the frame: an error of the engine carries text only.
-#[derive(Debug, thiserror::Error)]
-#[error("the host call does not return")]
-pub(crate) struct Stopped;
 
 /// The caller of a host function.
 struct GuestCaller<'c> {
-    caller: Caller<'c, Frame>,
+    caller: wasmtime::Caller<'c, Native>,
     memory: Memory,
+}
+
+impl<'c> GuestCaller<'c> {
+    fn new(caller: wasmtime::Caller<'c, Native>) -> wasmtime::Result<GuestCaller<'c>> {
+        match caller.data().accounts {
+            Some(accounts) => Ok(GuestCaller { caller, memory: accounts.memory }),
+            // Instantiation runs no code of the guest.
+            None => Err(wasmtime::Error::msg("a host function was called before the entry point")),
+        }
+    }
 }
 
 impl Guest for GuestCaller<'_> {
     type Context = Frame;
 
     fn split(&mut self) -> (&mut [u8], &mut Frame) {
-        self.memory.data_and_store_mut(&mut self.caller)
+        let (memory, native) = self.memory.data_and_store_mut(&mut self.caller);
+        (memory, &mut native.frame)
+    }
+}
+
+impl host_call::Caller for GuestCaller<'_> {
+    fn frame(&mut self) -> &mut Frame {
+        &mut self.caller.data_mut().frame
     }
 }
 
 impl Accounts {
     /// Finds them in an instance.
-    pub(crate) fn of(module: &Compiled, instance: &Instance, store: &mut Store<Frame>) -> wasmtime::Result<Accounts> {
+    pub(super) fn of(module: &Compiled, instance: &Instance, store: &mut Store<Native>) -> wasmtime::Result<Accounts> {
         let mut global =
             |export: &ModuleExport| instance.get_module_export(&mut *store, export).and_then(Extern::into_global);
         let (least_room, fault) = (global(&module.least_room), global(&module.fault));
@@ -50,57 +66,18 @@ impl Accounts {
     }
 }
 
-/// Reads a global of the accounting.
-pub(crate) fn read_account(global: Global, store: impl wasmtime::AsContextMut) -> i64 {
-    match global.get(store) {
-        Val::I64(value) => value,
-        Val::I32(value) => value.into(),
-        other => unreachable!("an account is {other:?}"),
-    }
-}
-
-/// Runs one host function: a settlement point, so the frame takes the balance over before, and the guest gets it back
-/// after, behind the result (see `instrument`).
-fn call(
-    caller: Caller<'_, Frame>,
-    gas: i64,
-    room: Option<i64>,
-    function: impl FnOnce(&mut GuestCaller<'_>) -> Result<i64, Stop>,
-) -> wasmtime::Result<(i64, i64)> {
-    let mut caller = caller;
-    let Some(accounts) = caller.data().accounts() else {
-        // Instantiation runs no code of the guest.
-        return Err(wasmtime::Error::msg("a host function was called before the entry point"));
-    };
-    if let Err(stop) = caller.data_mut().settle(gas) {
-        caller.data_mut().stop(stop);
-        return Err(Stopped.into());
-    }
-    if let Some(room) = room {
-        caller.data_mut().set_room(room);
-    }
-    let mut guest = GuestCaller { caller, memory: accounts.memory };
-    let result = function(&mut guest);
-    let frame = guest.caller.data_mut();
-    match result {
-        Ok(result) => Ok((result, frame.balance())),
-        Err(stop) => {
-            frame.stop(stop);
-            Err(Stopped.into())
-        }
-    }
-}
-
 /// Binds every row of the table, and those of the extensions.
-pub(super) fn bind(linker: &mut Linker<Frame>, extensions: &Extensions) -> wasmtime::Result<()> {
+pub(super) fn bind(linker: &mut Linker<Native>, extensions: &Extensions) -> wasmtime::Result<()> {
     macro_rules! bind {
         // These may call contracts, and take the room on the stack as well.
         ({ call $name:ident } ($($param:ident: $ty:ty),*) $raw:tt) => {
             linker.func_wrap(
                 "call",
                 stringify!($name),
-                |caller: Caller<'_, Frame> $(, $param: $ty)*, gas: i64, room: i64| {
-                    call(caller, gas, Some(room), |guest| noema_host::shim::call::$name(guest $(, $param)*))
+                |caller: wasmtime::Caller<'_, Native> $(, $param: $ty)*, gas: i64, room: i64| {
+                    let mut guest = GuestCaller::new(caller)?;
+                    let call = |guest: &mut GuestCaller<'_>| noema_host::shim::call::$name(guest $(, $param)*);
+                    wasmtime::Result::<(i64, i64)>::Ok(host_call(&mut guest, gas, Some(room), call)?)
                 },
             )?;
         };
@@ -108,8 +85,10 @@ pub(super) fn bind(linker: &mut Linker<Frame>, extensions: &Extensions) -> wasmt
             linker.func_wrap(
                 stringify!($group),
                 stringify!($name),
-                |caller: Caller<'_, Frame> $(, $param: $ty)*, gas: i64| {
-                    call(caller, gas, None, |guest| noema_host::shim::$group::$name(guest $(, $param)*))
+                |caller: wasmtime::Caller<'_, Native> $(, $param: $ty)*, gas: i64| {
+                    let mut guest = GuestCaller::new(caller)?;
+                    let call = |guest: &mut GuestCaller<'_>| noema_host::shim::$group::$name(guest $(, $param)*);
+                    wasmtime::Result::<(i64, i64)>::Ok(host_call(&mut guest, gas, None, call)?)
                 },
             )?;
         };
@@ -125,7 +104,7 @@ pub(super) fn bind(linker: &mut Linker<Frame>, extensions: &Extensions) -> wasmt
 
 /// Binds one row of an extension, whose type is known at run time only.
 fn bind_extension(
-    linker: &mut Linker<Frame>,
+    linker: &mut Linker<Native>,
     extension: &Extension,
     index: usize,
     row: &'static HostFunction,
@@ -146,7 +125,8 @@ fn bind_extension(
             other => Err(wasmtime::Error::msg(format!("an argument is {other:?}"))),
         });
         let raw = raw.collect::<wasmtime::Result<Vec<i64>>>()?;
-        let (answer, left) = call(caller, *gas, None, |guest| {
+        let mut guest = GuestCaller::new(caller)?;
+        let (answer, left) = host_call(&mut guest, *gas, None, |guest| {
             let (memory, frame) = guest.split();
             extension.call(index, memory, frame, &raw)
         })?;

@@ -1,35 +1,31 @@
-//! A module that is ready to run.
+//! A module compiled by wasmtime.
 
 use noema_host::CallKind;
-use wasmtime::{Engine, InstancePre, Linker, Module, ModuleExport};
+use wasmtime::{Engine, Extern, Global, InstancePre, Linker, Module, ModuleExport, Store, Trap, Val};
 
+use super::bind::{Accounts, Native};
+use super::host_call::{Halted, Hosted, Ran, Stopped};
+use super::limiter::GrowthFailed;
 use crate::execute::Frame;
 use crate::instrument::{FAULT, LEAST_ROOM};
 use crate::{Admitted, VmError};
 
 /// Machine code with its imports resolved, and where its exports are.
 pub(crate) struct Compiled {
-    pub(crate) pre: InstancePre<Frame>,
-    /// Gas of a new instance.
-    pub(crate) instantiate_gas: u64,
-    /// Gas of compiling it.
-    pub(crate) compile_gas: u64,
-    pub(crate) fault: ModuleExport,
-    pub(crate) least_room: ModuleExport,
-    pub(crate) memory: ModuleExport,
+    pre: InstancePre<Native>,
+    pub(super) fault: ModuleExport,
+    pub(super) least_room: ModuleExport,
+    pub(super) memory: ModuleExport,
     init: Option<ModuleExport>,
     call: Option<ModuleExport>,
     view: Option<ModuleExport>,
     migrate: Option<ModuleExport>,
     /// Bytes that it takes in the cache.
-    pub(crate) bytes: u64,
+    pub(super) bytes: u64,
 }
 
-/// An entry point of a compiled module.
-pub(crate) type EntryPoint = ModuleExport;
-
 impl Compiled {
-    pub(crate) fn new(engine: &Engine, linker: &Linker<Frame>, admitted: Admitted) -> Result<Compiled, VmError> {
+    pub(super) fn new(engine: &Engine, linker: &Linker<Native>, admitted: &Admitted) -> Result<Compiled, VmError> {
         // Admission has accepted this module, so a compiler that does not is this node's problem.
         let failed = |error: wasmtime::Error| VmError::Engine(format!("admitted code does not compile: {error:#}"));
         let module = Module::new(engine, &admitted.instrumented).map_err(failed)?;
@@ -42,8 +38,6 @@ impl Compiled {
         let image = module.image_range();
         let code_bytes = image.end.addr().saturating_sub(image.start.addr());
         Ok(Compiled {
-            instantiate_gas: admitted.instantiate_gas,
-            compile_gas: admitted.compile_gas,
             fault: export(FAULT)?,
             least_room: export(LEAST_ROOM)?,
             memory: export("memory")?,
@@ -57,7 +51,7 @@ impl Compiled {
     }
 
     /// The export for a kind of call, if the module has it.
-    pub(crate) fn entry_point(&self, kind: CallKind) -> Option<&EntryPoint> {
+    pub(super) fn entry_point(&self, kind: CallKind) -> Option<&ModuleExport> {
         match kind {
             CallKind::Init => self.init.as_ref(),
             CallKind::Call => self.call.as_ref(),
@@ -65,4 +59,65 @@ impl Compiled {
             CallKind::Migrate => self.migrate.as_ref(),
         }
     }
+
+    /// Hands the frame to a new store, makes an instance, calls the entry point, and takes the frame back.
+    pub(super) fn run(&self, frame: Frame, kind: CallKind) -> (Frame, Ran) {
+        let (gas, room) = (frame.balance(), frame.room());
+        let mut store = Store::new(self.pre.module().engine(), Hosted::new(frame));
+        store.limiter(|native| native.limiter.begin());
+        let result = self.enter(&mut store, kind, gas, room);
+        let accounts = store.data().accounts;
+        let least_room = accounts.map(|accounts| read(accounts.least_room, &mut store));
+        let fault = accounts.map_or(0, |accounts| read(accounts.fault, &mut store));
+        let result = result.map_err(|error| halted(&error));
+        let ran = Ran { result, least_room, fault: i32::try_from(fault).unwrap_or(0) };
+        (store.into_data().frame, ran)
+    }
+
+    fn enter(&self, store: &mut Store<Native>, kind: CallKind, gas: i64, room: i64) -> wasmtime::Result<i64> {
+        let instance = self.pre.instantiate(&mut *store)?;
+        let accounts = Accounts::of(self, &instance, store)?;
+        accounts.least_room.set(&mut *store, Val::I64(room))?;
+        store.data_mut().accounts = Some(accounts);
+        let function = self
+            .entry_point(kind)
+            .and_then(|export| instance.get_module_export(&mut *store, export))
+            .and_then(Extern::into_func)
+            .ok_or_else(|| wasmtime::Error::msg("there is no such entry point"))?;
+        function.typed::<(i64, i64), i64>(&*store)?.call(&mut *store, (gas, room))
+    }
+}
+
+/// Reads a global of the accounting.
+fn read(global: Global, store: &mut Store<Native>) -> i64 {
+    match global.get(store) {
+        Val::I64(value) => value,
+        Val::I32(value) => value.into(),
+        other => unreachable!("an account is {other:?}"),
+    }
+}
+
+fn halted(error: &wasmtime::Error) -> Halted {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => Halted::NativeStack,
+        Some(Trap::UnreachableCodeReached) => Halted::Unreachable,
+        Some(trap) if is_verdict(*trap) => Halted::Trap(trap.to_string()),
+        _ if error.is::<Stopped>() => Halted::HostCall,
+        _ if error.is::<GrowthFailed>() => Halted::Memory(format!("{error:#}")),
+        _ => Halted::Engine(format!("{error:#}")),
+    }
+}
+
+/// Traps that WebAssembly defines: the same on every engine.
+fn is_verdict(trap: Trap) -> bool {
+    matches!(
+        trap,
+        Trap::MemoryOutOfBounds
+            | Trap::TableOutOfBounds
+            | Trap::IndirectCallToNull
+            | Trap::BadSignature
+            | Trap::IntegerOverflow
+            | Trap::IntegerDivisionByZero
+            | Trap::BadConversionToInteger
+    )
 }

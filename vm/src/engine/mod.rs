@@ -1,31 +1,49 @@
-//! The engine underneath: wasmtime with one fixed configuration, compiled modules in a cache, host functions bound by
-//! the table, and stacks of our own to run on.
+//! The engines underneath: wasmtime with fixed configurations, and the interpreter wasmi; modules in a cache, host
+//! functions bound by the table, and stacks of our own to run on.
+//!
+//! ```text
+//! kind.rs  ->  Machinery  --compile-->  runnable.rs  -+-  compiled.rs     wasmtime, host functions in bind.rs
+//!                                                     +-  interpreter.rs  wasmi
+//! host_call.rs, limiter.rs: what both have in common
+//! ```
 //!
 //! Nothing in here decides a verdict. Gas and depth are counted by the instrumentation, growth by the limits alone;
-//! the engine only has to execute WebAssembly as specified, and what it cannot do is a [`VmError`].
+//! an engine only has to execute WebAssembly as specified, and what it cannot do is a [`VmError`].
 
 mod bind;
 mod cache;
 mod compiled;
+mod host_call;
+mod interpreter;
+mod kind;
 mod limiter;
+mod runnable;
 mod stack;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use noema_abi::limits::MAX_CALL_DEPTH;
 use noema_host::Extensions;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig, Strategy};
 
-pub(crate) use bind::{Accounts, Stopped, read_account};
+use bind::Native;
 pub(crate) use cache::{Key, ModuleCache};
-pub(crate) use compiled::{Compiled, EntryPoint};
-pub(crate) use limiter::{GrowthFailed, Limiter};
+use compiled::Compiled;
+pub(crate) use host_call::{Halted, Ran};
+use interpreter::Interpreter;
+#[cfg(test)]
+pub(crate) use interpreter::config as interpreter_config;
+pub use kind::{EngineKind, UnknownEngine};
+use limiter::Limiter;
+use runnable::Code;
+pub(crate) use runnable::Runnable;
 pub(crate) use stack::Stacks;
 pub use stack::on_caller_stack;
 
-use crate::VmError;
-use crate::execute::Frame;
+use crate::instrument::Placement;
 use crate::rules::Machine;
+use crate::{Admitted, VmError};
 
 /// Native bytes that are there for each logical one. Frames of hostile code have been measured at less than an eighth
 /// of it (`instrument/tests/native.rs`).
@@ -35,16 +53,73 @@ const HOST_STACK: usize = 64 * 1024 * 1024;
 /// Linear memory and tables that stay resident in a slot of the pool, and are set to zero by hand.
 const KEEP_RESIDENT: usize = 256 * 1024;
 
-/// wasmtime, set up, with every host function bound: those of the table, and those of the extensions.
+/// The engines of a node, set up, with every host function bound: those of the table, and those of the extensions.
 pub(crate) struct Machinery {
+    kind: EngineKind,
+    compiler: Option<Compiler>,
+    interpreter: Interpreter,
+}
+
+/// wasmtime.
+struct Compiler {
     engine: Engine,
-    linker: Linker<Frame>,
+    linker: Linker<Native>,
 }
 
 impl Machinery {
-    /// Sets the engine up for `concurrent` messages at a time.
-    pub(crate) fn new(machine: &Machine, concurrent: u32, extensions: &Extensions) -> Result<Machinery, VmError> {
-        let engine = Engine::new(&config(machine, concurrent)).map_err(|error| {
+    /// Sets the engines up for `concurrent` messages at a time.
+    pub(crate) fn new(
+        kind: EngineKind,
+        machine: &Machine,
+        concurrent: u32,
+        extensions: &Extensions,
+    ) -> Result<Machinery, VmError> {
+        let compiler = match kind {
+            EngineKind::Wasmi => None,
+            EngineKind::CraneliftUnoptimized => Some(Compiler::new(&unoptimized(machine), concurrent, extensions)?),
+            _ => Some(Compiler::new(&config(machine, concurrent), concurrent, extensions)?),
+        };
+        Ok(Machinery { kind, compiler, interpreter: Interpreter::new(machine, extensions)? })
+    }
+
+    /// Where charges are put.
+    pub(crate) fn placement(&self) -> Placement {
+        self.kind.placement()
+    }
+
+    /// Makes an instrumented module ready to run. What the compiler cannot take, the interpreter runs: whether a
+    /// contract can be called must not depend on a compiler.
+    pub(crate) fn compile(&self, admitted: &Admitted) -> Result<Arc<Runnable>, VmError> {
+        let code = match &self.compiler {
+            None => Code::Interpreted(self.interpreter.translate(admitted)?),
+            Some(compiler) => match self.try_compile(compiler, admitted) {
+                Ok(compiled) => Code::Compiled(compiled),
+                Err(reason) => {
+                    tracing::warn!(reason, "this module is interpreted");
+                    Code::Interpreted(self.interpreter.translate(admitted)?)
+                }
+            },
+        };
+        let Admitted { instantiate_gas, compile_gas, .. } = *admitted;
+        Ok(Arc::new(Runnable { instantiate_gas, compile_gas, code }))
+    }
+
+    fn try_compile(&self, compiler: &Compiler, admitted: &Admitted) -> Result<Compiled, String> {
+        let work = || match self.kind {
+            EngineKind::CraneliftFails => Err(VmError::Engine("told to fail".into())),
+            EngineKind::CraneliftPanics => panic!("told to panic"),
+            _ => Compiled::new(&compiler.engine, &compiler.linker, admitted),
+        };
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(compiled) => compiled.map_err(|error| error.to_string()),
+            Err(panic) => Err(format!("the compiler panicked: {}", crate::error::panic_text(panic.as_ref()))),
+        }
+    }
+}
+
+impl Compiler {
+    fn new(config: &Config, concurrent: u32, extensions: &Extensions) -> Result<Compiler, VmError> {
+        let engine = Engine::new(config).map_err(|error| {
             VmError::Engine(format!(
                 "cannot set up the engine: {error:#} (it reserves about {} GiB of address space, not memory: \
                  is there a limit such as `ulimit -v`?)",
@@ -53,16 +128,7 @@ impl Machinery {
         })?;
         let mut linker = Linker::new(&engine);
         bind::bind(&mut linker, extensions).map_err(|error| VmError::Engine(format!("{error:#}")))?;
-        Ok(Machinery { engine, linker })
-    }
-
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    /// Compiles an instrumented module.
-    pub(crate) fn compile(&self, admitted: crate::Admitted) -> Result<Arc<Compiled>, VmError> {
-        Compiled::new(&self.engine, &self.linker, admitted).map(Arc::new)
+        Ok(Compiler { engine, linker })
     }
 }
 
@@ -98,10 +164,36 @@ pub(crate) fn config(machine: &Machine, concurrent: u32) -> Config {
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT);
 
+    let mut config = base(machine);
+    config.cranelift_opt_level(OptLevel::Speed).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// A configuration that shares as little as it can with the first one.
+fn unoptimized(machine: &Machine) -> Config {
+    let mut config = base(machine);
+    config
+        .cranelift_opt_level(OptLevel::None)
+        .signals_based_traps(false)
+        .memory_reservation(0)
+        .memory_guard_size(0)
+        .memory_init_cow(false)
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config
+}
+
+/// As compiled code runs in a node, with instances allocated one by one.
+#[cfg(test)]
+pub(crate) fn config_on_demand(machine: &Machine) -> Config {
+    let mut config = base(machine);
+    config.cranelift_opt_level(OptLevel::Speed);
+    config
+}
+
+fn base(machine: &Machine) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
-        .cranelift_opt_level(OptLevel::Speed)
         // The one result that WebAssembly leaves open is settled by the instrumentation.
         .cranelift_nan_canonicalization(false)
         .wasm_relaxed_simd(false)
@@ -119,7 +211,6 @@ pub(crate) fn config(machine: &Machine, concurrent: u32) -> Config {
         // Not used, but it must not be smaller.
         .async_stack_size(max_wasm_stack(machine))
         .wasm_backtrace_max_frames(None)
-        .generate_address_map(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        .generate_address_map(false);
     config
 }

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use noema_abi::ProtocolVersion;
 use noema_host::{CallInfo, GasClass, Stop, TensorTable};
-use wasmtime::{Store, Trap, Val};
 
 use super::Core;
 use super::transaction::{Transaction, charge};
-use crate::engine::{Accounts, Compiled, EntryPoint, GrowthFailed, Limiter, Stopped, read_account};
+use crate::engine::{Halted, Ran, Runnable};
 use crate::instrument::{FAULT_GAS, FAULT_STACK};
 use crate::rules::Rules;
 use crate::{Address, VmError};
@@ -29,10 +28,6 @@ pub(crate) struct Frame {
     pub(super) output: Vec<u8>,
     pub(super) last_output: Vec<u8>,
     pub(super) tensors: TensorTable,
-    accounts: Option<Accounts>,
-    /// What an `unreachable` stood for.
-    fault: i64,
-    limiter: Limiter,
     stop: Option<Stop>,
     /// This node's own fault, where a host function met one.
     failure: Option<VmError>,
@@ -42,8 +37,7 @@ pub(crate) struct Frame {
 pub(super) struct Task {
     pub(super) version: ProtocolVersion,
     pub(super) info: CallInfo,
-    pub(super) module: Arc<Compiled>,
-    pub(super) entry_point: EntryPoint,
+    pub(super) module: Arc<Runnable>,
     pub(super) gas: u64,
     pub(super) room: i64,
 }
@@ -82,17 +76,15 @@ pub(super) fn run(core: &Arc<Core>, mut tx: Transaction, task: Task) -> Result<(
         output: Vec::new(),
         last_output: Vec::new(),
         tensors: TensorTable::default(),
-        accounts: None,
-        fault: 0,
-        limiter: Limiter::new(&rules.machine),
         stop: None,
         failure: None,
     };
     let end = match frame.take(GasClass::Code, task.module.instantiate_gas) {
         Ok(()) => {
-            let (ended, result) = instantiate_and_call(core, frame, &task.module, task.entry_point);
+            let kind = frame.info.kind;
+            let (ended, ran) = task.module.run(frame, kind);
             frame = ended;
-            frame.end(result)?
+            frame.end(ran)?
         }
         Err(stop) => End::Fault { diagnostic: format!("instance: {stop}") },
     };
@@ -107,56 +99,15 @@ pub(super) fn run(core: &Arc<Core>, mut tx: Transaction, task: Task) -> Result<(
     Ok((tx, Ended { end, left, least_room }))
 }
 
-/// Hands the frame to a store, runs, and takes it back with the accounts settled.
-fn instantiate_and_call(
-    core: &Core,
-    frame: Frame,
-    module: &Compiled,
-    entry_point: EntryPoint,
-) -> (Frame, wasmtime::Result<()>) {
-    let gas = frame.balance();
-    let room = frame.room;
-    let mut store = Store::new(core.machinery.engine(), frame);
-    store.limiter(|frame| frame.limiter.begin());
-    let result = (|| {
-        let instance = module.pre.instantiate(&mut store)?;
-        let accounts = Accounts::of(module, &instance, &mut store)?;
-        accounts.least_room.set(&mut store, Val::I64(room))?;
-        store.data_mut().accounts = Some(accounts);
-        let function = instance
-            .get_module_export(&mut store, &entry_point)
-            .and_then(wasmtime::Extern::into_func)
-            .ok_or_else(|| wasmtime::Error::msg("the entry point is no function"))?;
-        function.typed::<(i64, i64), i64>(&store)?.call(&mut store, (gas, room))
-    })();
-    let fault = store.data().accounts.map(|accounts| {
-        let least_room = read_account(accounts.least_room, &mut store);
-        let fault = read_account(accounts.fault, &mut store);
-        let frame = store.data_mut();
-        frame.least_room = frame.least_room.min(least_room);
-        fault
-    });
-    let mut frame = store.into_data();
-    frame.fault = fault.unwrap_or(0);
-    // The entry point has returned: a settlement point.
-    let result = result.and_then(|gas| {
-        frame.settle(gas).map_err(|stop| {
-            frame.stop = Some(stop);
-            Stopped.into()
-        })
-    });
-    (frame, result)
-}
-
 impl Frame {
     /// Takes gas.
     pub(super) fn take(&mut self, class: GasClass, gas: u64) -> Result<(), Stop> {
         charge(&mut self.left, &mut self.tx.gas, class, gas)
     }
 
-    /// The accounts of the instance, once there is one.
-    pub(crate) fn accounts(&self) -> Option<Accounts> {
-        self.accounts
+    /// The numbers of its version.
+    pub(crate) fn rules(&self) -> &'static Rules {
+        self.rules
     }
 
     /// Takes over the balance that the instance has kept since the last settlement point. What it has not checked since
@@ -171,6 +122,11 @@ impl Frame {
     /// The balance for the instance.
     pub(crate) fn balance(&self) -> i64 {
         i64::try_from(self.left).expect("limits are at most MAX_GAS")
+    }
+
+    /// The room on the logical stack for the instance.
+    pub(crate) fn room(&self) -> i64 {
+        self.room
     }
 
     /// Takes over the room left on the logical stack.
@@ -192,29 +148,36 @@ impl Frame {
     }
 
     /// The verdict on what the engine returned.
-    fn end(&mut self, result: wasmtime::Result<()>) -> Result<End, VmError> {
-        let Err(error) = result else {
-            return Ok(End::Success { output: std::mem::take(&mut self.output) });
+    fn end(&mut self, ran: Ran) -> Result<End, VmError> {
+        self.least_room = self.least_room.min(ran.least_room.unwrap_or(i64::MAX));
+        let halted = match ran.result {
+            // The entry point has returned: a settlement point.
+            Ok(gas) => match self.settle(gas) {
+                Ok(()) => return Ok(End::Success { output: std::mem::take(&mut self.output) }),
+                Err(stop) => return Ok(End::Fault { diagnostic: stop.to_string() }),
+            },
+            Err(halted) => halted,
         };
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        let trap = error.downcast_ref::<Trap>().copied();
-        match (self.stop.take(), trap) {
-            (_, Some(Trap::StackOverflow)) => Err(VmError::NativeStack { depth: self.depth() }),
-            (Some(Stop::Abort { code, message }), _) => Ok(End::Abort { code, message }),
-            (Some(Stop::Node(reason)), _) => Err(VmError::Host(reason)),
-            (Some(stop), _) => Ok(End::Fault { diagnostic: stop.to_string() }),
-            (None, Some(trap)) if is_verdict(trap) => {
-                let diagnostic = match (trap, i32::try_from(self.fault)) {
-                    (Trap::UnreachableCodeReached, Ok(FAULT_GAS)) => Stop::OutOfGas.to_string(),
-                    (Trap::UnreachableCodeReached, Ok(FAULT_STACK)) => "out of stack".to_owned(),
-                    _ => trap.to_string(),
+        match (halted, self.stop.take()) {
+            (Halted::NativeStack, _) => Err(VmError::NativeStack { depth: self.depth() }),
+            (Halted::Memory(reason), _) => Err(VmError::Memory(reason)),
+            (_, Some(Stop::Abort { code, message })) => Ok(End::Abort { code, message }),
+            (_, Some(Stop::Node(reason))) => Err(VmError::Host(reason)),
+            (_, Some(stop)) => Ok(End::Fault { diagnostic: stop.to_string() }),
+            (Halted::Unreachable, None) => {
+                let diagnostic = match ran.fault {
+                    FAULT_GAS => Stop::OutOfGas.to_string(),
+                    FAULT_STACK => "out of stack".to_owned(),
+                    _ => "the contract reached `unreachable`".to_owned(),
                 };
                 Ok(End::Fault { diagnostic })
             }
-            (None, _) if error.is::<GrowthFailed>() => Err(VmError::Memory(format!("{error:#}"))),
-            (None, _) => Err(VmError::Engine(format!("{error:#}"))),
+            (Halted::Trap(diagnostic), None) => Ok(End::Fault { diagnostic }),
+            (Halted::HostCall, None) => Err(VmError::Engine("a host call did not return, and did not say why".into())),
+            (Halted::Engine(reason), None) => Err(VmError::Engine(reason)),
         }
     }
 
@@ -222,19 +185,4 @@ impl Frame {
         let room = u64::try_from(self.room).unwrap_or(0);
         self.rules.machine.stack_units.saturating_sub(room)
     }
-}
-
-/// Traps that WebAssembly defines: the same on every engine.
-fn is_verdict(trap: Trap) -> bool {
-    matches!(
-        trap,
-        Trap::UnreachableCodeReached
-            | Trap::MemoryOutOfBounds
-            | Trap::TableOutOfBounds
-            | Trap::IndirectCallToNull
-            | Trap::BadSignature
-            | Trap::IntegerOverflow
-            | Trap::IntegerDivisionByZero
-            | Trap::BadConversionToInteger
-    )
 }

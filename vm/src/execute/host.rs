@@ -43,9 +43,9 @@ impl Frame {
         };
         let kind = if self.info.read_only { CallKind::View } else { CallKind::Call };
         let module = self.core.load(self.version, &record.code_hash)?;
-        let Some(entry_point) = module.entry_point(kind).copied() else {
+        if !module.exports(kind) {
             return Ok(Err(Status::NotFound));
-        };
+        }
         // The value goes back with everything else if the call fails: its checkpoint lies before this.
         let own = self.own_address();
         let point = self.tx.journal.checkpoint();
@@ -66,7 +66,6 @@ impl Frame {
                 ..self.info.clone()
             },
             module,
-            entry_point,
             gas: cap,
             room,
         };

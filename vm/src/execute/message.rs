@@ -13,7 +13,7 @@ use crate::layout::{self, ContractRecord};
 use crate::message::{Action, Address, BlockContext, MAX_GAS, Message, code_hash};
 use crate::receipt::{Receipt, ReceiptStatus, Rejection, write_hash};
 use crate::rules::Rules;
-use crate::{VmError, engine::Compiled};
+use crate::{VmError, engine::Runnable};
 
 /// Why a message does not go on.
 pub(crate) enum Halt {
@@ -137,7 +137,7 @@ impl<'m> Run<'m> {
         }
         let module = self.install(address, sender, hash, code)?;
         self.transfer(&sender, &address, value)?;
-        if module.entry_point(CallKind::Init).is_none() {
+        if !module.exports(CallKind::Init) {
             return Ok(End::Success { output: Vec::new() });
         }
         self.enter(CallKind::Init, sender, address, value, input, module)
@@ -186,7 +186,7 @@ impl<'m> Run<'m> {
         administrator: Address,
         hash: [u8; 32],
         code: &[u8],
-    ) -> Result<Arc<Compiled>, Halt> {
+    ) -> Result<Arc<Runnable>, Halt> {
         let code_len = u64::try_from(code.len()).unwrap_or(u64::MAX);
         // By size, before anything looks at the code.
         self.take(GasClass::Code, self.rules.prices.deploy_byte.saturating_mul(code_len))?;
@@ -202,7 +202,7 @@ impl<'m> Run<'m> {
     }
 
     /// Loads the code of a contract, priced by its length.
-    fn load(&mut self, contract: Address) -> Result<Arc<Compiled>, Halt> {
+    fn load(&mut self, contract: Address) -> Result<Arc<Runnable>, Halt> {
         self.take(GasClass::Code, load_gas(self.rules, 0))?;
         let Some(record) = self.tx.contract(&contract)? else {
             return reject(Rejection::NoContract);
@@ -227,11 +227,11 @@ impl<'m> Run<'m> {
         contract: Address,
         value: u128,
         input: &[u8],
-        module: Arc<Compiled>,
+        module: Arc<Runnable>,
     ) -> Result<End, Halt> {
-        let Some(entry_point) = module.entry_point(kind).copied() else {
+        if !module.exports(kind) {
             return reject(Rejection::NoEntryPoint);
-        };
+        }
         let task = Task {
             version: self.block.version,
             info: CallInfo {
@@ -246,7 +246,6 @@ impl<'m> Run<'m> {
                 read_only: kind == CallKind::View,
             },
             module,
-            entry_point,
             gas: self.left,
             room: self.least_room,
         };

@@ -29,8 +29,9 @@ pub(crate) use frame::Frame;
 use message::Halt;
 pub use message::intrinsic_gas;
 
-use crate::admission::{AdmissionError, Admitted, admit_with};
-use crate::engine::{self, Compiled, Key, Machinery, ModuleCache, Stacks};
+use crate::admission::{AdmissionError, Admitted, admit_placed, admit_with};
+use crate::engine::{self, EngineKind, Key, Machinery, ModuleCache, Runnable, Stacks};
+use crate::error::panic_text;
 use crate::identity;
 use crate::rules::Rules;
 use crate::{Address, BlockContext, Message, Receipt, Rejection, VmError, layout};
@@ -47,12 +48,14 @@ pub struct VmConfig {
     /// How many messages run at a time; more wait. For each, address space for the deepest nesting of calls is
     /// reserved: about 40 GiB of it, and no memory.
     pub concurrent_messages: u32,
+    /// What runs contracts. Receipts do not depend on it.
+    pub engine: EngineKind,
     /// Host functions of the chain's own. They are part of its rules: equal on all nodes.
     pub extensions: Vec<Extension>,
 }
 
 impl VmConfig {
-    /// Kernels and a model store, with 256 MiB of compiled code and 4 messages at a time.
+    /// Kernels and a model store, with Cranelift, 256 MiB of compiled code and 4 messages at a time.
     #[must_use]
     pub fn new(kernels: Arc<Kernels>, models: Arc<dyn ModelStore>) -> VmConfig {
         VmConfig {
@@ -60,6 +63,7 @@ impl VmConfig {
             models,
             module_cache_bytes: 256 * 1024 * 1024,
             concurrent_messages: 4,
+            engine: EngineKind::default(),
             extensions: Vec::new(),
         }
     }
@@ -82,7 +86,7 @@ pub struct Vm {
 /// What frames need of the [`Vm`].
 pub(crate) struct Core {
     pub(crate) machinery: Machinery,
-    modules: ModuleCache<Compiled>,
+    modules: ModuleCache<Runnable>,
     extensions: Extensions,
     extensions_hash: [u8; 32],
     pub(crate) kernels: Arc<Kernels>,
@@ -117,7 +121,7 @@ impl Vm {
         let concurrent = config.concurrent_messages.max(1);
         let machine = &Rules::of(ProtocolVersion::LATEST).machine;
         let core = Core {
-            machinery: Machinery::new(machine, concurrent, &extensions)?,
+            machinery: Machinery::new(config.engine, machine, concurrent, &extensions)?,
             modules: ModuleCache::new(config.module_cache_bytes),
             kernels: config.kernels,
             models: config.models,
@@ -180,14 +184,8 @@ impl Vm {
         work: impl FnOnce() -> Result<Outcome, VmError>,
     ) -> Result<Outcome, VmError> {
         self.stacks.run(|| {
-            catch_unwind(AssertUnwindSafe(|| state::lend(state, work))).unwrap_or_else(|panic| {
-                let text = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| panic.downcast_ref::<&str>().copied())
-                    .unwrap_or("without a message");
-                Err(VmError::Panic(text.to_owned()))
-            })
+            catch_unwind(AssertUnwindSafe(|| state::lend(state, work)))
+                .unwrap_or_else(|panic| Err(VmError::Panic(panic_text(panic.as_ref()).to_owned())))
         })?
     }
 }
@@ -200,19 +198,19 @@ impl std::fmt::Debug for Vm {
 
 impl Core {
     /// The compiled code of a contract that exists.
-    pub(crate) fn load(&self, version: ProtocolVersion, code_hash: &[u8; 32]) -> Result<Arc<Compiled>, VmError> {
+    pub(crate) fn load(&self, version: ProtocolVersion, code_hash: &[u8; 32]) -> Result<Arc<Runnable>, VmError> {
         let damaged = |what: &str| VmError::CorruptState { what: format!("code {}: {what}", Address(*code_hash)) };
         self.modules.get_or_make(
             Key { version, extensions: self.extensions_hash, code_hash: *code_hash },
-            |compiled| compiled.bytes,
+            Runnable::bytes,
             || {
                 // Code is found by its hash and never changes, so reading it is no dependency on the state, and not
                 // reading it because of the cache makes no difference.
                 let code = state::with(|view| view.get(&layout::code_key(code_hash)))?
                     .ok_or_else(|| damaged("it is missing"))?;
-                let admitted = admit_with(version, &self.extensions, &code)
+                let admitted = admit_placed(version, &self.extensions, &code, self.machinery.placement())
                     .map_err(|error| damaged(&format!("this node does not admit it: {error}")))?;
-                self.machinery.compile(admitted)
+                self.machinery.compile(&admitted)
             },
         )
     }
@@ -225,17 +223,17 @@ impl Core {
         code_hash: &[u8; 32],
         code: &[u8],
         mut pay: impl FnMut(u64) -> Result<(), Halt>,
-    ) -> Result<Arc<Compiled>, Halt> {
+    ) -> Result<Arc<Runnable>, Halt> {
         let mut paid = false;
         let module = self.modules.get_or_make(
             Key { version, extensions: self.extensions_hash, code_hash: *code_hash },
-            |compiled| compiled.bytes,
+            Runnable::bytes,
             || {
-                let admitted = admit_with(version, &self.extensions, code)
+                let admitted = admit_placed(version, &self.extensions, code, self.machinery.placement())
                     .map_err(|error| Halt::Rejected(Rejection::Inadmissible, error.to_string()))?;
                 pay(admitted.compile_gas)?;
                 paid = true;
-                Ok::<_, Halt>(self.machinery.compile(admitted)?)
+                Ok::<_, Halt>(self.machinery.compile(&admitted)?)
             },
         )?;
         if !paid {

@@ -79,6 +79,28 @@ pub(crate) fn instrument(
     sections.finish(rules, placement, nests, frame_units, fixes)
 }
 
+/// Export of the start function of a module whose whole surface is kept.
+#[cfg(test)]
+pub(crate) const START: &str = "noema.start";
+
+/// The same for a module that no contract could be: whatever it imports and exports stays, functions with gas and room.
+/// So modules that are instrumented like this can be linked with each other.
+#[cfg(test)]
+pub(crate) fn instrument_whole(
+    rules: &Rules,
+    placement: Placement,
+    wasm: &[u8],
+    frame_units: &[u64],
+    fixes: &[Vec<Fix>],
+) -> Result<Vec<u8>, AdmissionError> {
+    let mut sections = module::Sections::default();
+    sections.whole = true;
+    for payload in Parser::new(0).parse_all(wasm) {
+        sections.take(payload?)?;
+    }
+    sections.finish(rules, placement, |_, _| true, frame_units, fixes)
+}
+
 /// A module that the validator has accepted but that cannot be written again: refused like an invalid one.
 fn refused(error: wasm_encoder::reencode::Error) -> AdmissionError {
     AdmissionError::Invalid { offset: 0, reason: error.to_string() }

@@ -59,6 +59,10 @@ impl Names {
 /// Takes over a module, section by section.
 #[derive(Default)]
 pub(super) struct Sections<'a> {
+    /// Everything that is imported and exported is kept, also what no contract may have: for tests.
+    pub(super) whole: bool,
+    /// Imports that are no functions.
+    other_imports: Vec<(&'a str, &'a str, TypeRef)>,
     types: TypeSection,
     function_types: Vec<FuncType>,
     /// Types with gas, and perhaps room, behind what the module knows: by type and whether there is room.
@@ -100,8 +104,10 @@ impl<'a> Sections<'a> {
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let import = import?;
-                    if let TypeRef::Func(type_index) = import.ty {
-                        self.imports.push((import.module, import.name, type_index));
+                    match import.ty {
+                        TypeRef::Func(type_index) => self.imports.push((import.module, import.name, type_index)),
+                        other if self.whole => self.other_imports.push((import.module, import.name, other)),
+                        _ => {}
                     }
                 }
                 Ok(())
@@ -122,6 +128,12 @@ impl<'a> Sections<'a> {
                 for export in section {
                     let export = export?;
                     match (export.name, export.kind) {
+                        (name, kind) if self.whole => {
+                            if kind == ExternalKind::Func {
+                                self.entries.insert(export.index);
+                            }
+                            self.exports.export(name, kind.into(), export.index);
+                        }
                         ("memory", _) => {
                             self.exports.export(export.name, ExportKind::Memory, export.index);
                         }
@@ -147,6 +159,12 @@ impl<'a> Sections<'a> {
                 self.bodies.push(body);
                 Ok(())
             }
+            #[cfg(test)]
+            Payload::StartSection { func, .. } if self.whole => {
+                self.entries.insert(func);
+                self.exports.export(super::START, ExportKind::Func, func);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -160,8 +178,8 @@ impl<'a> Sections<'a> {
         frame_units: &[u64],
         fixes: &[Vec<Fix>],
     ) -> Result<Vec<u8>, AdmissionError> {
-        let own_globals = self.globals.as_ref().map_or(0, |globals| globals.count());
-        let counters = Counters { least_room: own_globals, fault: own_globals + 1 };
+        let globals = self.imported_globals() + self.globals.as_ref().map_or(0, |globals| globals.count());
+        let counters = Counters { least_room: globals, fault: globals + 1 };
         let imports = count(self.imports.len());
         let bodies = std::mem::take(&mut self.bodies);
         let mut surveys = Vec::with_capacity(bodies.len());
@@ -217,6 +235,7 @@ impl<'a> Sections<'a> {
 
     /// Adds the counters behind the globals of the module, so that no index of the module changes.
     fn globals(&mut self, names: &Names) -> Result<GlobalSection, AdmissionError> {
+        let imported = self.imported_globals();
         let mut section = GlobalSection::new();
         if let Some(globals) = &self.globals {
             Renamed(names).parse_global_section(&mut section, globals.clone()).map_err(refused)?;
@@ -224,10 +243,14 @@ impl<'a> Sections<'a> {
         for (name, val_type, zero) in
             [(LEAST_ROOM, ValType::I64, ConstExpr::i64_const(0)), (FAULT, ValType::I32, ConstExpr::i32_const(0))]
         {
-            self.exports.export(name, ExportKind::Global, section.len());
+            self.exports.export(name, ExportKind::Global, imported + section.len());
             section.global(GlobalType { val_type, mutable: true, shared: false }, &zero);
         }
         Ok(section)
+    }
+
+    fn imported_globals(&self) -> u32 {
+        count(self.other_imports.iter().filter(|(_, _, ty)| matches!(ty, TypeRef::Global(_))).count())
     }
 
     fn function_type(&self, index: u32) -> &FuncType {
@@ -305,6 +328,9 @@ impl<'a> Sections<'a> {
         for (position, (module, name, type_index)) in self.imports.clone().into_iter().enumerate() {
             let bound = self.type_with_gas(type_index, names.nests[position])?;
             section.import(module, name, EntityType::Function(bound));
+        }
+        for (module, name, ty) in &self.other_imports {
+            section.import(module, name, RoundtripReencoder.entity_type(*ty).map_err(refused)?);
         }
         Ok(section)
     }

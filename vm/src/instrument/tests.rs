@@ -4,6 +4,7 @@ mod floats;
 mod native;
 mod oracle;
 mod random;
+mod suite;
 
 use noema_abi::ProtocolVersion;
 use wasmtime::{Engine, Global, Instance, Module, Store, Trap, Val};

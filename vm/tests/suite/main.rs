@@ -3,6 +3,7 @@
 mod accounts;
 mod calls;
 mod code;
+mod engines;
 mod extensions;
 mod golden;
 mod hostile;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use noema_abi::Status;
-use noema_vm::Outcome;
+use noema_vm::{Address, EngineKind, Outcome, Vm, VmConfig};
 
-use super::world::{World, bytes, calling, faulted, module, succeeded};
+use super::world::{World, bytes, calling, config, faulted, module, succeeded};
 
 /// Contracts that never return, each in its own way.
 fn endless() -> Vec<(&'static str, Vec<u8>)> {
@@ -54,33 +54,99 @@ fn endless() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// Runs each on a thread with this much stack.
-fn on_a_thread(stack_size: usize) -> Vec<Outcome> {
-    let vm = Arc::new(super::world::machine());
-    std::thread::Builder::new()
-        .stack_size(stack_size)
-        .spawn(move || {
-            let mut world = World::on(vm);
-            endless()
-                .into_iter()
-                .map(|(name, code)| {
-                    let outcome = world.run(&code);
-                    assert_eq!(outcome.diagnostic.as_deref(), Some("out of stack"), "{name}");
-                    outcome
-                })
-                .collect()
-        })
-        .unwrap()
-        .join()
-        .unwrap()
+fn on_a_thread(stack_size: usize, kind: EngineKind) -> Vec<Outcome> {
+    let vm = Arc::new(Vm::new(VmConfig { engine: kind, ..config() }).unwrap());
+    let spawned = std::thread::Builder::new().stack_size(stack_size).spawn(move || {
+        let mut world = World::on(vm);
+        let run = |(name, code): (&str, Vec<u8>)| {
+            let outcome = world.run(&code);
+            assert_eq!(outcome.diagnostic.as_deref(), Some("out of stack"), "{name} on {kind}");
+            outcome
+        };
+        let mut outcomes: Vec<Outcome> = endless().into_iter().map(run).collect();
+        outcomes.extend(nested(&mut world));
+        outcomes
+    });
+    spawned.unwrap().join().unwrap()
+}
+
+/// Contracts that each call the next one from inside a recursion of their own, the last of which never returns.
+fn nested(world: &mut World) -> Vec<Outcome> {
+    let mut next = world.deploy(&module(r#"(func $f (export "call") (call $f))"#));
+    let deeper = |next: &Address| {
+        module(&format!(
+            r#"(data (i32.const 0) "{}") (func $f (param i32) (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1)))) (else
+                 (i64.store (i32.const 100)
+                   (call $contract (i32.const 0) (i32.const 32) (i64.const 500000000000) (i32.const 0) (i32.const 0) (i32.const 108) (i32.const 64))))))
+               (func (export "call") (call $f (i32.const 700)) (drop (call $output (i32.const 100) (i32.const 64))))"#,
+            bytes(&next.0)
+        ))
+    };
+    let depths = 0..12;
+    let outcomes = depths.map(|_| {
+        next = world.deploy(&deeper(&next));
+        world.call(next, &[])
+    });
+    outcomes.collect()
 }
 
 #[test]
 fn recursion_ends_alike_on_small_and_large_threads() {
-    let small = on_a_thread(256 * 1024);
-    assert_eq!(small, on_a_thread(2 * 1024 * 1024));
-    assert_eq!(small, on_a_thread(64 * 1024 * 1024));
-    for outcome in &small {
+    let small = on_a_thread(256 * 1024, EngineKind::Cranelift);
+    assert_eq!(small, on_a_thread(2 * 1024 * 1024, EngineKind::Cranelift));
+    assert_eq!(small, on_a_thread(64 * 1024 * 1024, EngineKind::Cranelift));
+    for outcome in &small[..endless().len()] {
         faulted(outcome, "out of stack");
+    }
+    // Where recursion ends in a contract that was called, the caller goes on, and knows.
+    let inner = &succeeded(&small[endless().len()]).output;
+    assert_eq!(inner[..8], Status::CallFaulted.to_return().to_le_bytes());
+    let deepest = small.last().unwrap();
+    assert!(succeeded(deepest).depth > 60_000, "{}", deepest.receipt.depth);
+}
+
+/// The depth of a frame that faults is in no receipt: that it is the same one is seen in what the contract has logged.
+#[test]
+fn recursion_ends_in_the_same_fault_at_the_same_depth_on_every_engine() {
+    let run = |kind| on_a_thread(2 * 1024 * 1024, kind);
+    let expected = run(EngineKind::Cranelift);
+    for kind in [EngineKind::CraneliftUnoptimized, EngineKind::CraneliftPerBlock, EngineKind::Wasmi] {
+        assert_eq!(run(kind), expected, "{kind}");
+    }
+    let logged = |kind| {
+        let mut world = World::on(Arc::new(Vm::new(VmConfig { engine: kind, ..config() }).unwrap()));
+        let ways = [
+            r#"(func $f (param i64 i32) LOG (call $f (local.get 0) (i32.const 7)))
+               (func (export "call") (call $f (i64.const 1) (i32.const 1)))"#,
+            r#"(func $f (param i64) (local f64 v128) LOG (call $g (local.get 0))) (func $g (param i64) (call $f (local.get 0)))
+               (func (export "call") (call $f (i64.const 1)))"#,
+            r#"(type $t (func (param i64) (result v128))) (table funcref (elem $f))
+               (func $f (type $t) LOG (call_indirect (type $t) (local.get 0) (i32.const 0)))
+               (func (export "call") (drop (call_indirect (type $t) (i64.const 1) (i32.const 0))))"#,
+        ];
+        // One letter of the text in memory for each frame, and the last lines of the log are what there was at the end.
+        let log = "(global.set $n (i32.add (global.get $n) (i32.const 1)))
+                   (if (i32.eqz (i32.and (global.get $n) (i32.const 63)))
+                     (then (i32.store (i32.const 0) (global.get $n)) (drop (call $emit (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))
+                           (call $digits (global.get $n)) (drop (call $log (i32.const 0) (i32.const 6)))))";
+        let digits = r#"(global $n (mut i32) (i32.const 0))
+            (func $digits (param i32) (local i32) (local.set 1 (i32.const 5))
+              (loop $l (i32.store8 (local.get 1) (i32.add (i32.const 48) (i32.rem_u (local.get 0) (i32.const 10))))
+                (local.set 0 (i32.div_u (local.get 0) (i32.const 10))) (local.set 1 (i32.sub (local.get 1) (i32.const 1)))
+                (br_if $l (i32.ge_s (local.get 1) (i32.const 0)))))"#;
+        ways.map(|way| {
+            let outcome = world.run(&module(&format!("{digits} {}", way.replace("LOG", log))));
+            faulted(&outcome, "");
+            outcome.logs
+        })
+    };
+    let expected = logged(EngineKind::Cranelift);
+    for logs in &expected {
+        let deepest: u32 = logs.last().expect("it logs").parse().unwrap();
+        assert!(deepest > 4_000, "{deepest}");
+    }
+    for kind in [EngineKind::CraneliftUnoptimized, EngineKind::CraneliftPerBlock, EngineKind::Wasmi] {
+        assert_eq!(logged(kind), expected, "{kind}");
     }
 }
 
