@@ -29,7 +29,28 @@ impl Compiled {
         // Admission has accepted this module, so a compiler that does not is this node's problem.
         let failed = |error: wasmtime::Error| VmError::Engine(format!("admitted code does not compile: {error:#}"));
         let module = Module::new(engine, &admitted.instrumented).map_err(failed)?;
-        let pre = linker.instantiate_pre(&module).map_err(failed)?;
+        Compiled::of(&module, linker)
+    }
+
+    /// Loads what [`Compiled::serialize`] gave. Nothing else may be given: it is executed.
+    #[allow(unsafe_code, reason = "machine code is loaded")]
+    pub(super) fn load(engine: &Engine, linker: &Linker<Native>, artifact: &[u8]) -> Result<Compiled, VmError> {
+        // SAFETY: the bytes come from `Artifacts::get`, which gives only what this node has written, by a key that no
+        // one else has, and under a name that a compiler with other settings does not have. They are in memory: what
+        // was checked is what is loaded.
+        let module = unsafe { Module::deserialize(engine, artifact) };
+        let module = module.map_err(|error| VmError::Engine(format!("compiled code does not load: {error:#}")))?;
+        Compiled::of(&module, linker)
+    }
+
+    /// The machine code, for [`Compiled::load`].
+    pub(super) fn serialize(&self) -> Option<Vec<u8>> {
+        self.pre.module().serialize().ok()
+    }
+
+    fn of(module: &Module, linker: &Linker<Native>) -> Result<Compiled, VmError> {
+        let failed = |error: wasmtime::Error| VmError::Engine(format!("admitted code cannot be bound: {error:#}"));
+        let pre = linker.instantiate_pre(module).map_err(failed)?;
         let export = |name: &str| {
             module
                 .get_export_index(name)

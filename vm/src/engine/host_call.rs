@@ -2,7 +2,7 @@
 
 use noema_host::{Guest, Stop};
 
-use super::Limiter;
+use super::{Limiter, float_state};
 use crate::execute::Frame;
 
 /// What the store of an instance holds: the frame, and what one engine needs besides.
@@ -48,6 +48,8 @@ pub(super) fn host_call<C: Caller>(
         frame.set_room(room);
     }
     let result = function(caller);
+    // Extensions and stores are foreign code.
+    float_state::reset();
     let frame = caller.frame();
     match result {
         Ok(result) => Ok((result, frame.balance())),

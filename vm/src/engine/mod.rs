@@ -5,14 +5,17 @@
 //! kind.rs  ->  Machinery  --compile-->  runnable.rs  -+-  compiled.rs     wasmtime, host functions in bind.rs
 //!                                                     +-  interpreter.rs  wasmi
 //! host_call.rs, limiter.rs: what both have in common
+//! cache.rs in memory, artifacts.rs on disk; stack.rs, float_state.rs: where and how they run
 //! ```
 //!
 //! Nothing in here decides a verdict. Gas and depth are counted by the instrumentation, growth by the limits alone;
 //! an engine only has to execute WebAssembly as specified, and what it cannot do is a [`VmError`].
 
+mod artifacts;
 mod bind;
 mod cache;
 mod compiled;
+pub(crate) mod float_state;
 mod host_call;
 mod interpreter;
 mod kind;
@@ -20,6 +23,7 @@ mod limiter;
 mod runnable;
 mod stack;
 
+use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -27,6 +31,8 @@ use noema_abi::limits::MAX_CALL_DEPTH;
 use noema_host::Extensions;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig, Strategy};
 
+use artifacts::Artifacts;
+pub use artifacts::ArtifactCache;
 use bind::Native;
 pub(crate) use cache::{Key, ModuleCache};
 use compiled::Compiled;
@@ -41,8 +47,9 @@ pub(crate) use runnable::Runnable;
 pub(crate) use stack::Stacks;
 pub use stack::on_caller_stack;
 
-use crate::instrument::Placement;
-use crate::rules::Machine;
+use crate::hash::hash;
+use crate::instrument::{self, Placement};
+use crate::rules::{Machine, Rules};
 use crate::{Admitted, VmError};
 
 /// Native bytes that are there for each logical one. Frames of hostile code have been measured at less than an eighth
@@ -58,12 +65,29 @@ pub(crate) struct Machinery {
     kind: EngineKind,
     compiler: Option<Compiler>,
     interpreter: Interpreter,
+    /// Compiled code on disk, if the node keeps it.
+    artifacts: Option<Artifacts>,
 }
 
 /// wasmtime.
 struct Compiler {
     engine: Engine,
     linker: Linker<Native>,
+    /// What compiled code depends on, in wasmtime's own words: for this machine only.
+    compatibility: Vec<u8>,
+}
+
+/// Takes down what is hashed, instead of hashing it.
+struct Bytes(Vec<u8>);
+
+impl Hasher for Bytes {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
 }
 
 impl Machinery {
@@ -73,13 +97,20 @@ impl Machinery {
         machine: &Machine,
         concurrent: u32,
         extensions: &Extensions,
+        artifacts: Option<&ArtifactCache>,
     ) -> Result<Machinery, VmError> {
+        let open = |cache: &ArtifactCache| {
+            Artifacts::open(cache).map_err(|error| {
+                VmError::Engine(format!("cannot keep compiled code in {}: {error}", cache.directory.display()))
+            })
+        };
+        let artifacts = artifacts.map(open).transpose()?;
         let compiler = match kind {
             EngineKind::Wasmi => None,
             EngineKind::CraneliftUnoptimized => Some(Compiler::new(&unoptimized(machine), concurrent, extensions)?),
             _ => Some(Compiler::new(&config(machine, concurrent), concurrent, extensions)?),
         };
-        Ok(Machinery { kind, compiler, interpreter: Interpreter::new(machine, extensions)? })
+        Ok(Machinery { kind, compiler, interpreter: Interpreter::new(machine, extensions)?, artifacts })
     }
 
     /// Where charges are put.
@@ -89,7 +120,9 @@ impl Machinery {
 
     /// Makes an instrumented module ready to run. What the compiler cannot take, the interpreter runs: whether a
     /// contract can be called must not depend on a compiler.
-    pub(crate) fn compile(&self, admitted: &Admitted) -> Result<Arc<Runnable>, VmError> {
+    ///
+    /// What was compiled is kept on disk under `key`, if the node does that.
+    pub(crate) fn compile(&self, key: &Key, admitted: &Admitted) -> Result<Arc<Runnable>, VmError> {
         let code = match &self.compiler {
             None => Code::Interpreted(self.interpreter.translate(admitted)?),
             Some(compiler) => match self.try_compile(compiler, admitted) {
@@ -101,7 +134,45 @@ impl Machinery {
             },
         };
         let Admitted { instantiate_gas, compile_gas, .. } = *admitted;
-        Ok(Arc::new(Runnable { instantiate_gas, compile_gas, code }))
+        let runnable = Runnable { instantiate_gas, compile_gas, code };
+        if let (Some(artifacts), Some(compiler)) = (&self.artifacts, &self.compiler)
+            && let Some(payload) = runnable.to_artifact()
+        {
+            artifacts.put(&self.artifact_name(compiler, key), &payload);
+        }
+        Ok(Arc::new(runnable))
+    }
+
+    /// What this node compiled before, with the same rules, program and processor.
+    pub(crate) fn restore(&self, key: &Key) -> Option<Arc<Runnable>> {
+        let (artifacts, compiler) = (self.artifacts.as_ref()?, self.compiler.as_ref()?);
+        let payload = artifacts.get(&self.artifact_name(compiler, key))?;
+        match Runnable::from_artifact(&compiler.engine, &compiler.linker, &payload) {
+            Ok(runnable) => Some(Arc::new(runnable)),
+            Err(reason) => {
+                tracing::warn!(reason, "compiled code cannot be loaded and is made again");
+                None
+            }
+        }
+    }
+
+    /// Everything that compiled code depends on: the code, the rules that admitted and instrumented it, the host functions
+    /// it is bound to, this program, wasmtime's version, its settings and the features of the processor.
+    fn artifact_name(&self, compiler: &Compiler, key: &Key) -> [u8; 32] {
+        let rules = format!("{:?}", Rules::of(key.version));
+        hash(
+            "noema compiled code",
+            &[
+                env!("CARGO_PKG_VERSION").as_bytes(),
+                &*instrument::FINGERPRINT,
+                rules.as_bytes(),
+                &key.version.number().to_le_bytes(),
+                &key.extensions,
+                &key.code_hash,
+                self.kind.to_string().as_bytes(),
+                &compiler.compatibility,
+            ],
+        )
     }
 
     fn try_compile(&self, compiler: &Compiler, admitted: &Admitted) -> Result<Compiled, String> {
@@ -128,7 +199,9 @@ impl Compiler {
         })?;
         let mut linker = Linker::new(&engine);
         bind::bind(&mut linker, extensions).map_err(|error| VmError::Engine(format!("{error:#}")))?;
-        Ok(Compiler { engine, linker })
+        let mut compatibility = Bytes(Vec::new());
+        engine.precompile_compatibility_hash().hash(&mut compatibility);
+        Ok(Compiler { engine, linker, compatibility: compatibility.0 })
     }
 }
 

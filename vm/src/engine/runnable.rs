@@ -2,6 +2,9 @@
 
 use noema_host::CallKind;
 
+use wasmtime::{Engine, Linker};
+
+use super::bind::Native;
 use super::compiled::Compiled;
 use super::host_call::Ran;
 use super::interpreter::Interpreted;
@@ -22,7 +25,29 @@ pub(super) enum Code {
     Interpreted(Interpreted),
 }
 
+/// Bytes in front of the machine code in an artifact: two prices.
+const FACTS: usize = 16;
+
 impl Runnable {
+    /// What has to be kept of it on disk, if it is machine code.
+    pub(super) fn to_artifact(&self) -> Option<Vec<u8>> {
+        let Code::Compiled(compiled) = &self.code else { return None };
+        let facts = [self.instantiate_gas.to_le_bytes(), self.compile_gas.to_le_bytes()];
+        Some([facts.as_flattened(), &compiled.serialize()?].concat())
+    }
+
+    /// The same from the disk. The bytes must be what [`Runnable::to_artifact`] gave.
+    pub(super) fn from_artifact(
+        engine: &Engine,
+        linker: &Linker<Native>,
+        artifact: &[u8],
+    ) -> Result<Runnable, String> {
+        let (facts, code) = artifact.split_at_checked(FACTS).ok_or("it is too short")?;
+        let fact = |at: usize| facts[at..at + 8].try_into().map(u64::from_le_bytes).map_err(|_| "it is too short");
+        let compiled = Compiled::load(engine, linker, code).map_err(|error| error.to_string())?;
+        Ok(Runnable { instantiate_gas: fact(0)?, compile_gas: fact(8)?, code: Code::Compiled(compiled) })
+    }
+
     /// Bytes that it takes in the cache.
     pub(crate) fn bytes(&self) -> u64 {
         match &self.code {

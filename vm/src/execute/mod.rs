@@ -30,7 +30,7 @@ use message::Halt;
 pub use message::intrinsic_gas;
 
 use crate::admission::{AdmissionError, Admitted, admit_placed, admit_with};
-use crate::engine::{self, EngineKind, Key, Machinery, ModuleCache, Runnable, Stacks};
+use crate::engine::{self, ArtifactCache, float_state, EngineKind, Key, Machinery, ModuleCache, Runnable, Stacks};
 use crate::error::panic_text;
 use crate::identity;
 use crate::rules::Rules;
@@ -45,6 +45,9 @@ pub struct VmConfig {
     pub models: Arc<dyn ModelStore>,
     /// Compiled code that is kept in memory, in bytes of machine code.
     pub module_cache_bytes: u64,
+    /// Where compiled code is kept on disk, so that a node that starts again need not compile; nowhere, if `None`. No
+    /// receipt depends on it, and nothing is executed that this node has not compiled itself.
+    pub artifacts: Option<ArtifactCache>,
     /// How many messages run at a time; more wait. For each, address space for the deepest nesting of calls is
     /// reserved: about 40 GiB of it, and no memory.
     pub concurrent_messages: u32,
@@ -62,6 +65,7 @@ impl VmConfig {
             kernels,
             models,
             module_cache_bytes: 256 * 1024 * 1024,
+            artifacts: None,
             concurrent_messages: 4,
             engine: EngineKind::default(),
             extensions: Vec::new(),
@@ -121,7 +125,7 @@ impl Vm {
         let concurrent = config.concurrent_messages.max(1);
         let machine = &Rules::of(ProtocolVersion::LATEST).machine;
         let core = Core {
-            machinery: Machinery::new(config.engine, machine, concurrent, &extensions)?,
+            machinery: Machinery::new(config.engine, machine, concurrent, &extensions, config.artifacts.as_ref())?,
             modules: ModuleCache::new(config.module_cache_bytes),
             kernels: config.kernels,
             models: config.models,
@@ -184,7 +188,7 @@ impl Vm {
         work: impl FnOnce() -> Result<Outcome, VmError>,
     ) -> Result<Outcome, VmError> {
         self.stacks.run(|| {
-            catch_unwind(AssertUnwindSafe(|| state::lend(state, work)))
+            catch_unwind(AssertUnwindSafe(|| float_state::with_default(|| state::lend(state, work))))
                 .unwrap_or_else(|panic| Err(VmError::Panic(panic_text(panic.as_ref()).to_owned())))
         })?
     }
@@ -200,17 +204,21 @@ impl Core {
     /// The compiled code of a contract that exists.
     pub(crate) fn load(&self, version: ProtocolVersion, code_hash: &[u8; 32]) -> Result<Arc<Runnable>, VmError> {
         let damaged = |what: &str| VmError::CorruptState { what: format!("code {}: {what}", Address(*code_hash)) };
+        let key = Key { version, extensions: self.extensions_hash, code_hash: *code_hash };
         self.modules.get_or_make(
-            Key { version, extensions: self.extensions_hash, code_hash: *code_hash },
+            key,
             Runnable::bytes,
             || {
+                if let Some(runnable) = self.machinery.restore(&key) {
+                    return Ok(runnable);
+                }
                 // Code is found by its hash and never changes, so reading it is no dependency on the state, and not
                 // reading it because of the cache makes no difference.
                 let code = state::with(|view| view.get(&layout::code_key(code_hash)))?
                     .ok_or_else(|| damaged("it is missing"))?;
                 let admitted = admit_placed(version, &self.extensions, &code, self.machinery.placement())
                     .map_err(|error| damaged(&format!("this node does not admit it: {error}")))?;
-                self.machinery.compile(&admitted)
+                self.machinery.compile(&key, &admitted)
             },
         )
     }
@@ -225,15 +233,20 @@ impl Core {
         mut pay: impl FnMut(u64) -> Result<(), Halt>,
     ) -> Result<Arc<Runnable>, Halt> {
         let mut paid = false;
+        let key = Key { version, extensions: self.extensions_hash, code_hash: *code_hash };
         let module = self.modules.get_or_make(
-            Key { version, extensions: self.extensions_hash, code_hash: *code_hash },
+            key,
             Runnable::bytes,
             || {
+                // What is on disk was admitted by the same rules.
+                if let Some(runnable) = self.machinery.restore(&key) {
+                    return Ok(runnable);
+                }
                 let admitted = admit_placed(version, &self.extensions, code, self.machinery.placement())
                     .map_err(|error| Halt::Rejected(Rejection::Inadmissible, error.to_string()))?;
                 pay(admitted.compile_gas)?;
                 paid = true;
-                Ok::<_, Halt>(self.machinery.compile(&admitted)?)
+                Ok::<_, Halt>(self.machinery.compile(&key, &admitted)?)
             },
         )?;
         if !paid {

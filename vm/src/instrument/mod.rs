@@ -36,6 +36,8 @@ mod operators;
 #[cfg(test)]
 mod tests;
 
+use std::sync::LazyLock;
+
 use wasmparser::Parser;
 
 pub(crate) use blocks::Blocks;
@@ -45,6 +47,30 @@ pub(crate) use operators::{is_bulk, operator_price};
 
 use crate::AdmissionError;
 use crate::rules::Rules;
+
+/// A hash of what decides how a module is admitted and rewritten: the sources themselves, so that no change of them can
+/// be forgotten. Compiled code on disk belongs to one of these.
+pub(crate) static FINGERPRINT: LazyLock<[u8; 32]> = LazyLock::new(|| {
+    let sources = SOURCES.map(str::as_bytes);
+    crate::hash::hash("noema instrumentation", &sources)
+});
+
+const SOURCES: [&str; 14] = [
+    include_str!("blocks.rs"),
+    include_str!("calls.rs"),
+    include_str!("counted.rs"),
+    include_str!("floats.rs"),
+    include_str!("flow.rs"),
+    include_str!("function.rs"),
+    include_str!("mod.rs"),
+    include_str!("module.rs"),
+    include_str!("operators.rs"),
+    include_str!("../admission/body.rs"),
+    include_str!("../admission/features.rs"),
+    include_str!("../admission/mod.rs"),
+    include_str!("../admission/module.rs"),
+    include_str!("../admission/shape.rs"),
+];
 
 /// No export of a contract may begin like this.
 pub(crate) const RESERVED_PREFIX: &str = "noema";

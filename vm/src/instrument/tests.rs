@@ -396,3 +396,18 @@ fn the_accounts_are_out_of_reach() {
         assert!(matches!(admitted(&shadow), Err(AdmissionError::Export { .. })), "{name}");
     }
 }
+
+#[test]
+fn the_fingerprint_knows_every_source() {
+    for (folder, besides) in [("instrument", &["tests.rs"][..]), ("admission", &["tests.rs", "error.rs"])] {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_file() && !besides.contains(&name) {
+                let text = std::fs::read_to_string(&path).unwrap();
+                assert!(super::SOURCES.contains(&text.as_str()), "{} is not in the list", path.display());
+            }
+        }
+    }
+}

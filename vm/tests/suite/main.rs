@@ -1,10 +1,12 @@
 //! The virtual machine from outside: contracts as WebAssembly text, messages in, receipts out.
 
 mod accounts;
+mod artifacts;
 mod calls;
 mod code;
 mod engines;
 mod extensions;
+mod floats;
 mod golden;
 mod hostile;
 mod largest;
