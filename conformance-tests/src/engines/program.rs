@@ -444,8 +444,8 @@ fn shim(name: &str, counters: Counters, callee: &Address) -> Function {
             code.call(10).drop();
         }
         "stop" => {
-            bits(code, 0, 0, 0xff, 0);
-            code.i32_const(0x5a).i32_eq().if_(BlockType::Empty);
+            bits(code, 0, 0, 7, 0);
+            code.i32_const(5).i32_eq().if_(BlockType::Empty);
             code.local_get(0).i32_const(0).i32_const(16).call(11).drop().end();
         }
         other => unreachable!("{other} is not in the list"),

@@ -13,7 +13,7 @@ fn engines_agree_on_random_programs() {
     assert!(found.completed * 2 >= found.cases, "{found}");
     assert!(found.host_calls * 5 >= found.cases, "{found}");
     assert!(found.short_of_gas * 5 >= found.cases, "{found}");
-    assert!(found.faulted > 0 && found.median_gas > 1_000 * 400, "{found}");
+    assert!(found.faulted > 0 && found.aborted > 0 && found.median_gas > 1_000 * 400, "{found}");
 }
 
 #[test]

@@ -156,10 +156,15 @@ fn halted(error: &Error) -> Halted {
         ErrorKind::TrapCode(TrapCode::StackOverflow) => Halted::NativeStack,
         ErrorKind::TrapCode(TrapCode::UnreachableCodeReached) => Halted::Unreachable,
         ErrorKind::TrapCode(trap) if is_verdict(*trap) => Halted::Trap(trap.to_string()),
-        // Active segments that do not fit are traps of instantiation.
+        // What wasmi reports otherwise: active segments that do not fit, and table operators out of bounds.
         ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. })
         | ErrorKind::Memory(MemoryError::OutOfBoundsAccess)
-        | ErrorKind::Table(TableError::InitOutOfBounds) => Halted::Trap(error.to_string()),
+        | ErrorKind::Table(
+            TableError::InitOutOfBounds
+            | TableError::CopyOutOfBounds
+            | TableError::FillOutOfBounds
+            | TableError::SetOutOfBounds,
+        ) => Halted::Trap(error.to_string()),
         ErrorKind::Instantiation(
             InstantiationError::FailedToInstantiateMemory(_) | InstantiationError::FailedToInstantiateTable(_),
         ) => Halted::Memory(error.to_string()),

@@ -129,6 +129,11 @@ impl Analysis {
         popped: u32,
         validator: &FuncValidator<R>,
     ) -> Kind {
+        // In dead code nothing is set or seen, and operators take values that are not there: what lies below on the
+        // stack is another block's.
+        if validator.get_control_frame(0).is_none_or(|frame| frame.unreachable) {
+            return Kind::Exact;
+        }
         let popped = usize::try_from(popped).unwrap_or(usize::MAX).min(self.stack.len());
         let mut fix = Fixes(vec![None; popped]);
         let result = match effect(operator) {
@@ -198,8 +203,7 @@ impl Analysis {
         if let Some(lowest) = lowest {
             let operands = (0..=lowest).rev().map(|depth| {
                 let ty = validator.get_operand_type(depth).flatten();
-                // An operand of unknown type is dead code, where nothing is ever fixed.
-                (ty.unwrap_or(ValType::I32), fix[depth])
+                (ty.expect("operands of code that runs have types"), fix[depth])
             });
             self.fixes.push(Fix { operator: number, operands: operands.collect() });
         }

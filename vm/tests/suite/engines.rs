@@ -76,6 +76,22 @@ fn traps() -> Vec<(&'static str, Vec<u8>)> {
                    (func (export "call") (table.init $t $e (i32.const 1) (i32.const 0) (i32.const 1)))"#,
             ),
         ),
+        (
+            "table.get outside",
+            module(r#"(table $t 1 funcref) (func (export "call") (drop (table.get $t (i32.const 1))))"#),
+        ),
+        (
+            "table.copy outside",
+            module(
+                r#"(table $t 9 funcref) (func (export "call") (table.copy $t $t (i32.const 1) (i32.const 2) (i32.const 8)))"#,
+            ),
+        ),
+        (
+            "table.fill outside",
+            module(
+                r#"(table $t 9 funcref) (func (export "call") (table.fill $t (i32.const 5) (ref.null func) (i32.const 5)))"#,
+            ),
+        ),
         ("a data segment that does not fit", module(r#"(data (i32.const 65535) "ab") (func (export "call"))"#)),
         (
             "an element segment that does not fit",

@@ -7,7 +7,7 @@ use wasmtime::{
 
 use super::{Failure, GAS, Runner, Value, room};
 use crate::engine::config_on_demand;
-use crate::instrument::EXHAUSTED;
+use crate::instrument::FAULT;
 use crate::rules::Rules;
 
 pub(super) struct Compiled {
@@ -123,7 +123,7 @@ impl Runner for Compiled {
     }
 
     fn clear(&mut self, instance: &Instance) {
-        let global = instance.get_global(&mut self.store, EXHAUSTED).expect("the accounts are exported");
+        let global = instance.get_global(&mut self.store, FAULT).expect("the accounts are exported");
         global.set(&mut self.store, Val::I32(0)).unwrap();
     }
 }

@@ -8,7 +8,7 @@ use wasmi::{
 
 use super::{Failure, GAS, Runner, Value, room};
 use crate::engine::interpreter_config;
-use crate::instrument::EXHAUSTED;
+use crate::instrument::FAULT;
 use crate::rules::Rules;
 
 pub(super) struct Interpreted {
@@ -49,7 +49,12 @@ fn failure(error: &Error) -> Failure {
         ErrorKind::TrapCode(trap) => Failure::Trap(trap.to_string()),
         ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. })
         | ErrorKind::Memory(MemoryError::OutOfBoundsAccess)
-        | ErrorKind::Table(TableError::InitOutOfBounds) => Failure::Trap(error.to_string()),
+        | ErrorKind::Table(
+            TableError::InitOutOfBounds
+            | TableError::CopyOutOfBounds
+            | TableError::FillOutOfBounds
+            | TableError::SetOutOfBounds,
+        ) => Failure::Trap(error.to_string()),
         _ => Failure::Link(error.to_string()),
     }
 }
@@ -139,7 +144,7 @@ impl Runner for Interpreted {
     }
 
     fn clear(&mut self, instance: &Instance) {
-        let global = instance.get_global(&self.store, EXHAUSTED).expect("the accounts are exported");
+        let global = instance.get_global(&self.store, FAULT).expect("the accounts are exported");
         global.set(&mut self.store, Val::I32(0)).unwrap();
     }
 }
