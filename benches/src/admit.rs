@@ -54,7 +54,11 @@ fn rows(case: &str, wasm: &[u8], effort: Effort) -> anyhow::Result<[Row; 2]> {
     let instrumented = admit().with_context(|| format!("{case} is not admitted"))?.instrumented;
     for code in [wasm, instrumented.as_slice()] {
         let compiled = Module::new(&engine, code);
-        ensure!(compiled.is_ok(), "{case}: {:#}", compiled.err().map_or_else(String::new, |error| format!("{error:#}")));
+        ensure!(
+            compiled.is_ok(),
+            "{case}: {:#}",
+            compiled.err().map_or_else(String::new, |error| format!("{error:#}"))
+        );
     }
     let compile = |code: &[u8]| Module::new(&engine, code).map(|_| ()).expect("it did so before");
     let mut contenders = [

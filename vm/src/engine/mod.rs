@@ -31,8 +31,8 @@ use noema_abi::limits::MAX_CALL_DEPTH;
 use noema_host::Extensions;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig, Strategy};
 
-use artifacts::Artifacts;
 pub use artifacts::ArtifactCache;
+use artifacts::Artifacts;
 use bind::Native;
 pub(crate) use cache::{Key, ModuleCache};
 use compiled::Compiled;

@@ -37,11 +37,7 @@ impl Runnable {
     }
 
     /// The same from the disk. The bytes must be what [`Runnable::to_artifact`] gave.
-    pub(super) fn from_artifact(
-        engine: &Engine,
-        linker: &Linker<Native>,
-        artifact: &[u8],
-    ) -> Result<Runnable, String> {
+    pub(super) fn from_artifact(engine: &Engine, linker: &Linker<Native>, artifact: &[u8]) -> Result<Runnable, String> {
         let (facts, code) = artifact.split_at_checked(FACTS).ok_or("it is too short")?;
         let fact = |at: usize| facts[at..at + 8].try_into().map(u64::from_le_bytes).map_err(|_| "it is too short");
         let compiled = Compiled::load(engine, linker, code).map_err(|error| error.to_string())?;

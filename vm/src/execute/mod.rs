@@ -30,7 +30,7 @@ use message::Halt;
 pub use message::intrinsic_gas;
 
 use crate::admission::{AdmissionError, Admitted, admit_placed, admit_with};
-use crate::engine::{self, ArtifactCache, float_state, EngineKind, Key, Machinery, ModuleCache, Runnable, Stacks};
+use crate::engine::{self, ArtifactCache, EngineKind, Key, Machinery, ModuleCache, Runnable, Stacks, float_state};
 use crate::error::panic_text;
 use crate::identity;
 use crate::rules::Rules;
@@ -205,22 +205,18 @@ impl Core {
     pub(crate) fn load(&self, version: ProtocolVersion, code_hash: &[u8; 32]) -> Result<Arc<Runnable>, VmError> {
         let damaged = |what: &str| VmError::CorruptState { what: format!("code {}: {what}", Address(*code_hash)) };
         let key = Key { version, extensions: self.extensions_hash, code_hash: *code_hash };
-        self.modules.get_or_make(
-            key,
-            Runnable::bytes,
-            || {
-                if let Some(runnable) = self.machinery.restore(&key) {
-                    return Ok(runnable);
-                }
-                // Code is found by its hash and never changes, so reading it is no dependency on the state, and not
-                // reading it because of the cache makes no difference.
-                let code = state::with(|view| view.get(&layout::code_key(code_hash)))?
-                    .ok_or_else(|| damaged("it is missing"))?;
-                let admitted = admit_placed(version, &self.extensions, &code, self.machinery.placement())
-                    .map_err(|error| damaged(&format!("this node does not admit it: {error}")))?;
-                self.machinery.compile(&key, &admitted)
-            },
-        )
+        self.modules.get_or_make(key, Runnable::bytes, || {
+            if let Some(runnable) = self.machinery.restore(&key) {
+                return Ok(runnable);
+            }
+            // Code is found by its hash and never changes, so reading it is no dependency on the state, and not
+            // reading it because of the cache makes no difference.
+            let code =
+                state::with(|view| view.get(&layout::code_key(code_hash)))?.ok_or_else(|| damaged("it is missing"))?;
+            let admitted = admit_placed(version, &self.extensions, &code, self.machinery.placement())
+                .map_err(|error| damaged(&format!("this node does not admit it: {error}")))?;
+            self.machinery.compile(&key, &admitted)
+        })
     }
 
     /// Compiles code that is to be deployed, if the version admits it and `pay` can pay what compiling costs. That is
@@ -234,21 +230,17 @@ impl Core {
     ) -> Result<Arc<Runnable>, Halt> {
         let mut paid = false;
         let key = Key { version, extensions: self.extensions_hash, code_hash: *code_hash };
-        let module = self.modules.get_or_make(
-            key,
-            Runnable::bytes,
-            || {
-                // What is on disk was admitted by the same rules.
-                if let Some(runnable) = self.machinery.restore(&key) {
-                    return Ok(runnable);
-                }
-                let admitted = admit_placed(version, &self.extensions, code, self.machinery.placement())
-                    .map_err(|error| Halt::Rejected(Rejection::Inadmissible, error.to_string()))?;
-                pay(admitted.compile_gas)?;
-                paid = true;
-                Ok::<_, Halt>(self.machinery.compile(&key, &admitted)?)
-            },
-        )?;
+        let module = self.modules.get_or_make(key, Runnable::bytes, || {
+            // What is on disk was admitted by the same rules.
+            if let Some(runnable) = self.machinery.restore(&key) {
+                return Ok(runnable);
+            }
+            let admitted = admit_placed(version, &self.extensions, code, self.machinery.placement())
+                .map_err(|error| Halt::Rejected(Rejection::Inadmissible, error.to_string()))?;
+            pay(admitted.compile_gas)?;
+            paid = true;
+            Ok::<_, Halt>(self.machinery.compile(&key, &admitted)?)
+        })?;
         if !paid {
             pay(module.compile_gas)?;
         }

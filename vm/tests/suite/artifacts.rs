@@ -51,7 +51,8 @@ impl Case {
     fn is_on_disk(&self) -> bool {
         let mut state = self.world.state.clone();
         state.remove(&layout::code_key(&code_hash(&self.code)));
-        let world = World { state, ..World::on(machine(self.folder.path())) };
+        let mut world = World::on(machine(self.folder.path()));
+        world.state = state;
         match world.try_execute(&noema_vm::Message {
             sender: super::world::ALICE,
             value: 0,

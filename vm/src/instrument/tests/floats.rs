@@ -270,7 +270,7 @@ fn dead_code_is_left_alone() {
         "(block (br 0) f32.const 1 f32.sqrt f64.promote_f32 i32.const 0 select drop)",
         "unreachable v128.const i64x2 1 2 f64x2.sqrt f64.const 1 f64x2.replace_lane 0 v128.store",
         "unreachable f32.const 1 f32.sqrt (block (param f32) f32.neg drop) f32.copysign drop",
-        "return i32.const 0 select f64.sqrt select drop drop",
+        "return i32.const 0 select f64.sqrt i32.const 0 select drop",
         "unreachable f64.sqrt local.set 0",
         // What is set is not there; below it lies a raw value of the block around.
         "f64.const 1 f64.sqrt (block (br 0) local.set $i (block local.get $i drop)) f64.const 2 f64.add drop (i32.store (i32.const 8) (local.get $i))",
