@@ -88,6 +88,7 @@ pub(crate) const GENERATORS: &[Generator] = &[
     Generator { opcode: "reduce_min", dtypes: ANY, arguments: rows::along_axis },
     Generator { opcode: "reduce_max", dtypes: ANY, arguments: rows::along_axis },
     Generator { opcode: "cumsum", dtypes: ANY, arguments: rows::sums },
+    Generator { opcode: "argmin", dtypes: ANY, arguments: rows },
 ];
 
 /// The generator of an opcode.

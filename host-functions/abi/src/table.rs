@@ -347,6 +347,9 @@ macro_rules! host_functions {
             /// `x_0 + .. + x_i` for each `i` along `axis`, exact, as `i64`. `ShapeMismatch`, `Overflow` where a sum does not fit.
             /// Work: elements.
             0x0884 since 1 cumsum(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 5_000);
+            /// Index of the smallest element along the last axis as `i32`, the lowest index among equals; the axis goes.
+            /// `ShapeMismatch` where it is empty or missing. Work: elements of `x`.
+            0x0885 since 1 argmin(x: tensor) -> tensor price(1_000_000, 0, 1_500);
         }
         /// Whole models from the content-addressed store of the chain.
         mod model {

@@ -35,7 +35,7 @@ mod x86;
 #[cfg(feature = "cuda")]
 pub(crate) use exp::tables as exp_tables;
 
-pub use argmax::argmax_rows;
+pub use argmax::{argmax_rows, argmin_rows};
 pub use attention::{Head, MAX_KEYS, Scale, attention_head};
 pub use binary::{
     Binary, MAX_PRODUCT_SHIFT, Numbers, Operand, ProductScale, Relation, Unary, binary, binary_checked, compare,

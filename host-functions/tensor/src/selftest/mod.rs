@@ -241,6 +241,8 @@ fn relu(kernels: &Kernels) -> Result<(), String> {
 fn argmax(kernels: &Kernels) -> Result<(), String> {
     let mut out = [0; 3];
     kernel::argmax_rows(kernels, &[-5i32, 7, 7, i32::MIN, i32::MIN, i32::MIN, 1, 2, 3], 3, &mut out);
+    compare(&out, &[1, 0, 2])?;
+    kernel::argmin_rows(kernels, &[5i32, -7, -7, i32::MAX, i32::MAX, i32::MAX, 3, 2, 1], 3, &mut out);
     compare(&out, &[1, 0, 2])
 }
 
