@@ -10,11 +10,14 @@ import mpmath
 import numpy
 
 import attention
+import composed
 import elementwise
 import functions
 import lookup
 import movement
 import norms
+import verify
+import windows
 
 from exact import CODES, RANGES, matmul, requantise, rne, saturate, softmax
 from vectors import case, fill, i32, refused, tensor, u32, values, words
@@ -452,7 +455,7 @@ def all_rows(only=()):
     rows = [
         ("op.matmul", matmul_cases), ("op.requantise", requantise_cases), ("op.add", add_cases), ("op.relu", relu_cases),
         ("op.softmax", softmax_cases), ("op.argmax", argmax_cases), ("op.argmin", argmin_cases), ("op.reshape", reshape_cases), ("op.slice", slice_cases),
-        ("op.layer_norm", norms.layer_norm_cases), ("op.rms_norm", norms.rms_norm_cases), *functions.rows(), *lookup.rows(), *attention.rows(), *elementwise.rows(), *movement.rows(),
+        ("op.layer_norm", norms.layer_norm_cases), ("op.rms_norm", norms.rms_norm_cases), *functions.rows(), *lookup.rows(), *attention.rows(), *elementwise.rows(), *movement.rows(), *windows.rows(), *composed.rows(), *verify.rows(),
     ]
     # A seed of its own for each row: a new case in one leaves the others as they are.
     return [(row, cases(random.Random(row))) for row, cases in rows if not only or row in only]
