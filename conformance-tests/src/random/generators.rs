@@ -103,7 +103,7 @@ pub(crate) const GENERATORS: &[Generator] = &[
     Generator { opcode: "range", dtypes: ANY, arguments: movement::range },
     Generator { opcode: "trilu", dtypes: ANY, arguments: movement::trilu },
     Generator { opcode: "resize", dtypes: ANY, arguments: movement::resize },
-    Generator { opcode: "argmin", dtypes: ANY, arguments: rows },
+    Generator { opcode: "argmin", dtypes: ANY, arguments: rows::mostly_rows },
     Generator { opcode: "reduce_prod", dtypes: ANY, arguments: rows::factors },
     Generator { opcode: "sort", dtypes: ANY, arguments: rows::sort },
     Generator { opcode: "topk", dtypes: ANY, arguments: rows::topk },

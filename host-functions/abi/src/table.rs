@@ -407,7 +407,7 @@ macro_rules! host_functions {
             /// element beside the image is `sat(pad_value)`. Types and their bound on the length of a sum as for `matmul`.
             /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`, `LimitExceeded`.
             /// Work: elements of the result times the length of a sum, at least 16, and for each place and tap the channels
-            /// and 64 for each group (once, where groups have one channel).
+            /// and 128 for each group (once, where groups have one channel).
             0x0890 since 1 conv2d(x: tensor, weights: tensor, strides: bytes, pads: bytes, dilations: bytes, groups: u32, pad_value: i32) -> tensor price(1_000_000, 100, 50);
             /// Exact transposed convolution: `x` `[n, h, w, c]` times `weights` `[o, kh, kw, c / groups]`, added at
             /// `stride * place + dilation * tap - pad`; the result has `(h - 1) * stride + (kh - 1) * dilation + 1 - pads + more`
@@ -417,7 +417,7 @@ macro_rules! host_functions {
             /// The largest element of each channel in a window over images `[n, h, w, c]`; where it sees nothing but pads, the
             /// least value of the type. `window`, `strides`, `dilations` are two numbers, `pads` four: above, left, below, right
             /// (little-endian `u32` each). `ShapeMismatch`, `BadArgument`, `LimitExceeded`.
-            /// Work: for each place and tap the channels and 8, and 16 for each element of the result.
+            /// Work: for each place and tap the channels and 16, and 16 for each element of the result.
             0x0892 since 1 max_pool(x: tensor, window: bytes, strides: bytes, pads: bytes, dilations: bytes) -> tensor price(1_000_000, 100, 500);
             /// `rne(sum / count)` of the elements of each channel in a window, which moves as for `max_pool`; the count is that of all
             /// taps where `count_pads` is 1, of the elements seen where it is 0 (and 0 where there are none).

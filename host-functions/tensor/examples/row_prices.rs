@@ -87,6 +87,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (each, stem) = (tensor(DType::I8, &[64, 3, 3, 1])?, tensor(DType::I8, &[32, 7, 7, 3])?);
     let (gray, of_gray) = (tensor(DType::I8, &[1, 96, 96, 1])?, tensor(DType::I8, &[1, 3, 3, 1])?);
     let grouped = tensor(DType::I8, &[64, 3, 3, 4])?;
+    let (wide128, pairs) = (tensor(DType::I8, &[1, 28, 28, 128])?, tensor(DType::I8, &[64, 3, 3, 2])?);
     let words = |numbers: &[u32]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
     let (one, two, three) = (words(&[1, 1]), words(&[2, 2]), words(&[3, 3]));
     let (none, around) = (words(&[0; 4]), words(&[1; 4]));
@@ -101,6 +102,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     conv("depthwise 3x3", &image, &each, &one, &around, 64);
     conv("16 groups 3x3", &image, &grouped, &one, &around, 16);
     conv("3x3 of 1 to 1", &gray, &of_gray, &one, &around, 1);
+    conv("64 groups of 2 to 1", &wide128, &pairs, &one, &around, 64);
     conv("3x3, i16", &wide, &w3, &one, &around, 1);
     let no_more = words(&[0, 0]);
     rows.push((
@@ -117,13 +119,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (what, x) in [("i8", &i8s), ("i32", &i32s), ("i64", &i64s)] {
         rows.push(("sort", what, vec![t(x), Arg::U32(0)]));
         rows.push(("topk", what, vec![t(x), Arg::U32(5), Arg::U32(0)]));
-        rows.push(("reduce_sum", what, vec![t(x), Arg::U32(1)]));
-        rows.push(("reduce_prod", what, vec![t(x), Arg::U32(1)]));
         rows.push(("reduce_mean", what, vec![t(x), Arg::U32(0)]));
         rows.push(("tile", what, vec![t(x), b(&tiles)]));
         rows.push(("trilu", what, vec![t(x), Arg::I32(3), Arg::U32(0)]));
         rows.push(("resize", what, vec![t(x), b(&half), Arg::U32(1)]));
         rows.push(("tensor_hash", what, vec![t(x)]));
+    }
+    let signs = Tensor::from_vec(Shape::new(&[128, 768])?, [1i64, -1, 1].repeat(128 * 256))?;
+    for name in ["reduce_sum", "reduce_prod"] {
+        rows.push((name, "i64", vec![t(&signs), Arg::U32(1)]));
     }
     rows.push(("topk", "i32, all of it", vec![t(&i32s), Arg::U32(768), Arg::U32(0)]));
     let places = Tensor::from_vec(Shape::new(&[128])?, (0..128).rev().collect::<Vec<i32>>())?;

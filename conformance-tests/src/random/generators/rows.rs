@@ -15,6 +15,16 @@ pub(super) fn rows(d: &mut Draw) -> Vec<Argument> {
     vec![d.tensor(d.dtype, &shape)]
 }
 
+/// The same; now and then the last axis is empty.
+pub(super) fn mostly_rows(d: &mut Draw) -> Vec<Argument> {
+    if !d.once_in(24) {
+        return rows(d);
+    }
+    let mut shape = d.shape(1, 8);
+    *shape.last_mut().expect("at least one axis") = 0;
+    vec![d.tensor(d.dtype, &shape)]
+}
+
 pub(super) fn softmax(d: &mut Draw) -> Vec<Argument> {
     // The reference is slow here.
     d.budget = d.budget.min(4096);

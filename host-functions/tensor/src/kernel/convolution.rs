@@ -194,16 +194,31 @@ fn fill_patch<X: Factor>(sides: &Convolution, group: usize, (x, pad): (&[X], X),
         };
         let line = (image * window.input[0] + y) * window.input[1];
         if let Some(start) = start {
-            patch.copy_from_slice(&x[(line + start) * channels..][..run]);
+            copy_run(patch, 0, &x[(line + start) * channels..], run);
             continue;
         }
-        for (kx, patch) in (0..taps_x).zip(patch.chunks_exact_mut(width)) {
+        for kx in 0..taps_x {
             match window.source(1, column, kx) {
-                Some(at) => patch.copy_from_slice(&x[(line + at) * channels + group * width..][..width]),
-                None => patch.fill(pad),
+                Some(at) => copy_run(patch, kx * width, &x[(line + at) * channels + group * width..], width),
+                None => patch[kx * width..][..width].fill(pad),
             }
         }
     }
+}
+
+/// A run that is copied as if it were this long, where there is room.
+const SHORT: usize = 16;
+
+/// Copies a run to `at`. What lies behind it may be written too: runs come one after the other, so that the next one lies there.
+#[inline(always)]
+fn copy_run<X: Factor>(patch: &mut [X], at: usize, x: &[X], run: usize) {
+    if run <= SHORT
+        && let (Some(to), Some(from)) = (patch[at..].first_chunk_mut::<SHORT>(), x.first_chunk::<SHORT>())
+    {
+        *to = *from;
+        return;
+    }
+    patch[at..][..run].copy_from_slice(&x[..run]);
 }
 
 /// Products with weights as they are, for few channels of long patches.

@@ -19,7 +19,7 @@ use super::convolved::{self, Sides};
 use crate::{Kernels, OpError, Plan, Status, Tensor};
 
 /// Checks types, shapes and numbers. Work: elements of the result times `max(k, 16)`, where `k` is the length of a sum, and for each
-/// place and tap the channels and 64 for each group (once, where groups have one channel).
+/// place and tap the channels and 128 for each group (once, where groups have one channel).
 ///
 /// # Errors
 /// `TypeMismatch`; `ShapeMismatch` where axes, channels, groups or the numbers in `strides` (2), `pads` (4) and `dilations` (2) do not

@@ -14,7 +14,7 @@ use crate::{
 const MIN_DEPTH: u64 = 16;
 
 /// What one tap of a group costs besides its channels, in multiplications.
-const RUN: u64 = 64;
+const RUN: u64 = 128;
 
 /// Images and weights with all that is known about them.
 pub(super) struct Sides {

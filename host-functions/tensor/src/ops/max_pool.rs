@@ -4,7 +4,7 @@
 use super::pooled::{self, Window};
 use crate::{Kernels, OpError, Plan, Status, Tensor, kernel::Pool};
 
-/// Checks shapes and numbers. Work: for each place of the window and each tap the channels and 8, and 16 for each element of the
+/// Checks shapes and numbers. Work: for each place of the window and each tap the channels and 16, and 16 for each element of the
 /// result.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What a tap costs besides its channels, in channels.
-const TAP: u64 = 8;
+const TAP: u64 = 16;
 
 /// What an element of the result costs besides, in channels of a tap.
 const RESULT: u64 = 16;
@@ -33,7 +33,7 @@ fn sides(x: &Tensor, window: &Window<'_>) -> Result<([u32; 4], Moves, [u32; 2]),
     Ok(([images, rows, columns, channels], moves, places))
 }
 
-/// Checks shapes and numbers. Work: for each place and tap the channels and 8, and 16 for each element of the result.
+/// Checks shapes and numbers. Work: for each place and tap the channels and 16, and 16 for each element of the result.
 pub(super) fn plan(x: &Tensor, window: &Window<'_>) -> Result<Plan, Status> {
     let ([images, .., channels], moves, [rows, columns]) = sides(x, window)?;
     let shape = Shape::new(&[images, rows, columns, channels])?;

@@ -7,7 +7,11 @@
 
 use super::moved;
 use super::storage::{sizes, slice};
-use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel::{self, Places}};
+use crate::{
+    Kernels, OpError, Plan, Shape, Status, Tensor,
+    element::with_element,
+    kernel::{self, Places},
+};
 
 /// Checks the shape and `mode`. Work: elements of the result.
 ///

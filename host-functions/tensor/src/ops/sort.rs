@@ -18,7 +18,8 @@ pub fn plan(x: &Tensor, order: u32) -> Result<Plan, Status> {
 /// # Errors
 /// [`OpError::Node`] where candle fails.
 pub fn run(k: &Kernels, plan: &Plan, x: &Tensor, order: u32) -> Result<Tensor, OpError> {
-    let row = usize::try_from(*x.shape().dims().last().ok_or(Status::ShapeMismatch)?).map_err(|_| Status::LimitExceeded)?;
+    let row =
+        usize::try_from(*x.shape().dims().last().ok_or(Status::ShapeMismatch)?).map_err(|_| Status::LimitExceeded)?;
     let order = ordered::order(order)?;
     moved::one(k, plan, "sort", x, |context, x, layout| {
         with_element!(context.plan.dtype, T => context.fill(|out: &mut [T]| {
