@@ -260,6 +260,7 @@ def pool_cases(functions):
             bad("numbers come before sizes", "BadArgument", window=(9, 9), strides=(0, 1)),
         ]
         if more:
+            found.append(bad("count_pads come before limits", "BadArgument", more=[u32(2)], x=tensor("i8", [1, 1, 1, 1], [0]), window=(1, 1), pads=(1 << 31, 1 << 31, 0, 0)))
             found += [bad(f"count_pads of {number}", "BadArgument", more=[u32(number)]) for number in (2, TOP)]
         return found
 

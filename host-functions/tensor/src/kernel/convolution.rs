@@ -63,13 +63,16 @@ impl Convolution {
     }
 }
 
+/// A product of `[rows][k]` with packed weights.
+type Linear<X, P, A> = fn(&Kernels, &[X], usize, &P, &mut [A]) -> Result<(), OpError>;
+
 /// How to multiply patches of `X` with weights of `W` to sums of `A`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Products<X, W, P, A> {
     /// Packs `[n][k]` weights.
     pub(crate) pack: fn(Level, usize, usize, &[W]) -> Result<P, OpError>,
     /// Multiplies `[rows][k]` with them.
-    pub(crate) linear: fn(&Kernels, &[X], usize, &P, &mut [A]) -> Result<(), OpError>,
+    pub(crate) linear: Linear<X, P, A>,
 }
 
 /// `out[image][row][column][o] = sum over the taps and the channels of o's group of x * w`, with `w` of
