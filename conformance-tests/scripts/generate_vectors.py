@@ -15,6 +15,7 @@ import json
 import sys
 from pathlib import Path
 
+import composed
 import function_constants
 import functions
 import norms
@@ -27,7 +28,7 @@ VECTORS = HERE.parent / "vectors"
 TENSOR = HERE.parents[1] / "host-functions" / "tensor" / "src"
 MAX_BYTES = 200_000
 # Rows that take every tensor.
-NEVER_REFUSED = {"op.relu", "op.neg", "op.abs", "op.bit_not"}
+NEVER_REFUSED = {"op.relu", "op.neg", "op.abs", "op.bit_not", "op.tensor_hash"}
 
 
 def vector_text(row, cases):
@@ -55,6 +56,7 @@ def main():
         files[HERE / "softmax_against_crfix.txt"] = ops.comparison()
         files[HERE / "norms_against_crfix.txt"] = norms.comparison()
         files[HERE / "functions_against_crfix.txt"] = functions.comparison()
+        files[HERE / "composed_against_mpmath.txt"] = composed.comparison()
     stale = []
     for path, text in files.items():
         if check:

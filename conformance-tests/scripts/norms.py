@@ -163,7 +163,7 @@ def rms_norm_cases(rng):
 def comparison():
     text = lambda source: ", ".join(f"{units} units apart: {count}" for units, count in sorted(APART[source].items()))
     return (
-        "Elements of layer and RMS norms by the formula of the table, and by the real value rounded once\n"
+        "Elements of layer, RMS and group norms by the formula of the table, and by the real value rounded once\n"
         f"(mpmath, 300 bits): {text('mpmath')}\n"
         f"and, layer norms only, by libcrfix {crfix.version()}: {text('crfix')}\n"
     )

@@ -10,11 +10,14 @@ import mpmath
 import numpy
 
 import attention
+import composed
 import elementwise
 import functions
 import lookup
 import movement
 import norms
+import verify
+import windows
 
 from exact import CODES, RANGES, matmul, requantise, rne, saturate, softmax
 from vectors import case, fill, i32, refused, tensor, u32, values, words
@@ -222,22 +225,26 @@ def relu_cases(rng):
     return cases
 
 
-def argmax_case(name, dtype, shape, x):
+def argmax_case(name, dtype, shape, x, sign):
     row = shape[-1]
-    y = [max(range(row), key=lambda i: (x[start + i], -i)) for start in range(0, len(x), row)]
+    y = [max(range(row), key=lambda i: (sign * x[start + i], -i)) for start in range(0, len(x), row)]
     return case(name, [tensor(dtype, shape, x)], tensor("i32", shape[:-1], y))
 
 
-def argmax_cases(rng):
+def argmin_cases(rng):
+    return argmax_cases(rng, -1)
+
+
+def argmax_cases(rng, sign=1):
     cases = []
     for dtype in RANGES:
         low, high = RANGES[dtype]
-        cases.append(argmax_case(f"{dtype}, equals", dtype, [4, 3], [high, high, high, low, low, low, low, high, high, 5, 7, 7]))
-        cases.append(argmax_case(f"{dtype}, one element", dtype, [1], [low]))
-        cases.append(argmax_case(f"{dtype}, no rows", dtype, [0, 3], []))
+        cases.append(argmax_case(f"{dtype}, equals", dtype, [4, 3], [high, high, high, low, low, low, low, high, high, 5, 7, 7], sign))
+        cases.append(argmax_case(f"{dtype}, one element", dtype, [1], [low], sign))
+        cases.append(argmax_case(f"{dtype}, no rows", dtype, [0, 3], [], sign))
         for shape in [[9], [3, 17], [2, 2, 5], [1, 130]]:
-            cases.append(argmax_case(f"{dtype} {shape}", dtype, shape, values(rng, dtype, prod(shape))))
-        cases.append(argmax_case(f"{dtype}, the last", dtype, [70], [0] * 69 + [1]))
+            cases.append(argmax_case(f"{dtype} {shape}", dtype, shape, values(rng, dtype, prod(shape)), sign))
+        cases.append(argmax_case(f"{dtype}, the last", dtype, [70], [0] * 69 + [1], sign))
         cases.append(refused(f"{dtype}, a scalar", [tensor(dtype, [], [1])], "ShapeMismatch"))
         cases.append(refused(f"{dtype}, empty rows", [tensor(dtype, [2, 0], [])], "ShapeMismatch"))
         cases.append(refused(f"{dtype}, no empty rows", [tensor(dtype, [0, 0], [])], "ShapeMismatch"))
@@ -447,8 +454,8 @@ def slice_cases(rng):
 def all_rows(only=()):
     rows = [
         ("op.matmul", matmul_cases), ("op.requantise", requantise_cases), ("op.add", add_cases), ("op.relu", relu_cases),
-        ("op.softmax", softmax_cases), ("op.argmax", argmax_cases), ("op.reshape", reshape_cases), ("op.slice", slice_cases),
-        ("op.layer_norm", norms.layer_norm_cases), ("op.rms_norm", norms.rms_norm_cases), *functions.rows(), *lookup.rows(), *attention.rows(), *elementwise.rows(), *movement.rows(),
+        ("op.softmax", softmax_cases), ("op.argmax", argmax_cases), ("op.argmin", argmin_cases), ("op.reshape", reshape_cases), ("op.slice", slice_cases),
+        ("op.layer_norm", norms.layer_norm_cases), ("op.rms_norm", norms.rms_norm_cases), *functions.rows(), *lookup.rows(), *attention.rows(), *elementwise.rows(), *movement.rows(), *windows.rows(), *composed.rows(), *verify.rows(),
     ]
     # A seed of its own for each row: a new case in one leaves the others as they are.
     return [(row, cases(random.Random(row))) for row, cases in rows if not only or row in only]

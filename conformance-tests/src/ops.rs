@@ -68,6 +68,11 @@ impl Elements {
         Ok(Elements { dtype, shape, data: Some(data), fill: None })
     }
 
+    /// The elements that stand there one by one.
+    pub(crate) fn numbers(self) -> Vec<i64> {
+        self.data.unwrap_or_default()
+    }
+
     pub(crate) fn tensor(&self) -> Result<Tensor, String> {
         let known = DType::ALL.into_iter().find(|dtype| dtype.name() == self.dtype);
         let dtype = known.ok_or_else(|| format!("no element type is called {}", self.dtype))?;

@@ -34,7 +34,15 @@ pub fn opcode(bytes: &[u8]) {
     let mut cursor = Cursor(bytes);
     let rows: Vec<_> = ROWS.iter().filter(|row| row.group == "op").collect();
     let row = rows[usize::from(cursor.byte()) % rows.len()];
-    let values: Vec<Value> = row.params.iter().map(|param| value(param.kind, &mut cursor)).collect();
+    let mut values: Vec<Value> = Vec::with_capacity(row.params.len());
+    for param in row.params {
+        values.push(match (param.name, values.first()) {
+            ("weights", Some(Value::Tensor(x))) => Value::Tensor(weights(x, &mut cursor)),
+            ("groups", Some(Value::Tensor(x))) => Value::U32(groups(x, &mut cursor)),
+            (name, _) if param.kind == Kind::bytes => Value::Bytes(numbers(name, &mut cursor)),
+            _ => value(param.kind, &mut cursor),
+        });
+    }
     let args: Vec<Arg<'_>> = values
         .iter()
         .map(|value| match value {
@@ -71,11 +79,49 @@ fn value(kind: Kind, cursor: &mut Cursor<'_>) -> Value {
     }
 }
 
-/// A tensor of at most a few hundred elements.
+/// Arbitrary bytes, or small numbers: as many as rows of that parameter want, where they always want the same.
+fn numbers(name: &str, cursor: &mut Cursor<'_>) -> Vec<u8> {
+    if cursor.byte().is_multiple_of(4) {
+        return cursor.bytes(40).to_vec();
+    }
+    let (count, least) = match name {
+        "strides" | "dilations" | "window" => (2, 1),
+        "more" => (2, 0),
+        "pads" => (4, 0),
+        _ => (cursor.below(6), 0),
+    };
+    (0..count).flat_map(|_| (least + u32::from(cursor.byte()) % 4).to_le_bytes()).collect()
+}
+
+/// Weights for an image: of its channels, or of one for each.
+fn weights(x: &Tensor, cursor: &mut Cursor<'_>) -> Tensor {
+    let channels = x.shape().dims().last().copied().unwrap_or(1).min(64);
+    let (outputs, width) =
+        if cursor.byte().is_multiple_of(2) { (u32::from(cursor.byte()) % 9, channels) } else { (channels, 1) };
+    let kernel = [(); 2].map(|()| u32::from(cursor.byte()) % 4);
+    filled(cursor, &[outputs, kernel[0], kernel[1], width])
+}
+
+/// One, one for each channel, or anything.
+fn groups(x: &Tensor, cursor: &mut Cursor<'_>) -> u32 {
+    let channels = x.shape().dims().last().copied().unwrap_or(1);
+    match cursor.byte() % 8 {
+        0..4 => 1,
+        4..7 => channels,
+        _ => u32::from(cursor.byte()),
+    }
+}
+
+/// A tensor of at most a few thousand elements.
 fn tensor(cursor: &mut Cursor<'_>) -> Tensor {
-    let dtype = DType::ALL[usize::from(cursor.byte()) % DType::ALL.len()];
-    let rank = usize::from(cursor.byte()) % 4;
+    let rank = usize::from(cursor.byte()) % 5;
     let dims: Vec<u32> = (0..rank).map(|_| u32::from(cursor.byte()) % 9).collect();
+    filled(cursor, &dims)
+}
+
+/// A tensor of this shape.
+fn filled(cursor: &mut Cursor<'_>, dims: &[u32]) -> Tensor {
+    let dtype = DType::ALL[usize::from(cursor.byte()) % DType::ALL.len()];
     let elements: usize = dims.iter().map(|dim| usize::try_from(*dim).expect("small")).product();
     // One byte of the input makes eight of the data, or rows would be mostly zeros.
     let data: Vec<u8> = (0..elements)
@@ -85,5 +131,5 @@ fn tensor(cursor: &mut Cursor<'_>) -> Tensor {
             [edge; 8].into_iter().take(dtype.size())
         })
         .collect();
-    Tensor::from_le_bytes(dtype, Shape::new(&dims).expect("a small shape"), &data).expect("bytes fit the shape")
+    Tensor::from_le_bytes(dtype, Shape::new(dims).expect("a small shape"), &data).expect("bytes fit the shape")
 }

@@ -7,11 +7,15 @@
 mod elementwise;
 mod movement;
 mod rows;
+mod windows;
 
-use noema_tensor::DType::{self, I8, I16, I32, I64, U8};
+use noema_tensor::{
+    DType::{self, I8, I16, I32, I64, U8},
+    Tensor,
+};
 
 use super::draw::{Draw, tensor};
-use crate::ops::Argument;
+use crate::ops::{Argument, Elements};
 use elementwise::{broadcast_pair, mul_requantise};
 use rows::rows;
 
@@ -42,6 +46,10 @@ pub(crate) const GENERATORS: &[Generator] = &[
     Generator { opcode: "slice", dtypes: ANY, arguments: movement::slice },
     Generator { opcode: "layer_norm", dtypes: ROWS, arguments: rows::layer_norm },
     Generator { opcode: "rms_norm", dtypes: ROWS, arguments: rows::rms_norm },
+    Generator { opcode: "log_softmax", dtypes: ROWS, arguments: rows::softmax },
+    Generator { opcode: "l2_norm", dtypes: ROWS, arguments: rows::l2_norm },
+    Generator { opcode: "group_norm", dtypes: ROWS, arguments: rows::group_norm },
+    Generator { opcode: "rotary", dtypes: ROWS, arguments: rows::rotary },
     Generator { opcode: "attention", dtypes: &[I8], arguments: rows::attention },
     Generator { opcode: "lookup", dtypes: BYTES_AND_I16, arguments: elementwise::lookup },
     Generator { opcode: "exp", dtypes: NARROW, arguments: elementwise::function },
@@ -88,6 +96,24 @@ pub(crate) const GENERATORS: &[Generator] = &[
     Generator { opcode: "reduce_min", dtypes: ANY, arguments: rows::along_axis },
     Generator { opcode: "reduce_max", dtypes: ANY, arguments: rows::along_axis },
     Generator { opcode: "cumsum", dtypes: ANY, arguments: rows::sums },
+    Generator { opcode: "tile", dtypes: ANY, arguments: movement::tile },
+    Generator { opcode: "scatter", dtypes: ANY, arguments: movement::scatter },
+    Generator { opcode: "gather_elements", dtypes: ANY, arguments: movement::gather_elements },
+    Generator { opcode: "one_hot", dtypes: &[I32], arguments: movement::one_hot },
+    Generator { opcode: "range", dtypes: ANY, arguments: movement::range },
+    Generator { opcode: "trilu", dtypes: ANY, arguments: movement::trilu },
+    Generator { opcode: "resize", dtypes: ANY, arguments: movement::resize },
+    Generator { opcode: "argmin", dtypes: ANY, arguments: rows::mostly_rows },
+    Generator { opcode: "reduce_prod", dtypes: ANY, arguments: rows::factors },
+    Generator { opcode: "sort", dtypes: ANY, arguments: rows::sort },
+    Generator { opcode: "topk", dtypes: ANY, arguments: rows::topk },
+    Generator { opcode: "conv2d", dtypes: BYTES_AND_I16, arguments: windows::conv2d },
+    Generator { opcode: "conv_transpose2d", dtypes: BYTES_AND_I16, arguments: windows::conv_transpose2d },
+    Generator { opcode: "max_pool", dtypes: ANY, arguments: windows::max_pool },
+    Generator { opcode: "average_pool", dtypes: ANY, arguments: windows::average_pool },
+    Generator { opcode: "global_average_pool", dtypes: ANY, arguments: windows::global_average_pool },
+    Generator { opcode: "tensor_hash", dtypes: ANY, arguments: any_tensor },
+    Generator { opcode: "freivalds", dtypes: BYTES_AND_I16, arguments: freivalds },
 ];
 
 /// The generator of an opcode.
@@ -115,6 +141,45 @@ fn matmul(d: &mut Draw) -> Vec<Argument> {
     let shared = d.once_in(2);
     let b: Vec<u32> = outer.iter().copied().filter(|_| !shared).chain([k, n]).collect();
     vec![d.tensor(d.dtype, &a), d.tensor(right, &b)]
+}
+
+/// Operands and their product, mostly with a wrong bit somewhere.
+fn freivalds(d: &mut Draw) -> Vec<Argument> {
+    let mut operands = matmul(d);
+    // One right side for all.
+    while let [Argument::Tensor(a), Argument::Tensor(b)] = &operands[..] {
+        if b.shape().rank() == 2 && a.shape().rank() > 1 {
+            break;
+        }
+        operands = matmul(d);
+    }
+    let [Argument::Tensor(a), Argument::Tensor(b)] = &operands[..] else { return operands };
+    let lengths = |tensor: &Tensor| tensor.shape().dims().to_vec();
+    let (a_dims, b_dims) = (lengths(a), lengths(b));
+    let (k, n) = (b_dims[0], b_dims[1]);
+    let numbers = |tensor: &Tensor| Elements::of(tensor).map(Elements::numbers).unwrap_or_default();
+    let (a, b) = (numbers(a), numbers(b));
+    let side = |length: u32| usize::try_from(length).expect("a small side");
+    let mut c = Vec::new();
+    if k == 0 {
+        let rows: u32 = a_dims[..a_dims.len() - 1].iter().product();
+        c = vec![0; side(rows) * side(n)];
+    } else {
+        for row in a.chunks_exact(side(k)) {
+            c.extend((0..side(n)).map(|j| row.iter().enumerate().map(|(l, a)| a * b[l * side(n) + j]).sum::<i64>()));
+        }
+    }
+    if !c.is_empty() && d.once_in(2) {
+        let at = usize::try_from(d.below(c.len() as u64)).expect("below a length");
+        c[at] ^= 1 << d.below(30);
+    }
+    let narrow = c.iter().all(|c| i32::try_from(*c).is_ok()) && d.once_in(2);
+    let mut dims = a_dims;
+    *dims.last_mut().expect("two axes") = n;
+    let seed = (0..d.below(40)).map(|_| d.bits().to_le_bytes()[0]).collect();
+    let c = tensor(if narrow { I32 } else { I64 }, &dims, &c);
+    operands.extend([c, Argument::Bytes(seed)]);
+    operands
 }
 
 /// 0, or a number of `[2^30, 2^31)`.

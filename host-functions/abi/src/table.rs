@@ -188,6 +188,25 @@ macro_rules! host_functions {
             /// over `2^shift`. As `layer_norm` with 0 for `sum x` and for `bias`.
             /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`. Work: elements, and 32 for each row.
             0x0812 since 1 rms_norm(x: tensor, gain: tensor, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 12_000);
+            /// The logarithm of the softmax over the last axis of `x` (`i8`, `i16` or `i32`), with `E` and `c` as for `softmax`:
+            /// `y_j = sat(rne(2^fraction_bits * (c * (x_j - max x) - G / 2^62)))` as `i32`, where `G` is `ln(sum E / 2^30)` with 62
+            /// bits by the 48 digits of the specification, `fraction_bits` at most 30, rows of 1 to 65536. `TypeMismatch`,
+            /// `ShapeMismatch`, `BadArgument`. Work: elements, and 8 for each row.
+            0x0813 since 1 log_softmax(x: tensor, multiplier: i32, shift: u32, fraction_bits: u32) -> tensor price(1_000_000, 0, 40_000);
+            /// `x_j / sqrt(sum x^2 + epsilon / 2^24)` with `fraction_bits` (at most 30) over the last axis of `x` (`i8`, `i16` or `i32`,
+            /// rows of 1 to 65536) to `dtype` (one of the same). With `R = 2^24 * sum x^2 + epsilon`, `e` and `T` as for `layer_norm`:
+            /// `y_j = sat(rne(x_j * T * 2^fraction_bits / 2^(e + 19)))`. `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
+            /// Work: elements, and 32 for each row.
+            0x0814 since 1 l2_norm(x: tensor, epsilon: u64, fraction_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 12_000);
+            /// `layer_norm` of all elements of an image `[n, .., c]` that belong to one of `groups` equal parts of its channels, as one
+            /// row; `gain` and `bias` of `i32` `[c]`. A group has at most 65536 elements of `i32`, 2^24 of `i8` or `i16`.
+            /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`. Work: elements, and 32 for each group of each image.
+            0x0815 since 1 group_norm(x: tensor, gain: tensor, bias: tensor, groups: u32, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 14_000);
+            /// Rotary embedding of `x` `[.., m, d]` (`i8`, `i16` or `i32`) by tables `[m, d / 2]` of `i16` with `bits` (at most 15) fraction
+            /// bits. With `(a, b)` elements `i` and `i + d / 2` of row `r` (`interleaved` 0) or `2 i` and `2 i + 1` (1):
+            /// `sat(rne((a * cos[r, i] - b * sin[r, i]) / 2^bits))` and `sat(rne((b * cos[r, i] + a * sin[r, i]) / 2^bits))`.
+            /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`. Work: elements.
+            0x0816 since 1 rotary(x: tensor, cos: tensor, sin: tensor, bits: u32, interleaved: u32) -> tensor price(1_000_000, 0, 5_000);
             /// Attention of `q` `[.., h, m, d]` over `k` `[.., g, n, d]` and `v` `[.., g, n, w]`, all `i8`, to `i8`
             /// `[.., h, m, w]`; `h` is a multiple of `g`, `n` at most 65536, `d` at most 131071. `lengths` and `positions` are empty
             /// or have a little-endian `u32` for each element of the batch: query `i` sees the keys `j < length`,
@@ -334,6 +353,29 @@ macro_rules! host_functions {
             /// The slices of `x` along `axis` that `indices` (`i32`, of any shape, which takes the place of the axis) names.
             /// `TypeMismatch`, `ShapeMismatch`, `IndexOutOfRange`, `LimitExceeded`. Work: elements of the result and of `indices`.
             0x0874 since 1 gather(x: tensor, indices: tensor, axis: u32) -> tensor price(1_000_000, 0, 5_000);
+            /// `x` as often along each axis as `repeats` (little-endian `u32` each) says. `ShapeMismatch`, `LimitExceeded`.
+            /// Work: elements of the result.
+            0x0875 since 1 tile(x: tensor, repeats: bytes) -> tensor price(1_000_000, 100, 5_000);
+            /// `x`, but for the slices along `axis` that `indices` (`i32`) names, which come from `updates` (all axes of `indices` in the
+            /// place of the axis); the last one stays where several have one index. `TypeMismatch`, `ShapeMismatch`,
+            /// `IndexOutOfRange`. Work: elements of `x`, of `updates` and of `indices`.
+            0x0876 since 1 scatter(x: tensor, indices: tensor, updates: tensor, axis: u32) -> tensor price(1_000_000, 0, 5_000);
+            /// `y[.., i, ..] = x[.., indices[.., i, ..], ..]` along `axis`, with `indices` (`i32`) of the shape of `x` but for that axis.
+            /// `TypeMismatch`, `ShapeMismatch`, `IndexOutOfRange`. Work: elements of the result.
+            0x0877 since 1 gather_elements(x: tensor, indices: tensor, axis: u32) -> tensor price(1_000_000, 0, 5_000);
+            /// `sat(on)` at the place of each index (`i32`) along a new last axis of `depth`, `sat(off)` elsewhere, as `dtype`.
+            /// `TypeMismatch`, `ShapeMismatch`, `IndexOutOfRange`, `LimitExceeded`. Work: elements of the result and of `indices`.
+            0x0878 since 1 one_hot(indices: tensor, depth: u32, on: i64, off: i64, dtype: u32) -> tensor price(1_000_000, 0, 5_000);
+            /// `start + i * step` for each `i` below `count`, as `dtype`. `TypeMismatch`, `Overflow` where one does not fit.
+            /// Work: elements of the result.
+            0x0879 since 1 range(start: i64, step: i64, count: u32, dtype: u32) -> tensor price(1_000_000, 0, 3_000);
+            /// The matrices of the last two axes where the column less the row is at most `diagonal` (`upper` 0) or at least
+            /// `diagonal` (`upper` 1), 0 elsewhere. `ShapeMismatch`, `BadArgument`. Work: elements.
+            0x087a since 1 trilu(x: tensor, diagonal: i32, upper: u32) -> tensor price(1_000_000, 0, 3_000);
+            /// `x` at another `shape` (little-endian `u32` each) by its nearest elements: place `i` of an axis that grows or shrinks from
+            /// `n` to `m` takes `floor(i * n / m)` (`mode` 0), or `max(0, ceil(((2 i + 1) * n - 2 m) / (2 m)))` (`mode` 1).
+            /// `ShapeMismatch`, `BadArgument`, `LimitExceeded`. Work: elements of the result.
+            0x087b since 1 resize(x: tensor, shape: bytes, mode: u32) -> tensor price(1_000_000, 100, 8_000);
             /// The exact sum along `axis`, which goes, as `i64`. `ShapeMismatch`, `Overflow` where a sum does not fit.
             /// Work: elements of `x` and of the result.
             0x0880 since 1 reduce_sum(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 5_000);
@@ -347,6 +389,52 @@ macro_rules! host_functions {
             /// `x_0 + .. + x_i` for each `i` along `axis`, exact, as `i64`. `ShapeMismatch`, `Overflow` where a sum does not fit.
             /// Work: elements.
             0x0884 since 1 cumsum(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 5_000);
+            /// Index of the smallest element along the last axis as `i32`, the lowest index among equals; the axis goes.
+            /// `ShapeMismatch` where it is empty or missing. Work: elements of `x`.
+            0x0885 since 1 argmin(x: tensor) -> tensor price(1_000_000, 0, 1_500);
+            /// The exact product along `axis`, which goes, as `i64`. `ShapeMismatch`, `Overflow` where a product does not fit.
+            /// Work: elements of `x` and of the result.
+            0x0886 since 1 reduce_prod(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 10_000);
+            /// Rows along the last axis in order: the largest first (`order` 0) or the smallest (`order` 1). `ShapeMismatch`,
+            /// `BadArgument`. Work: elements times the bits of the length of a row.
+            0x0887 since 1 sort(x: tensor, order: u32) -> tensor price(1_000_000, 0, 3_000);
+            /// Indices, as `i32`, of the `count` largest (`order` 0) or smallest (`order` 1) elements of each row along the last axis
+            /// (1 to 2^20 long), in order, the lower index first among equals. `ShapeMismatch`, `BadArgument`.
+            /// Work: elements of `x` times one more than the bits of `count`.
+            0x0888 since 1 topk(x: tensor, count: u32, order: u32) -> tensor price(1_000_000, 0, 4_000);
+            /// Exact convolution of images `[n, h, w, c]` with `weights` `[o, kh, kw, c / groups]` to `[n, .., .., o]`, channels last.
+            /// `strides` and `dilations` are two numbers, `pads` four: above, left, below, right (little-endian `u32` each); an
+            /// element beside the image is `sat(pad_value)`. Types and their bound on the length of a sum as for `matmul`.
+            /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`, `LimitExceeded`.
+            /// Work: elements of the result times the length of a sum, at least 16, and for each place and tap the channels
+            /// and 128 for each group (once, where groups have one channel).
+            0x0890 since 1 conv2d(x: tensor, weights: tensor, strides: bytes, pads: bytes, dilations: bytes, groups: u32, pad_value: i32) -> tensor price(1_000_000, 100, 50);
+            /// Exact transposed convolution: `x` `[n, h, w, c]` times `weights` `[o, kh, kw, c / groups]`, added at
+            /// `stride * place + dilation * tap - pad`; the result has `(h - 1) * stride + (kh - 1) * dilation + 1 - pads + more`
+            /// rows, and so the columns. `strides`, `more` and `dilations` are two numbers, `pads` four, as for `conv2d`.
+            /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`, `LimitExceeded`. Work: as for `conv2d`.
+            0x0891 since 1 conv_transpose2d(x: tensor, weights: tensor, strides: bytes, pads: bytes, more: bytes, dilations: bytes, groups: u32) -> tensor price(1_000_000, 100, 50);
+            /// The largest element of each channel in a window over images `[n, h, w, c]`; where it sees nothing but pads, the
+            /// least value of the type. `window`, `strides`, `dilations` are two numbers, `pads` four: above, left, below, right
+            /// (little-endian `u32` each). `ShapeMismatch`, `BadArgument`, `LimitExceeded`.
+            /// Work: for each place and tap the channels and 16, and 16 for each element of the result.
+            0x0892 since 1 max_pool(x: tensor, window: bytes, strides: bytes, pads: bytes, dilations: bytes) -> tensor price(1_000_000, 100, 500);
+            /// `rne(sum / count)` of the elements of each channel in a window, which moves as for `max_pool`; the count is that of all
+            /// taps where `count_pads` is 1, of the elements seen where it is 0 (and 0 where there are none).
+            /// `ShapeMismatch`, `BadArgument`, `LimitExceeded`. Work: as for `max_pool`.
+            0x0893 since 1 average_pool(x: tensor, window: bytes, strides: bytes, pads: bytes, dilations: bytes, count_pads: u32) -> tensor price(1_000_000, 100, 500);
+            /// `rne(sum / count)` of all elements of each channel: `[n, .., c]` to `[n, 1, .., c]`. `ShapeMismatch` for fewer than three
+            /// axes and where there is nothing to take the mean of, `LimitExceeded`. Work: elements of `x`, and 16 for each element
+            /// of the result.
+            0x0894 since 1 global_average_pool(x: tensor) -> tensor price(1_000_000, 0, 5_000);
+            /// Keccak-256, as 32 elements of `u8`, of `"noema.tensor.v1"`, the code of the element type, the rank and the axes
+            /// (little-endian `u32` each) and the elements (little-endian, row-major). Work: bytes of the elements.
+            0x08a0 since 1 tensor_hash(x: tensor) -> tensor price(2_000_000, 0, 4_000);
+            /// Freivalds' check: for each row of `c` `[.., m, n]` (`i32` or `i64`) 1 if it is that of `a` `[.., m, k]` times `b` `[k, n]` (types as for
+            /// `matmul`, `k` at most 2^28), else 0 but for a probability below 2^-60 over the seed: `c r = a (b r)` modulo `2^61 - 1` with
+            /// no `|c|` above `2^60`, where `r` is hashed from `seed`, which whoever chose `c` must not have known.
+            /// `TypeMismatch`, `ShapeMismatch`. Work: elements of `a`, `b` and `c`, and 64 for each of the `n` columns.
+            0x08a1 since 1 freivalds(a: tensor, b: tensor, c: tensor, seed: bytes) -> tensor price(2_000_000, 20_000, 4_000);
         }
         /// Whole models from the content-addressed store of the chain.
         mod model {

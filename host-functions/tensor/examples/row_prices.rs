@@ -37,11 +37,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let table = tensor(DType::I16, &[256])?;
     let positive = Tensor::from_vec(Shape::new(&[256])?, (1..=256).map(|i: i16| i * 127).collect::<Vec<i16>>())?;
     let heads = tensor(DType::I8, &[12, 128, 64])?;
-    let (a, b) = (tensor(DType::I8, &[128, 768])?, tensor(DType::I8, &[768, 768])?);
+    let (a, square) = (tensor(DType::I8, &[128, 768])?, tensor(DType::I8, &[768, 768])?);
     let t = Arg::Tensor;
     let mut rows: Vec<(&str, &str, Vec<Arg<'_>>)> = vec![
         ("requantise", "i32 to i8", vec![t(&i32s), t(&multiplier), t(&shift), Arg::I32(0), Arg::U32(0)]),
-        ("matmul", "128x768x768", vec![t(&a), t(&b)]),
+        ("matmul", "128x768x768", vec![t(&a), t(&square)]),
         ("add", "i32", vec![t(&i32s), t(&i32s)]),
         ("add", "i32, one column", vec![t(&i32s), t(&column)]),
         ("softmax", "i8", vec![t(&i8s), Arg::I32(1 << 30), Arg::U32(35), Arg::U32(15)]),
@@ -81,6 +81,79 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ],
         ),
     ];
+    let image = tensor(DType::I8, &[1, 56, 56, 64])?;
+    let (bytes, wide) = (tensor(DType::I8, &[1, 112, 112, 3])?, tensor(DType::I16, &[1, 28, 28, 64])?);
+    let (w3, w1) = (tensor(DType::I8, &[64, 3, 3, 64])?, tensor(DType::I8, &[64, 1, 1, 64])?);
+    let (each, stem) = (tensor(DType::I8, &[64, 3, 3, 1])?, tensor(DType::I8, &[32, 7, 7, 3])?);
+    let (gray, of_gray) = (tensor(DType::I8, &[1, 96, 96, 1])?, tensor(DType::I8, &[1, 3, 3, 1])?);
+    let grouped = tensor(DType::I8, &[64, 3, 3, 4])?;
+    let (wide128, pairs) = (tensor(DType::I8, &[1, 28, 28, 128])?, tensor(DType::I8, &[64, 3, 3, 2])?);
+    let words = |numbers: &[u32]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
+    let (one, two, three) = (words(&[1, 1]), words(&[2, 2]), words(&[3, 3]));
+    let (none, around) = (words(&[0; 4]), words(&[1; 4]));
+    let (half, tiles) = (words(&[64, 384]), words(&[2, 3]));
+    let b = Arg::Bytes;
+    let mut conv = |what, x, w, strides, pads, groups| {
+        rows.push(("conv2d", what, vec![t(x), t(w), b(strides), b(pads), b(&one), Arg::U32(groups), Arg::I32(0)]));
+    };
+    conv("3x3 of 64 to 64", &image, &w3, &one, &around, 1);
+    conv("1x1 of 64 to 64", &image, &w1, &one, &none, 1);
+    conv("7x7 of 3 to 32", &bytes, &stem, &two, &none, 1);
+    conv("depthwise 3x3", &image, &each, &one, &around, 64);
+    conv("16 groups 3x3", &image, &grouped, &one, &around, 16);
+    conv("3x3 of 1 to 1", &gray, &of_gray, &one, &around, 1);
+    conv("64 groups of 2 to 1", &wide128, &pairs, &one, &around, 64);
+    conv("3x3, i16", &wide, &w3, &one, &around, 1);
+    let no_more = words(&[0, 0]);
+    rows.push((
+        "conv_transpose2d",
+        "3x3 of 64, stride 2",
+        vec![t(&image), t(&w3), b(&two), b(&around), b(&no_more), b(&one), Arg::U32(1)],
+    ));
+    for (what, x) in [("3x3 of 64", &image), ("3x3 of 1", &gray), ("3x3 of 64, i16", &wide)] {
+        rows.push(("max_pool", what, vec![t(x), b(&three), b(&two), b(&around), b(&one)]));
+        rows.push(("average_pool", what, vec![t(x), b(&three), b(&two), b(&around), b(&one), Arg::U32(0)]));
+    }
+    rows.push(("global_average_pool", "56x56 of 64", vec![t(&image)]));
+    let i64s = tensor(DType::I64, &[128, 768])?;
+    for (what, x) in [("i8", &i8s), ("i32", &i32s), ("i64", &i64s)] {
+        rows.push(("sort", what, vec![t(x), Arg::U32(0)]));
+        rows.push(("topk", what, vec![t(x), Arg::U32(5), Arg::U32(0)]));
+        rows.push(("reduce_mean", what, vec![t(x), Arg::U32(0)]));
+        rows.push(("tile", what, vec![t(x), b(&tiles)]));
+        rows.push(("trilu", what, vec![t(x), Arg::I32(3), Arg::U32(0)]));
+        rows.push(("resize", what, vec![t(x), b(&half), Arg::U32(1)]));
+        rows.push(("tensor_hash", what, vec![t(x)]));
+    }
+    let signs = Tensor::from_vec(Shape::new(&[128, 768])?, [1i64, -1, 1].repeat(128 * 256))?;
+    for name in ["reduce_sum", "reduce_prod"] {
+        rows.push((name, "i64", vec![t(&signs), Arg::U32(1)]));
+    }
+    rows.push(("topk", "i32, all of it", vec![t(&i32s), Arg::U32(768), Arg::U32(0)]));
+    let places = Tensor::from_vec(Shape::new(&[128])?, (0..128).rev().collect::<Vec<i32>>())?;
+    let spots = Tensor::from_vec(Shape::new(&[128, 768])?, (0..128 * 768).map(|i| i * 7 % 768).collect::<Vec<i32>>())?;
+    rows.push(("scatter", "rows of i32", vec![t(&i32s), t(&places), t(&i32s), Arg::U32(0)]));
+    rows.push(("gather_elements", "i32", vec![t(&i32s), t(&spots), Arg::U32(1)]));
+    rows.push(("one_hot", "128 of 768", vec![t(&places), Arg::U32(768), Arg::I64(1), Arg::I64(0), Arg::U32(3)]));
+    rows.push(("range", "i32", vec![Arg::I64(3), Arg::I64(7), Arg::U32(100_000), Arg::U32(3)]));
+    rows.push(("log_softmax", "i8", vec![t(&i8s), Arg::I32(1 << 30), Arg::U32(35), Arg::U32(15)]));
+    for (what, x) in [("i8 to i16", &i8s), ("i32 to i16", &i32s)] {
+        rows.push(("l2_norm", what, vec![t(x), Arg::U64(1), Arg::U32(15), Arg::U32(2)]));
+        rows.push((
+            "group_norm",
+            what,
+            vec![t(x), t(&gain), t(&gain), Arg::U32(32), Arg::U64(1), Arg::U32(20), Arg::U32(2)],
+        ));
+        rows.push((
+            "group_norm",
+            "instances",
+            vec![t(x), t(&gain), t(&gain), Arg::U32(768), Arg::U64(1), Arg::U32(20), Arg::U32(2)],
+        ));
+    }
+    let angles = tensor(DType::I16, &[128, 384])?;
+    rows.push(("rotary", "i16", vec![t(&i16s), t(&angles), t(&angles), Arg::U32(14), Arg::U32(0)]));
+    rows.push(("rotary", "i8, interleaved", vec![t(&i8s), t(&angles), t(&angles), Arg::U32(14), Arg::U32(1)]));
+    rows.push(("freivalds", "128x768x768", vec![t(&a), t(&square), t(&i32s), b(b"seed")]));
     let small = Tensor::from_vec(Shape::new(&[128, 768])?, vec![9i32; 128 * 768])?;
     rows.push(("mul_checked", "i32", vec![t(&small), t(&small)]));
     for name in ["sub", "mul", "min", "bit_and", "less"] {
@@ -105,7 +178,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let mut unit = None;
-    println!("{:<16} {:<18} {:>12} {:>8} {:>8}", "row", "arguments", "ps a unit", "price", "ratio");
+    println!("{:<20} {:<20} {:>12} {:>8} {:>8}", "row", "arguments", "ps a unit", "price", "ratio");
     for (times, (name, what, args)) in times.iter_mut().zip(&rows) {
         times.sort_by(f64::total_cmp);
         let row = noema_abi::find("op", name).ok_or("a row that the table does not have")?;
@@ -113,7 +186,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (best, price) = (times[0], row.price.gas(0, work) as f64);
         let quotient = price / best;
         let ratio = quotient / *unit.get_or_insert(quotient);
-        println!("{name:<16} {what:<18} {:>12.0} {:>8} {ratio:>8.2}", best / work as f64, row.price.per_work);
+        println!("{name:<20} {what:<20} {:>12.0} {:>8} {ratio:>8.2}", best / work as f64, row.price.per_work);
     }
     Ok(())
 }

@@ -144,3 +144,24 @@ macro_rules! with_element {
     };
 }
 pub(crate) use with_element;
+
+/// The same for `i8`, `i16` and `i32`, which are all that some opcodes take.
+macro_rules! with_signed {
+    ($dtype:expr, $type:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::I8 => {
+                type $type = i8;
+                $body
+            }
+            $crate::DType::I16 => {
+                type $type = i16;
+                $body
+            }
+            _ => {
+                type $type = i32;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_signed;

@@ -252,6 +252,26 @@ impl Kernels {
         }
     }
 
+    /// Calls `f(first row, rows of out)` for blocks of whole rows, of `row` elements each, that cover all of them.
+    pub(crate) fn split_out<Y: Send>(
+        &self,
+        out: &mut [Y],
+        row: usize,
+        work_per_row: usize,
+        f: impl Fn(usize, &mut [Y]) -> Result<(), OpError> + Sync,
+    ) -> Result<(), OpError> {
+        let rows = out.len() / row;
+        let parts = self.parts(rows.saturating_mul(work_per_row)).min(rows);
+        match &self.pool {
+            Some(pool) if parts > 1 => {
+                let block = rows.div_ceil(parts);
+                let blocks = out.par_chunks_mut(block * row).enumerate();
+                pool.install(|| blocks.try_for_each(|(index, out)| f(index * block, out)))
+            }
+            _ => f(0, out),
+        }
+    }
+
     /// Calls `f` for ranges that cover `0..count`, each a multiple of `unit` long except the last,
     /// and returns what it gave, in order.
     pub(crate) fn split_range<R: Send>(

@@ -15,6 +15,16 @@ pub(super) fn rows(d: &mut Draw) -> Vec<Argument> {
     vec![d.tensor(d.dtype, &shape)]
 }
 
+/// The same; now and then the last axis is empty.
+pub(super) fn mostly_rows(d: &mut Draw) -> Vec<Argument> {
+    if !d.once_in(24) {
+        return rows(d);
+    }
+    let mut shape = d.shape(1, 8);
+    *shape.last_mut().expect("at least one axis") = 0;
+    vec![d.tensor(d.dtype, &shape)]
+}
+
 pub(super) fn softmax(d: &mut Draw) -> Vec<Argument> {
     // The reference is slow here.
     d.budget = d.budget.min(4096);
@@ -60,6 +70,53 @@ fn norm(d: &mut Draw, bias: bool) -> Vec<Argument> {
     arguments
 }
 
+pub(super) fn l2_norm(d: &mut Draw) -> Vec<Argument> {
+    d.budget = d.budget.min(4096);
+    let (shape, _) = row_shape(d);
+    let epsilon = if d.once_in(3) { 0 } else { d.bits() >> d.below(64) };
+    vec![
+        d.tensor(d.dtype, &shape),
+        Argument::U64(epsilon),
+        Argument::U32(u32::try_from(d.below(31)).expect("at most 30")),
+        Argument::U32(d.pick(&[I8, I16, I32]).code()),
+    ]
+}
+
+pub(super) fn group_norm(d: &mut Draw) -> Vec<Argument> {
+    d.budget = d.budget.min(4096) / 4;
+    let mut shape = d.shape(2, 6);
+    shape.iter_mut().skip(1).for_each(|dim| *dim = (*dim).max(1));
+    let groups = u32::try_from(d.range(1, 3)).expect("small");
+    let channels = shape.last_mut().expect("two axes");
+    *channels = if groups == 1 { *channels } else { (*channels).min(70) * groups };
+    let channels = *channels;
+    let groups = if d.once_in(4) { channels } else { groups };
+    let epsilon = if d.once_in(3) { 0 } else { d.below(1 << 24) };
+    vec![
+        d.tensor(d.dtype, &shape),
+        d.tensor(I32, &[channels]),
+        d.tensor(I32, &[channels]),
+        Argument::U32(groups),
+        Argument::U64(epsilon),
+        Argument::U32(u32::try_from(d.below(32)).expect("at most 31")),
+        Argument::U32(d.pick(&[I8, I16, I32]).code()),
+    ]
+}
+
+pub(super) fn rotary(d: &mut Draw) -> Vec<Argument> {
+    let mut shape = d.shape(2, 8);
+    let [.., m, row] = &mut shape[..] else { return Vec::new() };
+    *row = (*row).div_ceil(2) * 2;
+    let table = [*m, *row / 2];
+    vec![
+        d.tensor(d.dtype, &shape),
+        d.tensor(I16, &table),
+        d.tensor(I16, &table),
+        Argument::U32(u32::try_from(d.below(16)).expect("at most 15")),
+        Argument::U32(u32::try_from(d.below(2)).expect("0 or 1")),
+    ]
+}
+
 pub(super) fn row_step(d: &mut Draw) -> Vec<Argument> {
     let mut arguments = rows(d);
     arguments.push(Argument::U32(d.pick(&[I8, I16]).code()));
@@ -97,6 +154,48 @@ pub(super) fn sums(d: &mut Draw) -> Vec<Argument> {
         arguments[0] = tensor(I64, &dims, &elements);
     }
     arguments
+}
+
+/// Mostly factors whose product fits.
+pub(super) fn factors(d: &mut Draw) -> Vec<Argument> {
+    if d.once_in(8) {
+        return along_axis(d);
+    }
+    let mut shape = d.shape(1, 8);
+    let axis = usize::try_from(d.below(shape.len() as u64)).expect("below a length");
+    shape[axis] %= 12;
+    let count = shape.iter().map(|dim| u64::from(*dim)).product::<u64>();
+    let elements: Vec<i64> = (0..count).map(|_| d.element(I8).clamp(-30, 30).max(d.dtype.min())).collect();
+    vec![tensor(d.dtype, &shape, &elements), Argument::U32(u32::try_from(axis).expect("at most 7"))]
+}
+
+/// Rows with equal elements in them, half of the time.
+fn with_equals(d: &mut Draw, least: u32) -> (Argument, u32) {
+    let mut shape = d.shape(1, 8);
+    let last = shape.last_mut().expect("at least one axis");
+    *last = (*last).max(least);
+    let row = *last;
+    if d.once_in(2) {
+        return (d.tensor(d.dtype, &shape), row);
+    }
+    let count = shape.iter().map(|dim| u64::from(*dim)).product::<u64>();
+    let elements: Vec<i64> = (0..count).map(|_| i64::try_from(d.below(5)).expect("small")).collect();
+    (tensor(d.dtype, &shape, &elements), row)
+}
+
+pub(super) fn sort(d: &mut Draw) -> Vec<Argument> {
+    let (x, _) = with_equals(d, 0);
+    vec![x, Argument::U32(u32::try_from(d.below(2)).expect("0 or 1"))]
+}
+
+pub(super) fn topk(d: &mut Draw) -> Vec<Argument> {
+    let (x, row) = with_equals(d, 1);
+    let count = if d.once_in(4) { u64::from(row) } else { d.range(1, u64::from(row)) };
+    vec![
+        x,
+        Argument::U32(u32::try_from(count).expect("at most a row")),
+        Argument::U32(u32::try_from(d.below(2)).expect("0 or 1")),
+    ]
 }
 
 pub(super) fn attention(d: &mut Draw) -> Vec<Argument> {

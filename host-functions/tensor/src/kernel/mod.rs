@@ -8,52 +8,73 @@ mod argmax;
 mod attention;
 mod binary;
 mod candle_f32;
+mod convolution;
 mod elementwise;
 mod exp;
+mod freivalds;
 mod function;
+mod group_norm;
+mod l2_norm;
 mod linear;
+mod log_softmax;
 mod lookup;
 mod movement;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod norm;
+mod order;
 mod packed;
 mod panels;
+mod pool;
 mod portable;
 mod quantise;
 mod reduce;
 pub(crate) mod reference;
 mod requantise;
+mod rotary;
 mod round;
 mod softmax;
 mod strided;
 mod trees;
 mod wide;
+mod window;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 #[cfg(feature = "cuda")]
 pub(crate) use exp::tables as exp_tables;
 
-pub use argmax::argmax_rows;
+pub use argmax::{argmax_rows, argmin_rows};
 pub use attention::{Head, MAX_KEYS, Scale, attention_head};
 pub use binary::{
     Binary, MAX_PRODUCT_SHIFT, Numbers, Operand, ProductScale, Relation, Unary, binary, binary_checked, compare,
     mul_requantise, select, unary,
 };
+pub use convolution::Convolution;
+pub(crate) use convolution::{Products, convolve};
 pub use elementwise::{add, add_broadcast, copy_box, relu};
+pub use freivalds::{CHALLENGE, accumulate, agree, challenge, project};
 pub use function::{Format, Function, MAX_IN_BITS, MAX_OUT_BITS, apply as apply_function};
+pub use group_norm::{MAX_NARROW_GROUP, group_norm, max_group};
+pub use l2_norm::l2_norm_rows;
 pub use linear::{linear_i8, linear_i8_wide, linear_i16, linear_i16_i16, linear_u8, linear_u8_wide, max_k_i32};
+pub use log_softmax::log_softmax_rows;
 pub use lookup::lookup;
-pub use movement::{copy_strided, gather, paste_box, row_major};
+pub use movement::{
+    Places, copy_strided, gather, gather_elements, paste_box, pick, row_major, scatter, tile, triangle,
+};
 pub use norm::{MAX_NORM_ROW, MAX_NORM_SHIFT, Norm, norm_rows};
+pub use order::{MAX_TOP_ROW, Order, sort_rows, top_rows};
 pub use packed::{PackedWeights, PackedWeights16};
+pub use pool::{Pool, pool};
 pub use quantise::{STEP_BITS, quantise_rows, row_step};
-pub use reduce::{Axis, Reduction, cumulative_sum, reduce, reduce_sum};
+pub use reduce::{Axis, Reduction, cumulative_sum, reduce, reduce_prod, reduce_sum};
 pub use requantise::{Scales, requantise_rows};
+pub use rotary::{Rotary, rotary_rows};
 pub use round::{round_shift, round_shift_i128};
 pub use softmax::{MAX_SOFTMAX_ROW, Softmax, softmax_rows};
 pub use trees::{Decision, PackedTrees, Tree, tree_sums};
+pub use window::Window;
 
 use crate::Kernels;
 

@@ -15,7 +15,7 @@ pub const MAX_NORM_ROW: usize = 65_536;
 pub const MAX_NORM_SHIFT: u32 = 31;
 
 /// Fraction bits of `epsilon`.
-const EPSILON_BITS: u32 = 24;
+pub(super) const EPSILON_BITS: u32 = 24;
 
 /// The attributes of a normalisation. With a `bias` it is a layer normalisation, without one it is RMS.
 #[derive(Clone, Copy, Debug)]
@@ -54,12 +54,7 @@ pub fn norm_rows<X: Element, Y: Element>(k: &Kernels, x: &[X], row: usize, norm:
 
 fn one_row<X: Element, Y: Element>(x: &[X], norm: Norm<'_>, out: &mut [Y]) {
     let n = count(x.len());
-    let squares = if X::DTYPE == crate::DType::I32 {
-        x.iter().map(|x| square(*x)).map(u128::from).sum()
-    } else {
-        // At most 2^16 squares of 2^30.
-        u128::from(x.iter().map(|x| square(*x)).sum::<u64>())
-    };
+    let squares = squares(x);
     let sum: i64 = if norm.bias.is_some() { x.iter().map(|x| Into::<i64>::into(*x)).sum() } else { 0 };
     let variance = u128::from(n) * squares - u128::from(sum.unsigned_abs()) * u128::from(sum.unsigned_abs());
     let radicand = (variance << EPSILON_BITS) + u128::from(n) * u128::from(n) * u128::from(norm.epsilon);
@@ -74,6 +69,15 @@ fn one_row<X: Element, Y: Element>(x: &[X], norm: Norm<'_>, out: &mut [Y]) {
     }
 }
 
+/// The sum of squares of a row of at most `2^16` elements, or of more of at most 16 bits.
+pub(super) fn squares<X: Element>(x: &[X]) -> u128 {
+    if X::DTYPE == crate::DType::I32 {
+        return x.iter().map(|x| square(*x)).map(u128::from).sum();
+    }
+    // Squares of at most 2^30.
+    u128::from(x.iter().map(|x| square(*x)).sum::<u64>())
+}
+
 #[inline(always)]
 fn square<X: Element>(x: X) -> u64 {
     let x: i64 = x.into();
@@ -82,7 +86,7 @@ fn square<X: Element>(x: X) -> u64 {
 
 /// Row lengths have at most 17 bits.
 fn count(len: usize) -> u32 {
-    u32::try_from(len).expect("a row of at most 2^16")
+    u32::try_from(len).expect("a row of at most 2^24")
 }
 
 /// `T` and `e` of the formula: `4^e <= R < 4^(e+1)`, `W = floor(R * 4^(31-e))`, and the integer next
@@ -102,7 +106,7 @@ pub(super) fn reciprocal_root(radicand: u128) -> (u32, u32) {
 }
 
 /// The formula step by step, in checked arithmetic.
-fn reference_row<X: Element, Y: Element>(x: &[X], norm: Norm<'_>, out: &mut [Y]) {
+pub(super) fn reference_row<X: Element, Y: Element>(x: &[X], norm: Norm<'_>, out: &mut [Y]) {
     let wide: Vec<i128> = x.iter().map(|x| (*x).into()).collect();
     let times = |a: i128, b: i128| a.checked_mul(b).expect("below 2^127, as the module says");
     let n = i128::from(count(x.len()));
@@ -125,7 +129,7 @@ fn reference_row<X: Element, Y: Element>(x: &[X], norm: Norm<'_>, out: &mut [Y])
 }
 
 /// The largest `T` with `(2 T - 1)^2 W <= 2^126`, bit by bit.
-fn reference_root(radicand: i128, exponent: u32) -> i128 {
+pub(super) fn reference_root(radicand: i128, exponent: u32) -> i128 {
     let normal = if exponent <= 31 { radicand << (62 - 2 * exponent) } else { radicand >> (2 * exponent - 62) };
     let mut root = 0i128;
     for bit in (0..32).rev() {

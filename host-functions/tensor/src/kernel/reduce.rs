@@ -61,6 +61,35 @@ pub fn reduce_sum<T: Element>(k: &Kernels, axis: Axis, x: &[T], out: &mut [i64])
     fits.get()
 }
 
+/// `out =` the product along the axis, and whether all products fit 64 bits (saturated where not).
+///
+/// # Panics
+/// Where the lengths do not fit together.
+#[must_use]
+pub fn reduce_prod<T: Element>(k: &Kernels, axis: Axis, x: &[T], out: &mut [i64]) -> bool {
+    assert_eq!(Some(x.len()), out.len().checked_mul(axis.count), "results of another shape");
+    let fits = std::cell::Cell::new(true);
+    axis.each(x, out, |values| {
+        // A factor of 0 makes 0 of whatever came before; without one a product that has left 64 bits does not come back.
+        let mut product = 1i128;
+        for value in values {
+            let value: i128 = value.into();
+            product = if value == 0 || product == 0 { 0 } else { (product * value).clamp(-LEFT, LEFT) };
+        }
+        i64::try_from(product).unwrap_or_else(|_| {
+            fits.set(false);
+            i64::saturate(product)
+        })
+    });
+    #[cfg(test)]
+    k.inject(crate::selftest::Primitive::ReduceProd, out);
+    let _ = k;
+    fits.get()
+}
+
+/// Further from 0 than any number of 64 bits, and so near that a product with one fits 128.
+const LEFT: i128 = (1 << 63) + 1;
+
 /// Reduces to the element type.
 ///
 /// # Panics

@@ -96,6 +96,17 @@ pub(crate) fn argmax<T: Element>(row: &[T]) -> usize {
     best
 }
 
+/// Index of the smallest, the lowest among equals.
+pub(crate) fn argmin<T: Element>(row: &[T]) -> usize {
+    let mut best = 0;
+    for (index, value) in row.iter().enumerate() {
+        if *value < row[best] {
+            best = index;
+        }
+    }
+    best
+}
+
 /// Softmax of one row, from its two formulas.
 pub(crate) fn softmax<T: Element>(x: &[T], multiplier: u64, shift: u32, fraction_bits: u32, out: &mut [i32]) {
     let max: i128 = x.iter().copied().max().expect("a row of at least one element").into();

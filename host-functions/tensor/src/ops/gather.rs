@@ -27,11 +27,7 @@ pub fn plan(x: &Tensor, indices: &Tensor, axis: u32) -> Result<Plan, Status> {
 pub fn run(k: &Kernels, plan: &Plan, x: &Tensor, indices: &Tensor, axis: u32) -> Result<Tensor, OpError> {
     let (_, along, behind) = moved::around(x.shape(), axis)?;
     let count = usize::try_from(along).map_err(|_| Status::LimitExceeded)?;
-    let indices = indices.read(|indices: &[i32]| {
-        let index = |index: &i32| usize::try_from(*index).ok().filter(|index| *index < count);
-        indices.iter().map(index).collect::<Option<Vec<usize>>>()
-    })?;
-    let indices = indices.ok_or(Status::IndexOutOfRange)?;
+    let indices = moved::places(indices, count)?;
     let inner = product(behind).and_then(|inner| usize::try_from(inner).ok()).ok_or(Status::LimitExceeded)?;
     moved::one(k, plan, "gather", x, |context, x, layout| {
         with_element!(context.plan.dtype, T => context.fill(|out: &mut [T]| {

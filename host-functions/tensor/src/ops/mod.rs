@@ -18,12 +18,16 @@ use crate::{Kernels, OpError, Plan, Status, Tensor};
 
 mod broadcast;
 mod comparison;
+mod convolved;
 mod function;
 mod moved;
 mod norm;
+mod ordered;
+mod pooled;
 mod reduced;
 mod single;
 mod storage;
+mod windowed;
 
 /// An argument of [`call`].
 #[derive(Clone, Copy, Debug)]

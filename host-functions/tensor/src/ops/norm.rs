@@ -31,7 +31,8 @@ pub(super) fn plan(x: &Tensor, parameters: &[&Tensor], shift: u32, dtype: u32) -
     Plan::new(dtype, x.shape().clone(), x.elements().saturating_add(rows.saturating_mul(ROW)))
 }
 
-fn is_signed(dtype: DType) -> bool {
+/// Whether norms take, and give, elements of this type.
+pub(super) fn is_signed(dtype: DType) -> bool {
     matches!(dtype, DType::I8 | DType::I16 | DType::I32)
 }
 

@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, Layout, Result};
 
-use crate::{Element, Kernels, Plan, Shape};
+use crate::{Element, Kernels, OpError, Plan, Shape, Status, Tensor};
 
 /// What every operation carries: where to compute, and what was planned.
 pub(super) struct Context<'a> {
@@ -32,4 +32,12 @@ impl Context<'_> {
         let flat = out.len();
         Ok((T::into_storage(out), flat.into()))
     }
+}
+
+/// A result without an operand that candle could be given: zeros, filled in by `fill`.
+pub(super) fn filled<T: Element>(plan: &Plan, fill: impl FnOnce(&mut [T])) -> std::result::Result<Tensor, OpError> {
+    let elements = usize::try_from(plan.shape.elements()?).map_err(|_| Status::LimitExceeded)?;
+    let mut out = vec![T::default(); elements];
+    fill(&mut out);
+    Tensor::from_vec(plan.shape.clone(), out)
 }

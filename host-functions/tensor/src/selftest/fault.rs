@@ -27,6 +27,16 @@ pub(crate) enum Primitive {
     Reduce,
     CumulativeSum,
     Trees,
+    Convolution,
+    Pool,
+    Sort,
+    Top,
+    ReduceProd,
+    LogSoftmax,
+    L2Norm,
+    GroupNorm,
+    Rotary,
+    Freivalds,
 }
 
 impl Primitive {
@@ -64,7 +74,13 @@ fn every_level_of_this_machine_passes() {
             assert_eq!(report.difference, None, "{level}");
             assert_eq!(
                 report.cases,
-                known::PRODUCTS.len() + known::REQUANTISE.len() + known::SOFTMAX.len() + 4 + super::rows::CASES
+                known::PRODUCTS.len()
+                    + known::REQUANTISE.len()
+                    + known::SOFTMAX.len()
+                    + 4
+                    + super::rows::CASES
+                    + super::images::CASES
+                    + super::composed::CASES
             );
         }
     }
@@ -99,6 +115,16 @@ fn one_wrong_bit_is_refused() {
         Primitive::Reduce,
         Primitive::CumulativeSum,
         Primitive::Trees,
+        Primitive::Convolution,
+        Primitive::Pool,
+        Primitive::Sort,
+        Primitive::Top,
+        Primitive::ReduceProd,
+        Primitive::LogSoftmax,
+        Primitive::L2Norm,
+        Primitive::GroupNorm,
+        Primitive::Rotary,
+        Primitive::Freivalds,
     ];
     for level in Level::available() {
         assert_eq!(check(&Kernels::untested(level, 1).unwrap()).difference, None);

@@ -10,7 +10,9 @@ use crate::{
     kernel::{self, Decision, PackedTrees, PackedWeights, PackedWeights16, Scales, Softmax, Tree},
 };
 
+mod composed;
 mod device;
+mod images;
 mod known;
 mod known_rows;
 mod rows;
@@ -79,7 +81,14 @@ pub(crate) fn check(kernels: &Kernels) -> SelfTestReport {
     let softmax = known::SOFTMAX.iter().map(|case| (case.name, softmax(kernels, case)));
     let elementwise =
         [("add", add(kernels)), ("relu", relu(kernels)), ("argmax", argmax(kernels)), ("trees", trees(kernels))];
-    for (case, result) in products.chain(requantised).chain(softmax).chain(elementwise).chain(rows::cases(kernels)) {
+    for (case, result) in products
+        .chain(requantised)
+        .chain(softmax)
+        .chain(elementwise)
+        .chain(rows::cases(kernels))
+        .chain(images::cases(kernels))
+        .chain(composed::cases(kernels))
+    {
         report.cases += 1;
         if let Err(detail) = result {
             report.difference = Some(Difference { case, detail });
@@ -241,6 +250,8 @@ fn relu(kernels: &Kernels) -> Result<(), String> {
 fn argmax(kernels: &Kernels) -> Result<(), String> {
     let mut out = [0; 3];
     kernel::argmax_rows(kernels, &[-5i32, 7, 7, i32::MIN, i32::MIN, i32::MIN, 1, 2, 3], 3, &mut out);
+    compare(&out, &[1, 0, 2])?;
+    kernel::argmin_rows(kernels, &[5i32, -7, -7, i32::MAX, i32::MAX, i32::MAX, 3, 2, 1], 3, &mut out);
     compare(&out, &[1, 0, 2])
 }
 

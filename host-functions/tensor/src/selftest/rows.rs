@@ -4,8 +4,8 @@ use super::{compare, known_rows as known};
 use crate::{
     Element, Kernels,
     kernel::{
-        self, Axis, Binary, Format, Function, Head, Norm, Numbers, Operand, ProductScale, Reduction, Relation, Softmax,
-        Unary,
+        self, Axis, Binary, Format, Function, Head, Norm, Numbers, Operand, Order, ProductScale, Reduction, Relation,
+        Softmax, Unary,
     },
 };
 
@@ -104,7 +104,7 @@ fn lookup(kernels: &Kernels) -> Result<(), String> {
 }
 
 #[cfg(test)]
-const ELEMENTWISE: usize = 8;
+const ELEMENTWISE: usize = 9;
 
 /// One axis, and two operands of as many elements.
 const LINE: &[usize] = &[1];
@@ -113,7 +113,7 @@ fn line<T>(values: &[T]) -> Operand<'_, T> {
     Operand { values, strides: LINE }
 }
 
-fn elementwise(kernels: &Kernels) -> [(&'static str, Result<(), String>); 8] {
+fn elementwise(kernels: &Kernels) -> [(&'static str, Result<(), String>); 9] {
     [
         ("binary", binary(kernels)),
         ("comparison", comparison(kernels)),
@@ -123,6 +123,7 @@ fn elementwise(kernels: &Kernels) -> [(&'static str, Result<(), String>); 8] {
         ("step of a row", row_step(kernels)),
         ("rows quantised", quantise_rows(kernels)),
         ("reductions", reductions(kernels)),
+        ("order", order(kernels)),
     ]
 }
 
@@ -230,5 +231,29 @@ fn reductions(kernels: &Kernels) -> Result<(), String> {
     let mut sums = [0i64; 4];
     let wide = kernel::cumulative_sum(kernels, Axis { count: 4, inner: 1 }, &[i64::MAX, -1, 1, 1], &mut sums);
     compare(&sums, &[i64::MAX, i64::MAX - 1, i64::MAX, i64::MAX])?;
+    let products = kernel::reduce_prod(kernels, axis, &x, &mut out);
+    compare(&out, &[8i64, 7 * 5 * (1 << 31), 0, 6_442_450_941])?;
+    let mut product = [0i64; 3];
+    let factors = [i64::MIN, i64::MAX, 0, -1, 1 << 62, -2, 3, i64::MAX, 1];
+    let left = kernel::reduce_prod(kernels, Axis { count: 3, inner: 1 }, &factors, &mut product);
+    compare(&product, &[0i64, i64::MAX, i64::MAX])?;
+    let fits = fits && products && !left;
     if fits && !wide { Ok(()) } else { Err("an overflow was seen where there is none, or not seen".to_owned()) }
+}
+
+fn order(kernels: &Kernels) -> Result<(), String> {
+    let x = [3i16, -1, 3, i16::MIN, i16::MAX, 0, 0, 0];
+    let mut out = [7i16; 8];
+    kernel::sort_rows(kernels, Order::Ascending, &x, 4, &mut out);
+    compare(&out, &[i16::MIN, -1, 3, 3, 0, 0, 0, i16::MAX])?;
+    kernel::sort_rows(kernels, Order::Descending, &x, 8, &mut out);
+    compare(&out, &[i16::MAX, 3, 3, 0, 0, 0, -1, i16::MIN])?;
+    let mut out = [77; 6];
+    kernel::top_rows(kernels, Order::Descending, &x, 4, 3, &mut out);
+    compare(&out, &[0, 2, 1, 0, 1, 2])?;
+    kernel::top_rows(kernels, Order::Ascending, &x, 4, 3, &mut out);
+    compare(&out, &[3, 1, 0, 1, 2, 3])?;
+    let mut out = [77; 2];
+    kernel::top_rows(kernels, Order::Descending, &[i64::MIN, i64::MAX], 2, 2, &mut out);
+    compare(&out, &[1, 0])
 }

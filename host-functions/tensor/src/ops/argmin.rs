@@ -1,0 +1,27 @@
+//! Index of the smallest element along the last axis, as `i32`; the lowest index among equals. The axis goes.
+
+use super::{argmax, moved, storage::slice};
+use crate::{Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel};
+
+/// As [`argmax`](argmax::plan). Work: elements of `x`.
+///
+/// # Errors
+/// `ShapeMismatch` where the last axis is empty, missing, or longer than an `i32` can index.
+pub fn plan(x: &Tensor) -> Result<Plan, Status> {
+    argmax::plan(x)
+}
+
+/// Computes.
+///
+/// # Errors
+/// [`OpError::Node`] where candle fails.
+pub fn run(k: &Kernels, plan: &Plan, x: &Tensor) -> Result<Tensor, OpError> {
+    let (_, row) = x.shape().split_last()?;
+    moved::one(k, plan, "argmin", x, |context, values, layout| {
+        let row = usize::try_from(row).map_err(candle_core::Error::wrap)?;
+        with_element!(x.dtype(), T => context.fill(|out: &mut [i32]| {
+            kernel::argmin_rows::<T>(context.kernels, slice(values, layout)?, row, out);
+            Ok(())
+        }))
+    })
+}
