@@ -18,7 +18,7 @@ pub const STORAGE: &str = r#"(module
 
 /// A module of so many functions with what compiled programs are made of: loops, branches, memory, calls, integers and
 /// some floats. The same every time.
-pub(super) fn ordinary(functions: usize) -> String {
+pub(crate) fn ordinary(functions: usize) -> String {
     let mut numbers = Numbers(1);
     let mut text =
         r#"(module (memory (export "memory") 2) (table 16 funcref) (type $f (func (param i64 i32) (result i64)))"#
