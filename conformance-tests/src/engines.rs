@@ -196,12 +196,12 @@ impl Machines {
         let number = found.cases;
         found.cases += 1;
         let at = format!("seed {}, case {number}", plan.seed);
-        if self.calls(&at, draw, &code, found).is_none() {
-            if let Some(directory) = &plan.save {
-                let path = directory.join(format!("seed-{}-case-{number}.wasm", plan.seed));
-                std::fs::create_dir_all(directory).map_err(ConformanceError::file(directory))?;
-                std::fs::write(&path, &code).map_err(ConformanceError::file(&path))?;
-            }
+        if self.calls(&at, draw, &code, found).is_none()
+            && let Some(directory) = &plan.save
+        {
+            let path = directory.join(format!("seed-{}-case-{number}.wasm", plan.seed));
+            std::fs::create_dir_all(directory).map_err(ConformanceError::file(directory))?;
+            std::fs::write(&path, &code).map_err(ConformanceError::file(&path))?;
         }
         Ok(())
     }
