@@ -136,6 +136,6 @@ fn other_settings_have_other_files() {
 fn a_folder_that_cannot_be_used_is_said_at_once() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let config = VmConfig { artifacts: Some(ArtifactCache::new(file.path())), ..config() };
-    let error = Vm::new(config).err().expect("a file is no folder").to_string();
+    let error = Vm::new(config).expect_err("a file is no folder").to_string();
     assert!(error.contains("cannot keep compiled code"), "{error}");
 }

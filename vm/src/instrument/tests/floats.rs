@@ -67,7 +67,7 @@ fn every_place_that_shows_bits() {
         format!("(f64.store (i32.const 0) (f64.copysign {NAN} (f64.const -1)))"),
         format!("(f64.store (i32.const 0) (f64.copysign {NAN} {NAN}))"),
         format!("(f32.store (i32.const 0) (f32.demote_f64 {NAN}))"),
-        format!("(f64.store (i32.const 0) (f64.promote_f32 (f32.const nan:0x200001)))"),
+        "(f64.store (i32.const 0) (f64.promote_f32 (f32.const nan:0x200001)))".to_owned(),
         format!("(global.set $g {NAN}) (f64.store (i32.const 0) (global.get $g))"),
         format!(
             "(call $pass {NAN} {NAN32}) (local.set $a) (local.set $s) (f32.store (i32.const 0) (local.get $s)) (f64.store (i32.const 8) (local.get $a))"
@@ -233,7 +233,7 @@ fn program(choices: &[u16]) -> String {
             _ => "i64.store",
         };
         // The address has to be below the value: kept in a local on the way.
-        write!(code, "(local.set $x{ty}) ({operator} (i32.const {}) (local.get $x{ty}))\n", (stores % 240) * 16)
+        writeln!(code, "(local.set $x{ty}) ({operator} (i32.const {}) (local.get $x{ty}))", (stores % 240) * 16)
             .unwrap();
         stores += 1;
     };
