@@ -26,8 +26,13 @@ use crate::report::{ConformanceError, Difference, Report};
 use crate::vectors::kernels;
 
 /// What is compared with the first one.
-pub const KINDS: [EngineKind; 4] =
-    [EngineKind::Cranelift, EngineKind::CraneliftPerBlock, EngineKind::CraneliftUnoptimized, EngineKind::Wasmi];
+pub const KINDS: [EngineKind; 5] = [
+    EngineKind::Cranelift,
+    EngineKind::CraneliftPerBlock,
+    EngineKind::CraneliftUnoptimized,
+    EngineKind::Pulley,
+    EngineKind::Wasmi,
+];
 
 /// Gas for the first call: 20 milliseconds of the reference machine.
 const GAS: u64 = 20_000_000_000;

@@ -23,6 +23,9 @@ pub enum EngineKind {
     /// The same without optimisation, with memories allocated one by one and every bound checked by code: slower, and
     /// made of other parts, so that it can be compared with. Falls back like the first one.
     CraneliftUnoptimized,
+    /// Cranelift for the bytecode of Pulley, and wasmtime's interpreter of it: runs where there is no backend for the
+    /// processor, with the compiler's front half in common with the first one.
+    Pulley,
     /// The interpreter wasmi: no machine code is made. Contracts take some ten times as long, host functions do not.
     Wasmi,
     /// Cranelift, with every charge where the specification has it: the oracle for the placement of charges.
@@ -38,12 +41,13 @@ pub enum EngineKind {
 
 /// A name that no engine has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no engine {0:?}: choose cranelift, cranelift-unoptimized or wasmi")]
+#[error("there is no engine {0:?}: choose cranelift, cranelift-unoptimized, pulley or wasmi")]
 pub struct UnknownEngine(String);
 
 impl EngineKind {
     /// Those that a node can choose.
-    pub const ALL: [EngineKind; 3] = [EngineKind::Cranelift, EngineKind::CraneliftUnoptimized, EngineKind::Wasmi];
+    pub const ALL: [EngineKind; 4] =
+        [EngineKind::Cranelift, EngineKind::CraneliftUnoptimized, EngineKind::Pulley, EngineKind::Wasmi];
 
     /// Where charges are put. No receipt depends on it.
     pub(crate) fn placement(self) -> Placement {
@@ -59,6 +63,7 @@ impl fmt::Display for EngineKind {
         f.write_str(match self {
             EngineKind::Cranelift => "cranelift",
             EngineKind::CraneliftUnoptimized => "cranelift-unoptimized",
+            EngineKind::Pulley => "pulley",
             EngineKind::Wasmi => "wasmi",
             EngineKind::CraneliftPerBlock => "cranelift-per-block",
             EngineKind::CraneliftFails => "cranelift-fails",

@@ -107,6 +107,7 @@ impl Machinery {
         let artifacts = artifacts.map(open).transpose()?;
         let compiler = match kind {
             EngineKind::Wasmi => None,
+            EngineKind::Pulley => Some(Compiler::new(&pulley(machine)?, concurrent, extensions)?),
             EngineKind::CraneliftUnoptimized => Some(Compiler::new(&unoptimized(machine), concurrent, extensions)?),
             _ => Some(Compiler::new(&config(machine, concurrent), concurrent, extensions)?),
         };
@@ -261,6 +262,14 @@ pub(crate) fn config_on_demand(machine: &Machine) -> Config {
     let mut config = base(machine);
     config.cranelift_opt_level(OptLevel::Speed);
     config
+}
+
+/// For the interpreter inside wasmtime.
+fn pulley(machine: &Machine) -> Result<Config, VmError> {
+    let mut config = unoptimized(machine);
+    config.cranelift_opt_level(OptLevel::Speed);
+    config.target("pulley64").map_err(|error| VmError::Engine(format!("no Pulley: {error:#}")))?;
+    Ok(config)
 }
 
 fn base(machine: &Machine) -> Config {

@@ -7,9 +7,10 @@ use noema_vm::{EngineKind, Outcome, ReceiptStatus, Vm, VmConfig};
 use super::world::{GAS, World, bytes, calling, config, module, succeeded};
 
 /// All of them, those for tests too.
-const KINDS: [EngineKind; 6] = [
+const KINDS: [EngineKind; 7] = [
     EngineKind::Cranelift,
     EngineKind::CraneliftUnoptimized,
+    EngineKind::Pulley,
     EngineKind::Wasmi,
     EngineKind::CraneliftPerBlock,
     EngineKind::CraneliftFails,

@@ -110,7 +110,8 @@ fn recursion_ends_alike_on_small_and_large_threads() {
 fn recursion_ends_in_the_same_fault_at_the_same_depth_on_every_engine() {
     let run = |kind| on_a_thread(2 * 1024 * 1024, kind);
     let expected = run(EngineKind::Cranelift);
-    for kind in [EngineKind::CraneliftUnoptimized, EngineKind::CraneliftPerBlock, EngineKind::Wasmi] {
+    for kind in [EngineKind::CraneliftUnoptimized, EngineKind::CraneliftPerBlock, EngineKind::Pulley, EngineKind::Wasmi]
+    {
         assert_eq!(run(kind), expected, "{kind}");
     }
     let logged = |kind| {
@@ -145,7 +146,8 @@ fn recursion_ends_in_the_same_fault_at_the_same_depth_on_every_engine() {
         let deepest: u32 = logs.last().expect("it logs").parse().unwrap();
         assert!(deepest > 4_000, "{deepest}");
     }
-    for kind in [EngineKind::CraneliftUnoptimized, EngineKind::CraneliftPerBlock, EngineKind::Wasmi] {
+    for kind in [EngineKind::CraneliftUnoptimized, EngineKind::CraneliftPerBlock, EngineKind::Pulley, EngineKind::Wasmi]
+    {
         assert_eq!(logged(kind), expected, "{kind}");
     }
 }
