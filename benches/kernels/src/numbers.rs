@@ -126,14 +126,13 @@ pub(crate) fn simd_dot() -> u64 {
     let b: Vec<f32> = (0..4096).map(|at| (at % 29) as f32 - 14.0).collect();
     let mut total = 0;
     for round in 0..16 {
-        // SAFETY: every runtime of this module has SIMD.
-        total = mix(total, u64::from(unsafe { dot(&a, &b, round as f32) }.to_bits()));
+        total = mix(total, u64::from(dot(&a, &b, round as f32).to_bits()));
     }
     total
 }
 
 #[target_feature(enable = "simd128")]
-unsafe fn dot(a: &[f32], b: &[f32], start: f32) -> f32 {
+fn dot(a: &[f32], b: &[f32], start: f32) -> f32 {
     let mut sum = f32x4_splat(start);
     for (a, b) in a.chunks_exact(4).zip(b.chunks_exact(4)) {
         // SAFETY: a chunk has 16 bytes.

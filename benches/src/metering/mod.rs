@@ -98,19 +98,10 @@ fn size_and_time(report: &mut Report, wasm: &[u8], effort: Effort) -> anyhow::Re
     let instrumented = admit()?.instrumented;
     let engine = schemes::engine(Scheme::Noema)?;
     let compile = |code: &[u8]| wasmtime::Module::new(&engine, code).map(|_| ());
-    let of_plain = |name: &str, ratio| Row {
-        case: name.to_owned(),
-        peer: "plain wasmtime".to_owned(),
-        threads: 1,
-        sense: Sense::Overhead,
-        ratio,
-    };
-    let code = |wasm: &[u8]| -> anyhow::Result<f64> { ratio_of(schemes::code_bytes(&engine, wasm)?, 1) };
-    let whole = |ratio: f64| Spread { low: ratio, median: ratio, high: ratio };
+    let code = ratio_of(schemes::code_bytes(&engine, &instrumented)?, schemes::code_bytes(&engine, wasm)?)?;
     report.note(format!(
-        "size of the module {:.3}, of its machine code {:.3}",
-        ratio_of(instrumented.len(), wasm.len())?,
-        code(&instrumented)? / code(wasm)?
+        "size of the module {:.3}, of its machine code {code:.3}",
+        ratio_of(instrumented.len(), wasm.len())?
     ));
     let mut contenders = [
         Contender::new("plain", || compile(wasm).expect("kernels compile")),
@@ -122,7 +113,13 @@ fn size_and_time(report: &mut Report, wasm: &[u8], effort: Effort) -> anyhow::Re
         "time of compiling what is instrumented {:.3}, of admission and instrumentation {:.3}, by that of compiling the module",
         spreads[0].median, spreads[1].median
     ));
-    report.extend([of_plain("machine code bytes", whole(code(&instrumented)? / code(wasm)?))]);
+    report.extend([Row {
+        case: "machine code bytes".to_owned(),
+        peer: "plain wasmtime".to_owned(),
+        threads: 1,
+        sense: Sense::Overhead,
+        ratio: Spread { low: code, median: code, high: code },
+    }]);
     Ok(())
 }
 

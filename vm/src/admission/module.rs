@@ -4,7 +4,7 @@ use noema_abi::{ProtocolVersion, WasmType};
 use noema_host::Extensions;
 use wasmparser::{
     CompositeInnerType, DataKind, ElementItems, ElementKind, ExternalKind, FuncToValidate, FuncType,
-    FuncValidatorAllocations, Parser, Payload, TypeRef, ValType, ValidPayload, Validator,
+    FuncValidatorAllocations, Parser, Payload, TypeRef, ValType, ValidPayload, Validator, ValidatorResources,
 };
 
 use super::{AdmissionError, EntryPoints, body, check, features};
@@ -46,15 +46,11 @@ pub(super) fn inspect(
         // Sizes first: a limit must be cheaper to reach than the work that it prevents.
         module.before_validation(&payload)?;
         if let ValidPayload::Func(function, code) = validator.payload(&payload)? {
-            let again = || {
-                let FuncToValidate { resources, index, ty, features } = &function;
-                FuncToValidate { resources: resources.clone(), index: *index, ty: *ty, features: *features }
-            };
-            let mut first = again().into_validator(allocations);
+            let mut first = again(&function).into_validator(allocations);
             let measure = body::measure(rules, &mut first, &code)?;
             allocations = first.into_allocations();
             let fixes = if measure.has_floats {
-                instrument::fixes(|| again().into_validator(FuncValidatorAllocations::default()), &code)?
+                instrument::fixes(|| again(&function).into_validator(FuncValidatorAllocations::default()), &code)?
             } else {
                 Vec::new()
             };
@@ -64,6 +60,12 @@ pub(super) fn inspect(
         module.after_validation(&payload)?;
     }
     module.finish()
+}
+
+/// A body goes past the validator more than once.
+fn again(function: &FuncToValidate<ValidatorResources>) -> FuncToValidate<ValidatorResources> {
+    let FuncToValidate { resources, index, ty, features } = function;
+    FuncToValidate { resources: resources.clone(), index: *index, ty: *ty, features: *features }
 }
 
 /// Validates a module, and measures its functions only: frame prices, and operands to be made canonical.
@@ -80,14 +82,9 @@ pub(super) fn measure(
     let (mut frame_units, mut all_fixes) = (Vec::new(), Vec::new());
     for payload in parser.parse_all(wasm) {
         if let ValidPayload::Func(function, code) = validator.payload(&payload?)? {
-            let again = || {
-                let FuncToValidate { resources, index, ty, features } = &function;
-                let again =
-                    FuncToValidate { resources: resources.clone(), index: *index, ty: *ty, features: *features };
-                again.into_validator(FuncValidatorAllocations::default())
-            };
-            frame_units.push(body::measure(rules, &mut again(), &code)?.frame_units);
-            all_fixes.push(instrument::fixes(again, &code)?);
+            let validator = || again(&function).into_validator(FuncValidatorAllocations::default());
+            frame_units.push(body::measure(rules, &mut validator(), &code)?.frame_units);
+            all_fixes.push(instrument::fixes(validator, &code)?);
         }
     }
     Ok((frame_units, all_fixes))

@@ -5,7 +5,7 @@ use noema_host::{Extension, Extensions, Guest};
 use wasmtime::{Extern, FuncType, Global, Instance, Linker, Memory, ModuleExport, Store, Val, ValType};
 
 use super::Compiled;
-use super::host_call::{self, Hosted, host_call};
+use super::host_call::{self, Hosted, extension_call, host_call};
 use crate::execute::Frame;
 
 /// What a store of wasmtime holds.
@@ -126,10 +126,7 @@ fn bind_extension(
         });
         let raw = raw.collect::<wasmtime::Result<Vec<i64>>>()?;
         let mut guest = GuestCaller::new(caller)?;
-        let (answer, left) = host_call(&mut guest, *gas, None, |guest| {
-            let (memory, frame) = guest.split();
-            extension.call(index, memory, frame, &raw)
-        })?;
+        let (answer, left) = extension_call(&mut guest, *gas, &extension, index, &raw)?;
         *result = Val::I64(answer);
         *balance = Val::I64(left);
         Ok(())

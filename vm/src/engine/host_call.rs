@@ -1,6 +1,6 @@
 //! What is the same on every engine about a call of a host function, and about the end of a run.
 
-use noema_host::{Guest, Stop};
+use noema_host::{Extension, Guest, Stop};
 
 use super::{Limiter, float_state};
 use crate::execute::Frame;
@@ -58,6 +58,20 @@ pub(super) fn host_call<C: Caller>(
             Err(Stopped)
         }
     }
+}
+
+/// Runs a row of an extension, with its arguments as the engine has them. It calls no contracts.
+pub(super) fn extension_call<C: Caller>(
+    caller: &mut C,
+    gas: i64,
+    extension: &Extension,
+    index: usize,
+    arguments: &[i64],
+) -> Result<(i64, i64), Stopped> {
+    host_call(caller, gas, None, |guest| {
+        let (memory, frame) = guest.split();
+        extension.call(index, memory, frame, arguments)
+    })
 }
 
 /// What a run leaves.

@@ -11,7 +11,7 @@ use wasmi::{
     ValType,
 };
 
-use super::host_call::{self, Halted, Hosted, Ran, Stopped, host_call};
+use super::host_call::{self, Halted, Hosted, Ran, Stopped, extension_call, host_call};
 use crate::execute::Frame;
 use crate::instrument::{FAULT, LEAST_ROOM};
 use crate::rules::Machine;
@@ -278,11 +278,7 @@ fn bind_extension(
         });
         let raw = raw.collect::<Result<Vec<i64>, Error>>()?;
         let mut guest = GuestCaller::new(caller)?;
-        let (answer, left) = host_call(&mut guest, *gas, None, |guest| {
-            let (memory, frame) = guest.split();
-            extension.call(index, memory, frame, &raw)
-        })
-        .map_err(Error::host)?;
+        let (answer, left) = extension_call(&mut guest, *gas, &extension, index, &raw).map_err(Error::host)?;
         *result = Val::I64(answer);
         *balance = Val::I64(left);
         Ok(())

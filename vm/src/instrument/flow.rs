@@ -70,12 +70,14 @@ pub(super) struct Plan {
     pub(super) branches: Vec<i64>,
     /// Whether there is a branch to the label of the function.
     pub(super) names_function: bool,
+    /// Whether an operator is priced by its length, and so checked where it stands.
+    pub(super) has_bulk: bool,
 }
 
 impl Plan {
     /// Whether anything is checked.
     pub(super) fn checks(&self) -> bool {
-        self.blocks.iter().any(|block| block.check)
+        self.has_bulk || self.blocks.iter().any(|block| block.check)
     }
 }
 
@@ -310,21 +312,18 @@ impl<'t> Flow<'t> {
 
     /// Before the `end` of a loop that is paid for as a whole: it runs once, as far as charges are concerned.
     fn count(&mut self, counted: Counted) {
-        let Some(Label { kind: Kind::Loop { header }, target, reached, .. }) = self.labels.last_mut() else { return };
+        let Some(Label { kind: Kind::Loop { header }, reached, .. }) = self.labels.last_mut() else { return };
         let price = self.prices[*header];
         if self.placement == Placement::PerBlock || !*reached || price == 0 || price > COUNTED_ROUND {
             return;
         }
         let price = u32::try_from(price).expect("just compared");
         self.blocks[*header].counted = Some((counted, price));
-        // No longer: the only branch that does is left out of the account.
+        // The only branch that comes back, just added, is left out of the account. Before it stands the round itself.
         *reached = false;
-        let (target, header) = (*target, *header);
-        self.edges.retain(|edge| !(edge.to == target && matches!(edge.place, Place::Branch(_))));
-        for edge in &mut self.edges {
-            if matches!(edge.place, Place::Start(block) if block == header) {
-                edge.weight = 8 * often(self.depth.saturating_sub(1));
-            }
+        self.edges.pop();
+        if let Some(round) = self.edges.last_mut() {
+            round.weight = 8 * often(self.depth.saturating_sub(1));
         }
     }
 
@@ -428,7 +427,7 @@ impl<'t> Flow<'t> {
             }
         }
         self.place_checks();
-        Plan { blocks: self.blocks, branches, names_function: self.names_function }
+        Plan { blocks: self.blocks, branches, names_function: self.names_function, has_bulk: self.has_bulk }
     }
 
     fn place_checks(&mut self) {

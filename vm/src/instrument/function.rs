@@ -24,7 +24,6 @@ pub(super) struct Survey {
     pub(super) references: Vec<u32>,
     /// Types that are called through a table.
     pub(super) indirect: Vec<u32>,
-    has_bulk: bool,
 }
 
 /// Prices the metering blocks of a body, and places the charges.
@@ -49,7 +48,6 @@ pub(super) fn survey(
 
     let mut flow = Flow::new(types, ty, placement, entry);
     let (mut calls, mut references, mut indirect) = (Calls::default(), Vec::new(), Vec::new());
-    let mut has_bulk = false;
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
@@ -70,10 +68,9 @@ pub(super) fn survey(
             _ => {}
         }
         let is_bulk = bulk_price(&operator).is_some();
-        has_bulk |= is_bulk;
         check_block(index, flow.step(&operator, price, is_bulk), &rules.limits)?;
     }
-    Ok(Survey { plan: flow.finish(), calls, references, indirect, has_bulk })
+    Ok(Survey { plan: flow.finish(), calls, references, indirect })
 }
 
 /// Which function, and what it becomes part of.
@@ -108,7 +105,7 @@ pub(super) fn rewrite(task: &Task<'_>, ty: &FuncType, body: &FunctionBody<'_>) -
     };
     writer.enter(task.depth);
     let (plan, names) = (&task.survey.plan, task.names);
-    let (checks, wraps) = (plan.checks() || task.survey.has_bulk, plan.names_function);
+    let (checks, wraps) = (plan.checks(), plan.names_function);
     if checks {
         writer.emit(Instruction::Block(BlockType::Empty));
     }
@@ -275,7 +272,7 @@ impl Temporaries {
     fn new(task: &Task<'_>, locals: &mut Locals) -> Result<Temporaries, AdmissionError> {
         let mut temporaries = Temporaries { index: 0, spills: Vec::new() };
         let counts = task.survey.plan.blocks.iter().any(|block| block.counted.is_some());
-        if task.survey.has_bulk || !task.survey.indirect.is_empty() || counts {
+        if task.survey.plan.has_bulk || !task.survey.indirect.is_empty() || counts {
             temporaries.index = locals.add(1, ValType::I32);
         }
         for fix in task.fixes {
