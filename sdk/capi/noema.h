@@ -355,8 +355,8 @@ uint32_t noema_abi_version(void);
 uint32_t noema_protocol_version(void);
 
 /*
- The defaults: the fastest kernels of this machine on one thread, models in memory, 256 MiB of compiled code, four
- messages at a time, no functions.
+ The defaults: the fastest kernels of this machine on one thread, models in memory, 256 MiB of compiled code and none on disk,
+ Cranelift in this process, four messages at a time, no functions.
  */
 struct noema_config *noema_config_new(void);
 
@@ -415,6 +415,44 @@ enum noema_result noema_config_set_module_cache_bytes(struct noema_config *confi
  */
 enum noema_result noema_config_set_concurrent_messages(struct noema_config *config,
                                                        uint32_t messages);
+
+/*
+ Runs contracts on this engine: `cranelift`, `cranelift-unoptimized`, `pulley` or `wasmi`, with the same receipts on any.
+
+ # Safety
+ `config` is null or a live configuration that no other thread uses; `engine` is readable; `error` is null or has room
+ for a pointer.
+ */
+enum noema_result noema_config_set_engine(struct noema_config *config,
+                                          struct noema_slice engine,
+                                          char **error);
+
+/*
+ Keeps compiled code in this directory, UTF-8, up to so many bytes, so that a node that starts again need not compile. It is
+ made where it is not there. Nothing is executed that this node has not compiled itself.
+
+ # Safety
+ `config` is null or a live configuration that no other thread uses; `path` is readable; `error` is null or has room
+ for a pointer.
+ */
+enum noema_result noema_config_set_compiled_directory(struct noema_config *config,
+                                                      struct noema_slice path,
+                                                      uint64_t capacity,
+                                                      char **error);
+
+/*
+ Compiles contracts in a process of its own: the program `noema-compiler` at this path, UTF-8. A module that takes it more than
+ `seconds` or `memory_bytes` is interpreted, with the same receipts.
+
+ # Safety
+ `config` is null or a live configuration that no other thread uses; `program` is readable; `error` is null or has room
+ for a pointer.
+ */
+enum noema_result noema_config_set_compiler(struct noema_config *config,
+                                            struct noema_slice program,
+                                            uint32_t seconds,
+                                            uint64_t memory_bytes,
+                                            char **error);
 
 /*
  Adds a host function of the chain's own. `row` is its line of the table:
@@ -848,8 +886,8 @@ enum noema_result noema_vm_execute(const struct noema_vm *vm,
 void noema_string_free(char *string);
 
 /*
- The defaults: the fastest kernels of this machine on one thread, models in memory, 256 MiB of compiled code, four
- messages at a time, no functions.
+ The defaults: the fastest kernels of this machine on one thread, models in memory, 256 MiB of compiled code and none on disk,
+ Cranelift in this process, four messages at a time, no functions.
  */
 struct noema_config *noema_config_new(void);
 
@@ -908,6 +946,44 @@ enum noema_result noema_config_set_module_cache_bytes(struct noema_config *confi
  */
 enum noema_result noema_config_set_concurrent_messages(struct noema_config *config,
                                                        uint32_t messages);
+
+/*
+ Runs contracts on this engine: `cranelift`, `cranelift-unoptimized`, `pulley` or `wasmi`, with the same receipts on any.
+
+ # Safety
+ `config` is null or a live configuration that no other thread uses; `engine` is readable; `error` is null or has room
+ for a pointer.
+ */
+enum noema_result noema_config_set_engine(struct noema_config *config,
+                                          struct noema_slice engine,
+                                          char **error);
+
+/*
+ Keeps compiled code in this directory, UTF-8, up to so many bytes, so that a node that starts again need not compile. It is
+ made where it is not there. Nothing is executed that this node has not compiled itself.
+
+ # Safety
+ `config` is null or a live configuration that no other thread uses; `path` is readable; `error` is null or has room
+ for a pointer.
+ */
+enum noema_result noema_config_set_compiled_directory(struct noema_config *config,
+                                                      struct noema_slice path,
+                                                      uint64_t capacity,
+                                                      char **error);
+
+/*
+ Compiles contracts in a process of its own: the program `noema-compiler` at this path, UTF-8. A module that takes it more than
+ `seconds` or `memory_bytes` is interpreted, with the same receipts.
+
+ # Safety
+ `config` is null or a live configuration that no other thread uses; `program` is readable; `error` is null or has room
+ for a pointer.
+ */
+enum noema_result noema_config_set_compiler(struct noema_config *config,
+                                            struct noema_slice program,
+                                            uint32_t seconds,
+                                            uint64_t memory_bytes,
+                                            char **error);
 
 /*
  Adds a host function of the chain's own. `row` is its line of the table:

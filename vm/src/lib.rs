@@ -43,7 +43,7 @@ mod receipt;
 pub mod rules;
 
 pub use admission::{AdmissionError, Admitted, EntryPoints, admit, admit_per_block, admit_with};
-pub use engine::{ArtifactCache, EngineKind, UnknownEngine, on_caller_stack};
+pub use engine::{ArtifactCache, CompilerProcess, EngineKind, UnknownEngine, on_caller_stack, serve_compiler};
 pub use error::VmError;
 pub use execute::{Outcome, Vm, VmConfig, intrinsic_gas};
 pub use message::{Action, Address, BlockContext, MAX_GAS, Message, code_hash};

@@ -93,6 +93,10 @@ pub struct Limits {
     pub control_values: u64,
     /// Arguments and results of all calls of one function.
     pub call_values: u64,
+    /// Units of operands that one function holds at a time, locals not counted: an interpreter has so many registers.
+    pub operand_units: u64,
+    /// Different constants of one function: an interpreter keeps them in registers.
+    pub constants: u64,
     /// Price of one metering block.
     pub block_price: u64,
 }
@@ -165,6 +169,9 @@ pub struct CompilePrices {
     pub local_block: u64,
     /// Every loop times every local of its function.
     pub local_loop: u64,
+    /// Every operator that an optimiser may put together with those of its operands, above one in
+    /// [`CompilePrices::BYTES_PER_REASSOCIATED`] bytes of the body.
+    pub reassociated: u64,
 }
 
 /// Sizes of the machine.
@@ -182,6 +189,11 @@ pub struct Machine {
     pub table_elements: u64,
     /// Most bytes of a model.
     pub model_bytes: u64,
+}
+
+impl CompilePrices {
+    /// Ordinary code has no more operators that can be put together than one in so many bytes.
+    pub const BYTES_PER_REASSOCIATED: u64 = 16;
 }
 
 impl Rules {
@@ -235,6 +247,8 @@ const V1: Rules = Rules {
         loop_nesting: 64,
         control_values: 1 << 17,
         call_values: 1 << 17,
+        operand_units: 4096,
+        constants: 8192,
         block_price: 1 << 40,
     },
     prices: Prices {
@@ -253,6 +267,7 @@ const V1: Rules = Rules {
             call_value: 5_000_000,
             local_block: 1_000_000,
             local_loop: 10_000_000,
+            reassociated: 100_000_000,
         },
         load: 20_000_000,
         load_byte: 10,

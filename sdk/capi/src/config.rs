@@ -7,7 +7,7 @@ use std::sync::Arc;
 use noema_host::Extension;
 use noema_model::{DirModelStore, MemoryModelStore, ModelStore};
 use noema_tensor::{Kernels, Level};
-use noema_vm::VmConfig;
+use noema_vm::{ArtifactCache, CompilerProcess, EngineKind, VmConfig};
 
 use crate::function::{CFunction, noema_function};
 use crate::guard::{Failure, guard, noema_result};
@@ -23,11 +23,14 @@ pub struct noema_config {
     model_directory: Option<PathBuf>,
     module_cache_bytes: Option<u64>,
     concurrent_messages: Option<u32>,
+    engine: EngineKind,
+    artifacts: Option<ArtifactCache>,
+    compiler_process: Option<CompilerProcess>,
     functions: Vec<CFunction>,
 }
 
-/// The defaults: the fastest kernels of this machine on one thread, models in memory, 256 MiB of compiled code, four
-/// messages at a time, no functions.
+/// The defaults: the fastest kernels of this machine on one thread, models in memory, 256 MiB of compiled code and none on disk,
+/// Cranelift in this process, four messages at a time, no functions.
 #[unsafe(no_mangle)]
 pub extern "C" fn noema_config_new() -> *mut noema_config {
     Box::into_raw(Box::default())
@@ -92,11 +95,7 @@ pub unsafe extern "C" fn noema_config_set_model_directory(
     unsafe {
         guard(error, || {
             let config = given_mut(config, "config")?;
-            let path = path.text("path")?;
-            if path.is_empty() {
-                return Err(Failure::invalid("path is empty"));
-            }
-            config.model_directory = Some(path.into());
+            config.model_directory = Some(path.path("path")?);
             Ok(())
         })
     }
@@ -124,6 +123,75 @@ pub unsafe extern "C" fn noema_config_set_concurrent_messages(
 ) -> noema_result {
     // SAFETY: what this function is promised.
     unsafe { set(config, |config| config.concurrent_messages = Some(messages.max(1))) }
+}
+
+/// Runs contracts on this engine: `cranelift`, `cranelift-unoptimized`, `pulley` or `wasmi`, with the same receipts on any.
+///
+/// # Safety
+/// `config` is null or a live configuration that no other thread uses; `engine` is readable; `error` is null or has room
+/// for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn noema_config_set_engine(
+    config: *mut noema_config,
+    engine: noema_slice,
+    error: *mut *mut c_char,
+) -> noema_result {
+    // SAFETY: what this function is promised.
+    unsafe {
+        guard(error, || {
+            let config = given_mut(config, "config")?;
+            config.engine = engine.text("engine")?.parse().map_err(|error| Failure::invalid(format!("{error}")))?;
+            Ok(())
+        })
+    }
+}
+
+/// Keeps compiled code in this directory, UTF-8, up to so many bytes, so that a node that starts again need not compile. It is
+/// made where it is not there. Nothing is executed that this node has not compiled itself.
+///
+/// # Safety
+/// `config` is null or a live configuration that no other thread uses; `path` is readable; `error` is null or has room
+/// for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn noema_config_set_compiled_directory(
+    config: *mut noema_config,
+    path: noema_slice,
+    capacity: u64,
+    error: *mut *mut c_char,
+) -> noema_result {
+    // SAFETY: what this function is promised.
+    unsafe {
+        guard(error, || {
+            let config = given_mut(config, "config")?;
+            config.artifacts = Some(ArtifactCache { capacity, ..ArtifactCache::new(path.path("path")?) });
+            Ok(())
+        })
+    }
+}
+
+/// Compiles contracts in a process of its own: the program `noema-compiler` at this path, UTF-8. A module that takes it more than
+/// `seconds` or `memory_bytes` is interpreted, with the same receipts.
+///
+/// # Safety
+/// `config` is null or a live configuration that no other thread uses; `program` is readable; `error` is null or has room
+/// for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn noema_config_set_compiler(
+    config: *mut noema_config,
+    program: noema_slice,
+    seconds: u32,
+    memory_bytes: u64,
+    error: *mut *mut c_char,
+) -> noema_result {
+    // SAFETY: what this function is promised.
+    unsafe {
+        guard(error, || {
+            let config = given_mut(config, "config")?;
+            let process = CompilerProcess::program(program.path("program")?);
+            config.compiler_process = Some(CompilerProcess { seconds, memory_bytes, ..process });
+            Ok(())
+        })
+    }
 }
 
 /// Adds a host function of the chain's own. `row` is its line of the table:
@@ -191,6 +259,9 @@ pub(crate) unsafe fn of(config: *const noema_config) -> Result<VmConfig, Failure
     };
     let mut made = VmConfig::new(Arc::new(kernels), models);
     made.module_cache_bytes = config.module_cache_bytes.unwrap_or(made.module_cache_bytes);
+    made.engine = config.engine;
+    made.artifacts = config.artifacts.clone();
+    made.compiler_process = config.compiler_process.clone();
     made.concurrent_messages = config.concurrent_messages.unwrap_or(made.concurrent_messages);
     let mut groups: Vec<&'static str> = config.functions.iter().map(|function| function.row().group).collect();
     groups.sort_unstable();

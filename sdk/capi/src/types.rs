@@ -1,6 +1,7 @@
 //! Plain structures of the header.
 
 use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::ptr;
 
 use crate::guard::Failure;
@@ -90,6 +91,16 @@ impl noema_slice {
         // SAFETY: the caller's promise.
         let bytes = unsafe { self.bytes(what) }?;
         std::str::from_utf8(bytes).map_err(|_| Failure::invalid(format!("{what} is not UTF-8")))
+    }
+
+    /// The text, as a path.
+    ///
+    /// # Safety
+    /// As [`noema_slice::bytes`].
+    pub(crate) unsafe fn path(self, what: &str) -> Result<PathBuf, Failure> {
+        // SAFETY: the caller's promise.
+        let text = unsafe { self.text(what) }?;
+        if text.is_empty() { Err(Failure::invalid(format!("{what} is empty"))) } else { Ok(text.into()) }
     }
 }
 

@@ -217,6 +217,7 @@ struct Machine {
 impl Machine {
     fn new() -> Machine {
         let mut vm = null_mut();
+        let compiled = tempfile::tempdir().unwrap();
         // SAFETY: everything passed is what the header asks for.
         unsafe {
             let config = noema_config_new();
@@ -228,6 +229,9 @@ impl Machine {
             assert_eq!(noema_config_set_concurrent_messages(config, 1), NOEMA_OK);
             assert_eq!(noema_config_set_module_cache_bytes(config, 1 << 20), NOEMA_OK);
             assert_eq!(told(|e| noema_config_set_level(config, slice(b"portable"), e)).0, NOEMA_OK);
+            assert_eq!(told(|e| noema_config_set_engine(config, slice(b"pulley"), e)).0, NOEMA_OK);
+            let compiled = slice(compiled.path().to_str().unwrap().as_bytes());
+            assert_eq!(told(|e| noema_config_set_compiled_directory(config, compiled, 1 << 20, e)).0, NOEMA_OK);
             assert_eq!(told(|e| noema_vm_new(config, &raw mut vm, e)).0, NOEMA_OK);
             noema_config_free(config);
         }
@@ -527,13 +531,21 @@ fn null_pointers_and_impossible_lengths_are_refused() {
         assert_eq!(noema_config_set_threads(null_mut(), 1), NOEMA_INVALID_ARGUMENT);
         invalid("vm is null", |e| noema_vm_new(null(), null_mut(), e));
         let config = noema_config_new();
+        let mut vm = null_mut();
         invalid("function is null", |e| noema_config_add_function(config, row, None, null_mut(), e));
         invalid("is not of the form", |e| noema_config_add_function(config, slice(b"x"), Some(act), null_mut(), e));
         invalid("path is empty", |e| noema_config_set_model_directory(config, NO_BYTES, e));
+        invalid("path is empty", |e| noema_config_set_compiled_directory(config, NO_BYTES, 1, e));
+        invalid("no engine \"warp\"", |e| noema_config_set_engine(config, slice(b"warp"), e));
+        invalid("program is empty", |e| noema_config_set_compiler(config, NO_BYTES, 1, 1, e));
+        let other = noema_config_new();
+        assert_eq!(told(|e| noema_config_set_compiler(other, slice(b"/bin/true"), 1, 1 << 30, e)).0, NOEMA_OK);
+        let (result, why) = told(|e| noema_vm_new(other, &raw mut vm, e));
+        assert!(result != NOEMA_OK && why.contains("/bin/true"), "{why}");
+        noema_config_free(other);
         invalid("warp", |e| noema_config_set_level(config, slice(b"warp"), e));
         let taken = slice(b"0x8001 storage.get() -> unit since 1 price(1, 2, 3)");
         assert_eq!(told(|e| noema_config_add_function(config, taken, Some(act), null_mut(), e)).0, NOEMA_OK);
-        let mut vm = null_mut();
         invalid("module of the built-in table", |e| noema_vm_new(config, &raw mut vm, e));
         assert!(vm.is_null());
         noema_config_free(config);

@@ -9,7 +9,9 @@ use noema_state::root::{self, Proof};
 use noema_state::{Batch, Column, DEFAULT_CACHE_BYTES, StateStore, StateView, StoreKind};
 use noema_tensor::{Kernels, Level};
 use noema_vm::layout::ModelRecord;
-use noema_vm::{Action, Address, BlockContext, Outcome, ReceiptStatus, Vm, VmConfig};
+use noema_vm::{
+    Action, Address, ArtifactCache, BlockContext, CompilerProcess, EngineKind, Outcome, ReceiptStatus, Vm, VmConfig,
+};
 
 use crate::block::{receipts_root, transactions_root};
 use crate::directory::{Directory, exists};
@@ -24,6 +26,10 @@ pub struct ChainConfig {
     pub level: Level,
     /// Their threads.
     pub threads: usize,
+    /// What runs contracts.
+    pub engine: EngineKind,
+    /// What compiles them; this process, if `None`.
+    pub compiler_process: Option<CompilerProcess>,
     /// Memory for pages of the store, in bytes.
     pub cache_bytes: usize,
     /// The store of a new chain, redb where nothing is said. A chain that is there must have this one, if one is named.
@@ -32,7 +38,14 @@ pub struct ChainConfig {
 
 impl Default for ChainConfig {
     fn default() -> ChainConfig {
-        ChainConfig { level: Level::best(), threads: 1, cache_bytes: DEFAULT_CACHE_BYTES, store: None }
+        ChainConfig {
+            level: Level::best(),
+            threads: 1,
+            engine: EngineKind::default(),
+            compiler_process: None,
+            cache_bytes: DEFAULT_CACHE_BYTES,
+            store: None,
+        }
     }
 }
 
@@ -140,7 +153,12 @@ impl Chain {
             return Err(ChainError::damaged(format!("the state tree is not that of block {height}")));
         }
         let models: Arc<dyn ModelStore> = Arc::new(DirModelStore::open_dir(directory.models())?);
-        let vm = new_vm(Arc::new(Kernels::new(config.level, config.threads)?), Arc::clone(&models))?;
+        let vm = Vm::new(VmConfig {
+            engine: config.engine,
+            compiler_process: config.compiler_process.clone(),
+            artifacts: Some(ArtifactCache::new(directory.compiled())),
+            ..vm_config(Arc::new(Kernels::new(config.level, config.threads)?), Arc::clone(&models))
+        })?;
         Ok(Chain { vm, models, store, genesis, head, head_hash: hash, failed: false, directory })
     }
 
@@ -377,10 +395,10 @@ impl Chain {
     }
 }
 
-/// A virtual machine on these kernels.
-pub(crate) fn new_vm(kernels: Arc<Kernels>, models: Arc<dyn ModelStore>) -> Result<Vm, ChainError> {
+/// What every machine of a chain has in common.
+pub(crate) fn vm_config(kernels: Arc<Kernels>, models: Arc<dyn ModelStore>) -> VmConfig {
     // A block and a view.
-    Ok(Vm::new(VmConfig { concurrent_messages: 2, ..VmConfig::new(kernels, models) })?)
+    VmConfig { concurrent_messages: 2, ..VmConfig::new(kernels, models) }
 }
 
 /// Commits block 0.

@@ -5,6 +5,7 @@
 //! lock           held while a process has the chain open
 //! state.redb     state, tree, blocks, receipts; state.rocksdb where the store is RocksDB
 //! models/        bytes of models, read-only once they are complete
+//! compiled/      machine code of contracts: this machine's own, and made again where it is missing
 //! key.json       whoever creates the chain may leave a key here first; nothing in this crate reads it
 //! ```
 
@@ -22,6 +23,7 @@ pub const CHAIN_FORMAT: u64 = 1;
 const MARKER: &str = "noema-chain";
 const LOCK: &str = "lock";
 const MODELS: &str = "models";
+const COMPILED: &str = "compiled";
 const KEY: &str = "key.json";
 
 /// A directory that this process has locked.
@@ -46,7 +48,7 @@ impl Directory {
                 return Err(ChainError::Exists { path: path.to_path_buf() });
             }
             let of_a_store = |kind: StoreKind| name.starts_with(kind.file_name());
-            let ours = [LOCK, MODELS, KEY, "noema-chain.unfinished"].contains(&&*name)
+            let ours = [LOCK, MODELS, COMPILED, KEY, "noema-chain.unfinished"].contains(&&*name)
                 || StoreKind::ALL.into_iter().any(of_a_store);
             if !ours {
                 return Err(ChainError::NotEmpty { path: path.to_path_buf(), entry: name.into_owned() });
@@ -130,6 +132,10 @@ impl Directory {
 
     pub(crate) fn models(&self) -> PathBuf {
         self.path.join(MODELS)
+    }
+
+    pub(crate) fn compiled(&self) -> PathBuf {
+        self.path.join(COMPILED)
     }
 }
 

@@ -52,6 +52,6 @@ pub use key::{KeyPair, address_of};
 pub use ledger::{Account, MAX_BLOCK_BYTES, fee_account};
 pub use noema_state::StoreKind;
 pub use noema_state::root::{Proof, ProofError};
-pub use noema_vm::{Action, Address, Receipt, ReceiptStatus};
+pub use noema_vm::{Action, Address, CompilerProcess, EngineKind, Receipt, ReceiptStatus};
 pub use replay::{Difference, ReplayProgress, ReplayReport, ReplayResult};
 pub use transaction::{MAX_TRANSACTION_BYTES, SignedTransaction, Transaction, TransactionError};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use noema_model::MemoryModelStore;
 use noema_state::{Batch, MemoryStore, StateStore};
 use noema_tensor::{Kernels, Level};
-use noema_vm::{Event, GasUsed, Receipt};
+use noema_vm::{Event, GasUsed, Receipt, Vm};
 
 use crate::block::transactions_root;
-use crate::chain::{new_vm, seal, seal_genesis};
+use crate::chain::{seal, seal_genesis, vm_config};
 use crate::ledger::{self, BlockParameters};
 use crate::{Block, Chain, ChainError, Header, TransactionReceipt};
 
@@ -132,7 +132,7 @@ impl Chain {
         progress: &mut dyn FnMut(u64),
     ) -> Result<ReplayResult, ChainError> {
         let kernels = Arc::new(Kernels::new(level, threads)?);
-        let vm = new_vm(Arc::clone(&kernels), Arc::new(MemoryModelStore::new()))?;
+        let vm = Vm::new(vm_config(Arc::clone(&kernels), Arc::new(MemoryModelStore::new())))?;
         let store = MemoryStore::new();
         let mut result = ReplayResult { level, threads, blocks: 0, transactions: 0, root: [0; 32], difference: None };
         let mut parent = self.genesis().hash();
@@ -160,7 +160,7 @@ impl Chain {
     /// Executes one block. `None`: the comparison says why it could not be.
     fn replay_block(
         &self,
-        vm: &noema_vm::Vm,
+        vm: &Vm,
         store: &MemoryStore,
         parent: [u8; 32],
         comparison: &mut Comparison,

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use noema_chain::EngineKind;
 use noema_tensor::Level;
 
 use crate::CliError;
 
-/// Which kernels execute: results are the same whichever is chosen.
+/// What executes: results are the same whatever is chosen.
 #[derive(Args, Clone, Debug)]
 pub struct KernelArgs {
     /// Kernel level to compute with [default: the fastest of this machine]
@@ -16,12 +17,15 @@ pub struct KernelArgs {
     /// Threads of the kernels
     #[arg(long, value_name = "N", default_value_t = 1, env = "NOEMA_THREADS")]
     pub threads: usize,
+    /// What runs contracts: cranelift, cranelift-unoptimized, pulley or wasmi
+    #[arg(long, value_name = "ENGINE", default_value_t, env = "NOEMA_ENGINE")]
+    pub engine: EngineKind,
 }
 
-/// The fastest level, one thread.
+/// The fastest level, one thread, Cranelift.
 impl Default for KernelArgs {
     fn default() -> KernelArgs {
-        KernelArgs { level: None, threads: 1 }
+        KernelArgs { level: None, threads: 1, engine: EngineKind::default() }
     }
 }
 

@@ -17,7 +17,7 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
-use noema_chain::{Address, Chain, ChainConfig, Genesis, KeyPair, StoreKind};
+use noema_chain::{Address, Chain, ChainConfig, CompilerProcess, Genesis, KeyPair, StoreKind};
 use noema_import::{FloatModel, FloatTrees, ImportOptions, Prediction, Table, TreeOptions};
 use noema_model::Model;
 use noema_tensor::Level;
@@ -64,6 +64,8 @@ pub struct DemoOptions {
     pub block_size: usize,
     /// What executes the blocks.
     pub kernels: KernelArgs,
+    /// What compiles contracts.
+    pub compiler: Option<CompilerProcess>,
     /// What replays them: each level ..
     pub levels: Vec<Level>,
     /// .. with each number of threads.
@@ -146,7 +148,7 @@ fn run_in(
 
     drop(chain);
     closed(dir);
-    let chain = session::open_at(dir, &options.kernels)?;
+    let chain = Chain::open(dir, &session::config(&options.kernels, &options.compiler))?;
     output.say(&format!("closed and opened again at block {}; replaying from the genesis", chain.height()));
     report.compare_with_reopened(&chain)?;
     report.replay = Some(replay::replay(output, &chain, &options.levels, &options.threads)?);
@@ -207,7 +209,7 @@ fn trees(output: Output, files: &ExampleFiles, heldout: &Table, network: &Model)
 fn begin(dir: &Path, options: &DemoOptions) -> Result<Chain, CliError> {
     let mut genesis = Genesis::new("noema-demo", START_MS);
     genesis.balances.insert(KeyPair::from_seed(CLINIC).address(), BALANCE);
-    let config = ChainConfig { store: Some(options.store), ..session::config(&options.kernels) };
+    let config = ChainConfig { store: Some(options.store), ..session::config(&options.kernels, &options.compiler) };
     Ok(Chain::init(dir, &genesis, &config)?)
 }
 

@@ -32,7 +32,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use noema_chain::StoreKind;
+use noema_chain::{CompilerProcess, StoreKind};
 
 pub use error::{CliError, EXIT_DIFFERENCE, EXIT_OK, EXIT_USAGE};
 pub use output::{Output, Report};
@@ -75,10 +75,13 @@ pub struct Context {
     pub store: Option<StoreKind>,
     /// Where its words go.
     pub output: Output,
+    /// What compiles contracts.
+    pub compiler: Option<CompilerProcess>,
 }
 
-/// Runs the program with a command line that starts with the name of the program.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs the program with a command line that starts with the name of the program. `compiler` compiles contracts, this process
+/// where there is none.
+pub fn main(arguments: impl IntoIterator<Item = OsString>, compiler: Option<CompilerProcess>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     start_log();
     let cli = match Cli::try_parse_from(&arguments) {
@@ -86,7 +89,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return refuse(&error, arguments.iter().any(|argument| argument == "--json")),
     };
     let output = Output::new(cli.json);
-    let context = Context { chain: cli.chain, store: cli.store, output };
+    let context = Context { chain: cli.chain, store: cli.store, output, compiler };
     match cli.command.run(&context) {
         Ok(()) => ExitCode::from(EXIT_OK),
         Err(error) => {

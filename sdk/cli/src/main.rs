@@ -4,5 +4,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    noema_cli::main(std::env::args_os())
+    // Where a chain of this program has something to compile.
+    let compiler = noema_vm::serve_compiler();
+    noema_cli::main(std::env::args_os(), Some(compiler))
 }

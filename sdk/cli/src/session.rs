@@ -1,9 +1,10 @@
 //! Working with a chain directory: opening it, signing with the next nonce, blocks of transactions.
 
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use noema_chain::{Action, Chain, ChainConfig, ExecutedBlock, KeyPair, SignedTransaction, StoreKind, Transaction};
+use noema_chain::{
+    Action, Chain, ChainConfig, CompilerProcess, ExecutedBlock, KeyPair, SignedTransaction, StoreKind, Transaction,
+};
 use noema_state::StoreError;
 
 use crate::arguments::{KernelArgs, SenderArgs};
@@ -14,15 +15,7 @@ use crate::{CliError, Context, keys};
 /// # Errors
 /// There is none, it is in use, of another format or store, damaged, or cannot be written.
 pub fn open(context: &Context, kernels: &KernelArgs) -> Result<Chain, CliError> {
-    Ok(Chain::open(&context.chain, &ChainConfig { store: context.store, ..config(kernels) })?)
-}
-
-/// Opens the chain in a directory, whatever its store.
-///
-/// # Errors
-/// As [`open`].
-pub fn open_at(path: &Path, kernels: &KernelArgs) -> Result<Chain, CliError> {
-    Ok(Chain::open(path, &config(kernels))?)
+    Ok(Chain::open(&context.chain, &ChainConfig { store: context.store, ..config(kernels, &context.compiler) })?)
 }
 
 /// The store of a new chain.
@@ -36,8 +29,14 @@ pub fn store(asked: Option<StoreKind>) -> Result<StoreKind, CliError> {
 
 /// How this process runs a chain.
 #[must_use]
-pub fn config(kernels: &KernelArgs) -> ChainConfig {
-    ChainConfig { level: kernels.level(), threads: kernels.threads, ..ChainConfig::default() }
+pub fn config(kernels: &KernelArgs, compiler: &Option<CompilerProcess>) -> ChainConfig {
+    ChainConfig {
+        level: kernels.level(),
+        threads: kernels.threads,
+        engine: kernels.engine,
+        compiler_process: compiler.clone(),
+        ..ChainConfig::default()
+    }
 }
 
 /// Milliseconds since 1970, as this machine's clock has it.

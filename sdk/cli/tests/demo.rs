@@ -133,6 +133,7 @@ fn a_difference_ends_the_demo_with_its_place() {
         examples: Some(repository().join("examples")),
         block_size: 10,
         kernels: KernelArgs::default(),
+        compiler: None,
         levels: vec![Level::Portable],
         threads: vec![1],
     };

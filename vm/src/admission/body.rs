@@ -66,9 +66,11 @@ pub(super) fn measure(
         }
         validator.op(offset, &operator)?;
         heights.step(validator, arity.map_or(u32::MAX, |(popped, _)| popped));
+        check_in(function, "units of operands", heights.largest, limits.operand_units)?;
         shape.step(&operator, arity)?;
     }
     operators.finish()?;
+    shape.finish()?;
     Ok(Measure {
         locals,
         frame_units: rules.machine.frame_units + local_units + heights.largest,

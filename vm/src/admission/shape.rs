@@ -32,6 +32,31 @@ pub(super) struct Shape<'l> {
     local_operators: u64,
     /// Float and vector operands of operators that may keep or show their bits.
     floats: u64,
+    /// Bits of constants, by type.
+    constants: Vec<(u8, u64)>,
+    /// Operators that an optimiser may put together with those of its operands: it tries many ways for each.
+    reassociated: u64,
+}
+
+/// Whether operators like this one in a row keep an optimiser busy: 30 to 60 times as long as others, measured with Cranelift.
+fn is_reassociated(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::I32Add
+            | Operator::I32Sub
+            | Operator::I32Mul
+            | Operator::I32Or
+            | Operator::I32Xor
+            | Operator::I32Rotl
+            | Operator::I32Rotr
+            | Operator::I64Add
+            | Operator::I64Sub
+            | Operator::I64Mul
+            | Operator::I64Or
+            | Operator::I64Xor
+            | Operator::I64Rotl
+            | Operator::I64Rotr
+    )
 }
 
 impl<'l> Shape<'l> {
@@ -54,6 +79,8 @@ impl<'l> Shape<'l> {
             calls: 0,
             local_operators: 0,
             floats: 0,
+            constants: Vec::new(),
+            reassociated: 0,
         }
     }
 
@@ -62,6 +89,7 @@ impl<'l> Shape<'l> {
         let (popped, pushed) = arity.unwrap_or((0, 0));
         let values = u64::from(popped) + u64::from(pushed);
         self.bulk += u64::from(is_bulk(operator));
+        self.reassociated += u64::from(is_reassociated(operator));
         self.names += u64::from(matches!(operator, Operator::RefFunc { .. }));
         self.calls += u64::from(matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. }));
         self.local_operators += u64::from(matches!(
@@ -95,6 +123,15 @@ impl<'l> Shape<'l> {
                 self.call_values += values;
                 self.check("arguments and results of calls", self.call_values, self.limits.call_values)?;
             }
+            Operator::I32Const { value } => self.constants.push((0, value.cast_unsigned().into())),
+            Operator::I64Const { value } => self.constants.push((1, value.cast_unsigned())),
+            Operator::F32Const { value } => self.constants.push((2, value.bits().into())),
+            Operator::F64Const { value } => self.constants.push((3, value.bits())),
+            Operator::V128Const { value } => {
+                for half in value.bytes().as_chunks().0 {
+                    self.constants.push((4, u64::from_le_bytes(*half)));
+                }
+            }
             _ => {}
         }
         if self.metering.step(operator) {
@@ -106,11 +143,25 @@ impl<'l> Shape<'l> {
         Ok(())
     }
 
+    /// What can be said only at the end.
+    pub(super) fn finish(&mut self) -> Result<(), AdmissionError> {
+        // Hardly any function has so many of them at all.
+        if u64::try_from(self.constants.len()).unwrap_or(u64::MAX) > self.limits.constants {
+            self.constants.sort_unstable();
+            self.constants.dedup();
+        }
+        let constants = u64::try_from(self.constants.len()).unwrap_or(u64::MAX);
+        self.check("different constants", constants, self.limits.constants)
+    }
+
     /// The price of compiling a body with these counts.
     pub(super) fn gas(&self, prices: &CompilePrices, body_bytes: usize) -> u64 {
+        let body_bytes = u64::try_from(body_bytes).unwrap_or(u64::MAX);
+        let ordinary = body_bytes / CompilePrices::BYTES_PER_REASSOCIATED;
         let amounts = [
             (1, prices.function),
-            (u64::try_from(body_bytes).unwrap_or(u64::MAX), prices.body_byte),
+            (body_bytes, prices.body_byte),
+            (self.reassociated.saturating_sub(ordinary), prices.reassociated),
             (self.metering_blocks, prices.block),
             (self.control_values, prices.control_value),
             (self.targets, prices.target),

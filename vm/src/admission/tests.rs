@@ -248,6 +248,15 @@ fn sizes_of_functions_are_limited() {
         function(format!("(local {}) {}", repeat(limits.locals - 1, "i32 "), repeat(loops, "(loop)")))
     });
     limited("nested loops", limits.loop_nesting, |count| function(repeat(count, "(loop ") + &repeat(count, ")")));
+    limited("units of operands", limits.operand_units, |count| {
+        let vectors = repeat(count / 2, "(v128.const i64x2 0 0)");
+        function(format!("{vectors} {} {}", repeat(count % 2, "(local.get 0)"), repeat(count.div_ceil(2), "drop ")))
+    });
+    limited("different constants", limits.constants, |count| {
+        // Each of them twice; one with the bits of another type, and two halves.
+        let constants: String = (3..count).map(|value| format!("(drop (i64.const {value}))")).collect();
+        function(format!("(drop (f64.const 0)) {} {constants} {constants}", repeat(2, "(drop (v128.const i64x2 3 4))")))
+    });
     limited("arguments and results of calls", limits.call_values, |count| {
         let one = "(drop (call $f (local.get 0)))";
         let odd = if count % 2 == 1 { "(call $g (local.get 0))" } else { "" };

@@ -4,7 +4,7 @@ use noema_abi::{HostFunction, WasmType};
 use noema_host::{Extension, Extensions, Guest};
 use wasmtime::{Extern, FuncType, Global, Instance, Linker, Memory, ModuleExport, Store, Val, ValType};
 
-use super::Compiled;
+use super::compiled::Compiled;
 use super::host_call::{self, Hosted, extension_call, host_call};
 use crate::execute::Frame;
 

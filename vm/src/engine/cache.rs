@@ -1,7 +1,7 @@
 //! Compiled modules in memory. An optimisation that no receipt can see: what a module costs is decided by its size,
 //! before anyone looks in here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use noema_abi::ProtocolVersion;
@@ -16,8 +16,8 @@ pub(crate) struct Key {
     pub(crate) code_hash: [u8; 32],
 }
 
-/// Values by key, the least recently used thrown away above a number of bytes. Whoever still runs one that is thrown
-/// away keeps it alive. One thread at a time makes the value of a key, the others wait for it; a failure is not kept.
+/// Values by key, the least recently used thrown away above a number of bytes; those that are pinned never are, and do not
+/// count. Whoever still runs one that is thrown away keeps it alive. One thread at a time makes the value of a key, the others wait for it; a failure is not kept.
 pub(crate) struct ModuleCache<T> {
     capacity: u64,
     state: Mutex<State<T>>,
@@ -26,6 +26,8 @@ pub(crate) struct ModuleCache<T> {
 
 struct State<T> {
     entries: BTreeMap<Key, Entry<T>>,
+    pinned: BTreeSet<Key>,
+    /// Of all that is ready and not pinned.
     bytes: u64,
     clock: u64,
 }
@@ -42,7 +44,7 @@ enum Entry<T> {
 
 impl<T> ModuleCache<T> {
     pub(crate) fn new(capacity: u64) -> ModuleCache<T> {
-        let state = State { entries: BTreeMap::new(), bytes: 0, clock: 0 };
+        let state = State { entries: BTreeMap::new(), pinned: BTreeSet::new(), bytes: 0, clock: 0 };
         ModuleCache { capacity, state: Mutex::new(state), made: Condvar::new() }
     }
 
@@ -84,13 +86,30 @@ impl<T> ModuleCache<T> {
         }
     }
 
-    /// Bytes of all values.
+    /// Keeps the value of a key from now on, whether or not it is there yet.
+    pub(crate) fn pin(&self, key: Key) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.pinned.insert(key) {
+            state.bytes -= state.ready_bytes(&key);
+        }
+    }
+
+    /// Takes a pin back: the value may be thrown away like any other.
+    pub(crate) fn unpin(&self, key: &Key) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.pinned.remove(key) {
+            state.bytes = state.bytes.saturating_add(state.ready_bytes(key));
+            state.shrink(self.capacity);
+        }
+    }
+
+    /// Bytes of all values that are not pinned.
     #[cfg(test)]
     fn bytes(&self) -> u64 {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).bytes
     }
 
-    /// Throws away everything that is ready.
+    /// Throws away everything that is ready, pinned or not; the pins stay.
     pub(crate) fn clear(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.entries.retain(|_, entry| matches!(entry, Entry::Making));
@@ -99,14 +118,21 @@ impl<T> ModuleCache<T> {
 }
 
 impl<T> State<T> {
+    fn ready_bytes(&self, key: &Key) -> u64 {
+        match self.entries.get(key) {
+            Some(Entry::Ready { bytes, .. }) => *bytes,
+            Some(Entry::Making) | None => 0,
+        }
+    }
+
     fn shrink(&mut self, capacity: u64) {
         while self.bytes > capacity {
             let oldest = self
                 .entries
                 .iter()
                 .filter_map(|(key, entry)| match entry {
-                    Entry::Ready { used, bytes, .. } => Some((*used, *key, *bytes)),
-                    Entry::Making => None,
+                    Entry::Ready { used, bytes, .. } if !self.pinned.contains(key) => Some((*used, *key, *bytes)),
+                    Entry::Ready { .. } | Entry::Making => None,
                 })
                 .min();
             let Some((_, key, bytes)) = oldest else { return };
@@ -128,8 +154,10 @@ impl<T> Claim<'_, T> {
         state.clock += 1;
         let used = state.clock;
         state.entries.insert(self.key, Entry::Ready { value, bytes, used });
-        state.bytes = state.bytes.saturating_add(bytes);
-        state.shrink(self.cache.capacity);
+        if !state.pinned.contains(&self.key) {
+            state.bytes = state.bytes.saturating_add(bytes);
+            state.shrink(self.cache.capacity);
+        }
         self.kept = true;
     }
 }
@@ -178,6 +206,34 @@ mod tests {
         assert_eq!(made.load(Ordering::SeqCst), 5, "2 was thrown away");
         cache.clear();
         assert_eq!(cache.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_pinned_stays_and_takes_no_room() {
+        let (cache, made) = (ModuleCache::new(20), AtomicU32::new(0));
+        // Before it is there, and after.
+        cache.pin(key(1));
+        get(&cache, 1, &made);
+        get(&cache, 2, &made);
+        cache.pin(key(2));
+        cache.pin(key(2));
+        assert_eq!(cache.bytes(), 0);
+        for number in 3..9 {
+            get(&cache, number, &made);
+        }
+        assert_eq!((made.load(Ordering::SeqCst), cache.bytes()), (8, 20));
+        get(&cache, 1, &made);
+        get(&cache, 2, &made);
+        assert_eq!(made.load(Ordering::SeqCst), 8);
+        // Given back, the oldest goes: 7, since 2 was just used.
+        cache.unpin(&key(2));
+        cache.unpin(&key(2));
+        assert_eq!(cache.bytes(), 20);
+        get(&cache, 2, &made);
+        get(&cache, 8, &made);
+        assert_eq!(made.load(Ordering::SeqCst), 8);
+        get(&cache, 7, &made);
+        assert_eq!(made.load(Ordering::SeqCst), 9);
     }
 
     #[test]

@@ -30,7 +30,9 @@ use message::Halt;
 pub use message::intrinsic_gas;
 
 use crate::admission::{AdmissionError, Admitted, admit_placed, admit_with};
-use crate::engine::{self, ArtifactCache, EngineKind, Key, Machinery, ModuleCache, Runnable, Stacks, float_state};
+use crate::engine::{
+    self, ArtifactCache, CompilerProcess, EngineKind, Key, Machinery, ModuleCache, Runnable, Stacks, float_state,
+};
 use crate::error::panic_text;
 use crate::identity;
 use crate::rules::Rules;
@@ -48,6 +50,9 @@ pub struct VmConfig {
     /// Where compiled code is kept on disk, so that a node that starts again need not compile; nowhere, if `None`. No
     /// receipt depends on it, and nothing is executed that this node has not compiled itself.
     pub artifacts: Option<ArtifactCache>,
+    /// What compiles contracts, with limits that this process could not set for itself; this process, if `None`. No receipt
+    /// depends on it: a module that is not compiled within the limits is interpreted.
+    pub compiler_process: Option<CompilerProcess>,
     /// How many messages run at a time; more wait. For each, address space for the deepest nesting of calls is
     /// reserved: about 40 GiB of it, and no memory.
     pub concurrent_messages: u32,
@@ -66,6 +71,7 @@ impl VmConfig {
             models,
             module_cache_bytes: 256 * 1024 * 1024,
             artifacts: None,
+            compiler_process: None,
             concurrent_messages: 4,
             engine: EngineKind::default(),
             extensions: Vec::new(),
@@ -125,7 +131,14 @@ impl Vm {
         let concurrent = config.concurrent_messages.max(1);
         let machine = &Rules::of(ProtocolVersion::LATEST).machine;
         let core = Core {
-            machinery: Machinery::new(config.engine, machine, concurrent, &extensions, config.artifacts.as_ref())?,
+            machinery: Machinery::new(
+                config.engine,
+                machine,
+                concurrent,
+                &extensions,
+                config.artifacts.as_ref(),
+                config.compiler_process.as_ref(),
+            )?,
             modules: ModuleCache::new(config.module_cache_bytes),
             kernels: config.kernels,
             models: config.models,
@@ -140,7 +153,7 @@ impl Vm {
     /// # Errors
     /// This node's own faults. There is no outcome then, and the next message must not be executed as if there were.
     pub fn execute(&self, state: &dyn StateView, block: &BlockContext, message: &Message) -> Result<Outcome, VmError> {
-        self.guarded(state, || message::execute(&self.core, block, message))
+        self.on_stack(state, || message::execute(&self.core, block, message))
     }
 
     /// Runs the `view` export of a contract, which can change nothing: `writes` and `events` are empty. The caller is
@@ -156,7 +169,7 @@ impl Vm {
         input: &[u8],
         gas_limit: u64,
     ) -> Result<Outcome, VmError> {
-        self.guarded(state, || message::view(&self.core, block, contract, input, gas_limit))
+        self.on_stack(state, || message::view(&self.core, block, contract, input, gas_limit))
     }
 
     /// Checks a module as deploying it would: like [`crate::admit`], and it may import host functions of the
@@ -176,17 +189,34 @@ impl Vm {
         identity::rules_hash(version, &self.core.extensions_hash)
     }
 
+    /// Compiles code that the state has, unless that is done, and keeps it in memory until [`Vm::unpin`], whatever else runs; it does
+    /// not count as part of `module_cache_bytes`. For contracts that must always be quick. No receipt changes by it.
+    ///
+    /// # Errors
+    /// This node's own faults: the state has no such code, or it cannot be read.
+    pub fn pin(&self, state: &dyn StateView, version: ProtocolVersion, code_hash: &[u8; 32]) -> Result<(), VmError> {
+        // First, so that it cannot go again in between.
+        self.core.modules.pin(self.core.key(version, code_hash));
+        let loaded = self.on_stack(state, || self.core.load(version, code_hash));
+        loaded.map(|_| ()).inspect_err(|_| self.unpin(version, code_hash))
+    }
+
+    /// Takes back [`Vm::pin`].
+    pub fn unpin(&self, version: ProtocolVersion, code_hash: &[u8; 32]) {
+        self.core.modules.unpin(&self.core.key(version, code_hash));
+    }
+
     /// Throws all compiled code away, as if the machine had just been set up. No receipt changes by it.
     pub fn clear_module_cache(&self) {
         self.core.modules.clear();
     }
 
     /// Runs on a stack of our own, with the state lent to the thread, and with panics caught.
-    fn guarded(
+    fn on_stack<T: Send>(
         &self,
         state: &dyn StateView,
-        work: impl FnOnce() -> Result<Outcome, VmError>,
-    ) -> Result<Outcome, VmError> {
+        work: impl FnOnce() -> Result<T, VmError>,
+    ) -> Result<T, VmError> {
         self.stacks.run(|| {
             catch_unwind(AssertUnwindSafe(|| float_state::with_default(|| state::lend(state, work))))
                 .unwrap_or_else(|panic| Err(VmError::Panic(panic_text(panic.as_ref()).to_owned())))
@@ -201,10 +231,14 @@ impl std::fmt::Debug for Vm {
 }
 
 impl Core {
+    fn key(&self, version: ProtocolVersion, code_hash: &[u8; 32]) -> Key {
+        Key { version, extensions: self.extensions_hash, code_hash: *code_hash }
+    }
+
     /// The compiled code of a contract that exists.
     pub(crate) fn load(&self, version: ProtocolVersion, code_hash: &[u8; 32]) -> Result<Arc<Runnable>, VmError> {
         let damaged = |what: &str| VmError::CorruptState { what: format!("code {}: {what}", Address(*code_hash)) };
-        let key = Key { version, extensions: self.extensions_hash, code_hash: *code_hash };
+        let key = self.key(version, code_hash);
         self.modules.get_or_make(key, Runnable::bytes, || {
             if let Some(runnable) = self.machinery.restore(&key) {
                 return Ok(runnable);
@@ -229,7 +263,7 @@ impl Core {
         mut pay: impl FnMut(u64) -> Result<(), Halt>,
     ) -> Result<Arc<Runnable>, Halt> {
         let mut paid = false;
-        let key = Key { version, extensions: self.extensions_hash, code_hash: *code_hash };
+        let key = self.key(version, code_hash);
         let module = self.modules.get_or_make(key, Runnable::bytes, || {
             // What is on disk was admitted by the same rules.
             if let Some(runnable) = self.machinery.restore(&key) {

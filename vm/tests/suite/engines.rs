@@ -268,25 +268,3 @@ fn contracts_call_each_other_on_every_engine() {
         assert_eq!(run(kind), expected, "{kind}");
     }
 }
-
-#[test]
-fn what_an_engine_cannot_translate_is_this_nodes_fault() {
-    // More constants than wasmi keeps for a function, in one that admission accepts.
-    let constants: String = (0..33_000u64).map(|at| format!("i64.const {} i64.xor ", (at << 20) | 0x7)).collect();
-    let code = calling(&format!("(local i64) local.get 0 {constants} local.set 0"));
-    let mut compiled = world(EngineKind::Cranelift);
-    let contract = compiled.deploy_with(&code, 1000 * GAS);
-    succeeded(&compiled.call_with(contract, &[], GAS));
-    let mut interpreted = world(EngineKind::Wasmi);
-    interpreted.state = compiled.state.clone();
-    let message = noema_vm::Message {
-        sender: super::world::ALICE,
-        value: 0,
-        gas_limit: GAS,
-        action: noema_vm::Action::Call { contract, input: vec![] },
-    };
-    match interpreted.try_execute(&message) {
-        Ok(outcome) => panic!("it can: {:?}", succeeded(&outcome)),
-        Err(error) => assert!(matches!(error, noema_vm::VmError::Engine(_)), "{error}"),
-    }
-}

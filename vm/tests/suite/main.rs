@@ -2,8 +2,10 @@
 
 mod accounts;
 mod artifacts;
+mod bombs;
 mod calls;
 mod code;
+mod compiler;
 mod engines;
 mod extensions;
 mod floats;

@@ -38,6 +38,8 @@ fn admission_lists_every_limit() {
         limits.local_loops,
         limits.control_values,
         limits.call_values,
+        limits.operand_units,
+        limits.constants,
         limits.block_price,
     ];
     assert_eq!(listed, expected);
@@ -63,6 +65,7 @@ fn admission_lists_every_limit() {
 fn stated(text: &str, words: &str) -> u64 {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let (before, after) = words.split_once('#').expect("`#` stands for the number");
+    assert!(!before.is_empty(), "{words:?} begins with the number");
     let mut rest = text.as_str();
     while let Some(at) = rest.find(before) {
         rest = &rest[at + before.len()..];
@@ -111,6 +114,8 @@ fn gas_states_every_price() {
         ("; # an argument or result of a call", prices.compile.call_value),
         ("; # a metering block times locals", prices.compile.local_block),
         ("; # a loop times locals", prices.compile.local_loop),
+        ("are locals); # for each `add`", prices.compile.reassociated),
+        ("`i64` above one in # bytes", noema_vm::rules::CompilePrices::BYTES_PER_REASSOCIATED),
     ] {
         assert_eq!(stated(text, words), expected, "{words}");
     }

@@ -37,7 +37,8 @@ pub fn run(context: &Context, arguments: DemoArgs) -> Result<DemoReport, CliErro
         store: session::store(context.store)?,
         examples: arguments.examples,
         block_size: usize::try_from(arguments.block_size).unwrap_or(usize::MAX),
-        kernels: KernelArgs { level: arguments.level, threads: 1 },
+        kernels: KernelArgs { level: arguments.level, ..KernelArgs::default() },
+        compiler: context.compiler.clone(),
         levels: arguments.replay.levels()?,
         threads: arguments.replay.threads()?,
     };

@@ -73,7 +73,7 @@ pub fn run(context: &Context, arguments: InitArgs) -> Result<InitReport, CliErro
         None => own_key(context)?,
     };
     genesis.balances.insert(key.address(), arguments.balance);
-    let config = ChainConfig { store: context.store, ..session::config(&arguments.kernels) };
+    let config = ChainConfig { store: context.store, ..session::config(&arguments.kernels, &context.compiler) };
     let chain = Chain::init(&context.chain, &genesis, &config)?;
     Ok(InitReport {
         chain: context.chain.clone(),

@@ -7,14 +7,14 @@ use wasmtime::{Caller, Engine, Instance, Linker, Module, Store, Val};
 
 use super::super::LEAST_ROOM;
 use super::admitted;
-use crate::engine::{NATIVE_PER_LOGICAL, config};
+use crate::engine::{NATIVE_PER_LOGICAL, optimized};
 use crate::rules::Rules;
 
 /// Native and logical bytes between two depths of recursion of `$f`, which recurses as often as its first parameter
 /// says, which is what `$probe` has said before, and calls `$probe` at the bottom.
 fn measure(wat: &str) -> (u64, u64) {
     let admitted = admitted(wat).unwrap_or_else(|error| panic!("{error}\n{wat}"));
-    let engine = Engine::new(&config(&Rules::of(ProtocolVersion::V1).machine, 1)).unwrap();
+    let engine = Engine::new(&optimized(&Rules::of(ProtocolVersion::V1).machine, 1)).unwrap();
     let module = Module::new(&engine, &admitted.instrumented).unwrap();
     let mut linker = Linker::new(&engine);
     linker
