@@ -26,7 +26,16 @@ impl Deployed {
     /// Where the text is not a contract that can be deployed and called.
     #[must_use]
     pub fn new(text: &str) -> Deployed {
-        let deployed = Deployed::of_code(&wat::parse_str(text).expect("the bench brings a valid module"));
+        Deployed::with(text, |config| config)
+    }
+
+    /// The same on a machine of which something is set otherwise.
+    ///
+    /// # Panics
+    /// As [`Deployed::new`].
+    #[must_use]
+    pub fn with(text: &str, set: impl FnOnce(VmConfig) -> VmConfig) -> Deployed {
+        let deployed = Deployed::on(&wat::parse_str(text).expect("the bench brings a valid module"), set);
         let deployed = deployed.unwrap_or_else(|why| panic!("the contract of the bench is refused: {why}"));
         assert_eq!(deployed.call().receipt.status, ReceiptStatus::Success);
         deployed
@@ -40,8 +49,13 @@ impl Deployed {
     /// # Panics
     /// Where the node is at fault.
     pub fn of_code(code: &[u8]) -> Result<Deployed, String> {
+        Deployed::on(code, |config| config)
+    }
+
+    fn on(code: &[u8], set: impl FnOnce(VmConfig) -> VmConfig) -> Result<Deployed, String> {
         let kernels = Arc::new(Kernels::new(Level::best(), 1).expect("it is available"));
-        let vm = Vm::new(VmConfig::new(kernels, Arc::new(MemoryModelStore::new()))).expect("a machine");
+        let config = set(VmConfig::new(kernels, Arc::new(MemoryModelStore::new())));
+        let vm = Vm::new(config).expect("a machine");
         let block = BlockContext { chain_id: "bench".into(), height: 1, time_ms: 1, version: ProtocolVersion::LATEST };
         let contract = Address::of_contract(SENDER, 0, &code_hash(code));
         let message = |action| Message { sender: SENDER, value: 0, gas_limit: 1_000_000_000_000_000, action };
@@ -63,6 +77,16 @@ impl Deployed {
     #[must_use]
     pub fn call(&self) -> Outcome {
         self.vm.execute(&self.state, &self.block, &self.call).expect("this node is well")
+    }
+
+    /// Calls it as a machine does that has just been set up.
+    ///
+    /// # Panics
+    /// Where the node is at fault.
+    #[must_use]
+    pub fn call_cold(&self) -> Outcome {
+        self.vm.clear_module_cache();
+        self.call()
     }
 
     /// Deploys it as on an empty chain, by a machine that has never seen the code: admission, instrumentation,

@@ -6,6 +6,7 @@
 //!   main.rs       the command line: one line for each subcommand
 //!   admit.rs      admission and compilation beside plain compilation
 //!   calls/        calls and compilation beside plain wasmtime
+//!   gas/          time for each unit of gas, of hostile and ordinary programs
 //!   gemm/         the int8 matrix product beside candle and rten
 //!   metering/     gas, stack limit and canonical NaN beside plain wasmtime and its fuel
 //!   gpu/          products on a CUDA device beside PyTorch (feature `cuda`)
@@ -22,12 +23,13 @@
 //!
 //! Only ratios are reported: times differ between machines, and between two minutes on one machine. Criterion benches of
 //! our own calls and products, for working on them, run with `cargo bench -p noema-bench`.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod admit;
 pub mod calls;
 pub mod clock;
 pub mod deployed;
+pub mod gas;
 pub mod gemm;
 #[cfg(feature = "cuda")]
 pub mod gpu;

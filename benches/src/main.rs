@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::{Parser, Subcommand};
-use noema_bench::{admit, calls, gemm, metering};
+use noema_bench::{admit, calls, gas, gemm, metering};
 
 /// Measures Noema beside other software, interleaved in one run, and prints ratios.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ enum Bench {
     Admit(admit::Options),
     /// Calls and compilation, beside plain wasmtime.
     Calls(calls::Options),
+    /// How long what is priced takes: picoseconds for each unit of gas.
+    Gas(gas::Options),
     /// The int8 matrix product, beside candle in f32 and Q8_0 and rten's u8*i8.
     Gemm(gemm::Options),
     /// Gas, stack limit and canonical NaN, beside plain wasmtime with none of them and with its fuel.
@@ -35,6 +37,7 @@ fn main() -> anyhow::Result<()> {
     let report = match &arguments.bench {
         Bench::Admit(options) => admit::run(options)?,
         Bench::Calls(options) => calls::run(options)?,
+        Bench::Gas(options) => gas::run(options)?,
         Bench::Gemm(options) => gemm::run(options)?,
         Bench::Metering(options) => metering::run(options)?,
         #[cfg(feature = "cuda")]

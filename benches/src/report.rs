@@ -14,6 +14,8 @@ pub enum Sense {
     Speed,
     /// Our time by theirs, where they do less: 1 would be free. The name of the row says `overhead`.
     Overhead,
+    /// Picoseconds for each unit of gas: 1 where a price is the time on this machine. The name of the row says `ps/gas`.
+    Gas,
 }
 
 /// One ratio.
@@ -37,7 +39,7 @@ impl Row {
     pub fn name(&self) -> String {
         match self.sense {
             Sense::Speed => format!("{} vs {}", self.case, self.group()),
-            Sense::Overhead => format!("{} {}", self.case, self.group()),
+            Sense::Overhead | Sense::Gas => format!("{} {}", self.case, self.group()),
         }
     }
 
@@ -46,6 +48,7 @@ impl Row {
         match self.sense {
             Sense::Speed => format!("{} {}t", self.peer, self.threads),
             Sense::Overhead => format!("overhead vs {} {}t", self.peer, self.threads),
+            Sense::Gas => format!("ps/gas, {} {}t", self.peer, self.threads),
         }
     }
 }
@@ -112,6 +115,7 @@ impl Report {
             let case = match row.sense {
                 Sense::Speed => row.case.clone(),
                 Sense::Overhead => format!("{} (overhead)", row.case),
+                Sense::Gas => format!("{} (ps/gas)", row.case),
             };
             let Spread { low, median, high } = row.ratio;
             table.add_row([
@@ -137,11 +141,15 @@ impl Report {
         }
         let speed = self.rows.iter().any(|row| row.sense == Sense::Speed);
         let overhead = self.rows.iter().any(|row| row.sense == Sense::Overhead);
+        let gas = self.rows.iter().any(|row| row.sense == Sense::Gas);
         if speed {
             text.push_str("ratio: their time by ours, above 1 we are faster\n");
         }
         if overhead {
             text.push_str("overhead: our time by theirs, 1 would be free\n");
+        }
+        if gas {
+            text.push_str("ps/gas: picoseconds of this machine for a unit of gas\n");
         }
         format!("{text}\n{table}\n")
     }

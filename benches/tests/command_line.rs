@@ -47,10 +47,21 @@ fn a_level_and_peers_can_be_chosen() {
 #[test]
 fn calls_are_overheads() {
     let line = line(&["calls", "--json"]);
-    let expected =
-        ["cold compile", "hot empty call", "hot storage call"].map(|case| format!("{case} overhead vs wasmtime 1t"));
+    let expected = ["cold call from disk", "cold compile", "hot empty call", "hot storage call"];
+    let overheads = expected.map(|case| format!("{case} overhead vs wasmtime 1t"));
+    let shared = ["hot storage call vs 1 thread 2t", "hot storage call vs 2 threads 16t"].map(str::to_owned);
+    let mut expected = [&overheads[..], &shared].concat();
+    expected.sort_unstable();
     assert_eq!(names(&line["rows"]), expected);
-    assert_eq!(names(&line["geomean"]), ["overhead vs wasmtime 1t"]);
+    assert_eq!(names(&line["geomean"]), ["1 thread 2t", "2 threads 16t", "overhead vs wasmtime 1t"]);
+}
+
+#[test]
+fn gas_is_compared_with_time() {
+    let line = line(&["gas", "--json", "--only", "i8 1x768x768"]);
+    assert_eq!(names(&line["rows"]), ["matmul i8 1x768x768 ps/gas, tensor 1t"]);
+    let line = self::line(&["gas", "--json", "--only", "input_len"]);
+    assert_eq!(names(&line["geomean"]), ["ps/gas, adversarial 1t"]);
 }
 
 #[test]

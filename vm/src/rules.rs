@@ -118,8 +118,10 @@ pub struct Prices {
     pub load_byte: u64,
     /// A new instance.
     pub instantiate: u64,
-    /// Every page of 64 KiB that its memory starts with.
+    /// Every page of 64 KiB that its memory starts with, up to [`Prices::RESIDENT_PAGES`]: a node keeps those at hand.
     pub instantiate_page: u64,
+    /// Every other page that its memory starts with: the system has to find it.
+    pub instantiate_more_page: u64,
     /// Every byte of its active data segments.
     pub instantiate_data_byte: u64,
     /// Every element of its tables and its active element segments.
@@ -189,6 +191,11 @@ pub struct Machine {
     pub table_elements: u64,
     /// Most bytes of a model.
     pub model_bytes: u64,
+}
+
+impl Prices {
+    /// Pages of an instance that cost less than the others.
+    pub const RESIDENT_PAGES: u64 = 4;
 }
 
 impl CompilePrices {
@@ -272,7 +279,8 @@ const V1: Rules = Rules {
         load: 20_000_000,
         load_byte: 10,
         instantiate: 10_000_000,
-        instantiate_page: 2_000_000,
+        instantiate_page: 4_000_000,
+        instantiate_more_page: 32_000_000,
         instantiate_data_byte: 200,
         instantiate_element: 2_000,
         instantiate_item: 2_000,

@@ -5,10 +5,13 @@
 
 mod contracts;
 mod raw;
+mod shared;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
+
+use noema_vm::{ArtifactCache, VmConfig};
 
 use crate::deployed::Deployed;
 use crate::measure::{Contender, Effort, compare};
@@ -38,6 +41,8 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
     for (case, text) in [("hot empty call", EMPTY), ("hot storage call", STORAGE)] {
         report.extend([hot_call(case, text, options.effort)?]);
     }
+    report.extend(shared::rows(options.effort));
+    report.extend([cold_call(options.effort)?]);
     let code = match &options.module {
         Some(path) => {
             let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -63,6 +68,24 @@ fn hot_call(case: &str, text: &str, effort: Effort) -> anyhow::Result<Row> {
         Contender::new("wasmtime", || raw.call().expect("it did so before")),
     ];
     Ok(overhead(case, effort, &mut contenders))
+}
+
+/// A call of code that was compiled before this process began, and is on disk. For wasmtime that is a file, which it trusts.
+fn cold_call(effort: Effort) -> anyhow::Result<Row> {
+    eprintln!("calls: cold call from disk");
+    let text = contracts::ordinary(80);
+    let folder = tempfile::tempdir()?;
+    let kept = ArtifactCache::new(folder.path().join("ours"));
+    let deployed = Deployed::with(&text, |config| VmConfig { artifacts: Some(kept), ..config });
+    let theirs = folder.path().join("theirs");
+    let raw = Raw::new(&wat::parse_str(&text)?)?;
+    raw.keep(&theirs)?;
+    ensure!(deployed.call_cold() == deployed.call(), "a call from disk is another one");
+    let mut contenders = [
+        Contender::new("noema", || deployed.call_cold()),
+        Contender::new("wasmtime", || raw.call_kept(&theirs).expect("it was kept")),
+    ];
+    Ok(overhead("cold call from disk", effort, &mut contenders))
 }
 
 /// Deploying code that this machine has never seen, beside compiling it.

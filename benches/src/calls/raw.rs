@@ -1,6 +1,8 @@
 //! wasmtime without us.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use noema_abi::Status;
 use wasmtime::{
@@ -20,6 +22,7 @@ struct Host {
 /// A compiled module whose imports are bound.
 pub(super) struct Raw {
     engine: Engine,
+    linker: Linker<Host>,
     pre: InstancePre<Host>,
 }
 
@@ -57,17 +60,30 @@ impl Raw {
         plain(linker.func_wrap("storage", "get", get).map(|_| ()))?;
         plain(linker.func_wrap("storage", "set", set).map(|_| ()))?;
         let pre = plain(linker.instantiate_pre(&compile(&engine, code)?))?;
-        Ok(Raw { engine, pre })
+        Ok(Raw { engine, linker, pre })
     }
 
     /// Calls `call` in a new store; what it has written.
     pub(super) fn call(&self) -> anyhow::Result<Map> {
-        plain(self.run())
+        plain(self.run(&self.pre))
     }
 
-    fn run(&self) -> wasmtime::Result<Map> {
+    /// Writes the machine code to a file.
+    pub(super) fn keep(&self, path: &Path) -> anyhow::Result<()> {
+        Ok(fs::write(path, plain(self.pre.module().serialize())?)?)
+    }
+
+    /// Calls what is in such a file.
+    #[allow(unsafe_code, reason = "machine code is loaded")]
+    pub(super) fn call_kept(&self, path: &Path) -> anyhow::Result<Map> {
+        // SAFETY: only files of `keep` are given, in a folder that was made for this process.
+        let module = plain(unsafe { Module::deserialize_file(&self.engine, path) })?;
+        plain(self.linker.instantiate_pre(&module).and_then(|pre| self.run(&pre)))
+    }
+
+    fn run(&self, pre: &InstancePre<Host>) -> wasmtime::Result<Map> {
         let mut store = Store::new(&self.engine, Host::default());
-        let instance = self.pre.instantiate(&mut store)?;
+        let instance = pre.instantiate(&mut store)?;
         store.data_mut().memory = instance.get_memory(&mut store, "memory");
         instance.get_typed_func::<(), ()>(&mut store, "call")?.call(&mut store, ())?;
         Ok(store.into_data().written)

@@ -22,7 +22,7 @@ pub const KERNELS: [&str; 13] = [
 ];
 
 /// Where in memory the number of the kernel is expected, and where its result is left.
-pub(super) const WHICH: usize = 16;
+pub(crate) const WHICH: usize = 16;
 pub(super) const RESULT: usize = 8;
 
 /// The module with all of them.

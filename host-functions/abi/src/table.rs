@@ -34,28 +34,28 @@ macro_rules! host_functions {
         /// The call: who calls whom, with what, where in the chain.
         mod context {
             /// Length of the input, in bytes.
-            0x0101 since 1 input_len() -> u64 price(10_000, 0, 0);
+            0x0101 since 1 input_len() -> u64 price(20_000, 0, 0);
             /// Copies input bytes from `offset` on into `buffer`; returns how many bytes there are
             /// from `offset` on, which may be more than were copied. `IndexOutOfRange` past the end.
-            0x0102 since 1 input_read(offset: u32, buffer: out) -> u64 price(15_000, 100, 0);
+            0x0102 since 1 input_read(offset: u32, buffer: out) -> u64 price(25_000, 100, 0);
             /// Sets the return data of this call; the last one counts. `LimitExceeded` above
             /// `MAX_OUTPUT_BYTES`.
-            0x0103 since 1 output_write(data: bytes) -> unit price(30_000, 100, 0);
+            0x0103 since 1 output_write(data: bytes) -> unit price(40_000, 100, 0);
             /// The address that made this call: a contract, or the sender of the transaction.
-            0x0104 since 1 caller(address: out32) -> unit price(15_000, 0, 0);
+            0x0104 since 1 caller(address: out32) -> unit price(25_000, 0, 0);
             /// The address of the running contract.
-            0x0105 since 1 self_address(address: out32) -> unit price(15_000, 0, 0);
+            0x0105 since 1 self_address(address: out32) -> unit price(25_000, 0, 0);
             /// The native value sent with this call, as a little-endian `u128`.
-            0x0106 since 1 value(amount: out16) -> unit price(15_000, 0, 0);
+            0x0106 since 1 value(amount: out16) -> unit price(25_000, 0, 0);
             /// Height of the block being executed.
-            0x0107 since 1 block_height() -> u64 price(10_000, 0, 0);
+            0x0107 since 1 block_height() -> u64 price(20_000, 0, 0);
             /// Time of the block being executed, in milliseconds since the Unix epoch, as its
             /// producer wrote it into the block.
-            0x0108 since 1 block_time() -> u64 price(10_000, 0, 0);
+            0x0108 since 1 block_time() -> u64 price(20_000, 0, 0);
             /// Copies the chain id into `buffer`; returns its length.
-            0x0109 since 1 chain_id(buffer: out) -> u64 price(15_000, 100, 0);
+            0x0109 since 1 chain_id(buffer: out) -> u64 price(25_000, 100, 0);
             /// Gas left before this function's own price was charged, less that price.
-            0x010a since 1 gas_left() -> u64 price(10_000, 0, 0);
+            0x010a since 1 gas_left() -> u64 price(20_000, 0, 0);
             /// The native balance of an address, as a little-endian `u128`.
             0x010b since 1 balance(address: in32, amount: out16) -> unit price(2_000_000, 0, 0);
         }
@@ -97,7 +97,7 @@ macro_rules! host_functions {
             0x0401 since 1 contract(target: in32, value: in16, gas: u64, input: bytes, output: out) -> u64 price(20_000_000, 100, 10);
             /// Copies the return data of the last call from `offset` on into `buffer`; returns how
             /// many bytes there are from `offset` on. `IndexOutOfRange` past the end.
-            0x0402 since 1 output_read(offset: u32, buffer: out) -> u64 price(15_000, 100, 0);
+            0x0402 since 1 output_read(offset: u32, buffer: out) -> u64 price(25_000, 100, 0);
             /// Sends `value` (little-endian `u128`) to an address without running any code.
             /// `InsufficientBalance`, `Overflow` (of the receiver's balance). In a view it is a fault.
             0x0403 since 1 transfer(target: in32, value: in16) -> unit price(20_000_000, 0, 0);
@@ -119,7 +119,7 @@ macro_rules! host_functions {
         mod control {
             /// Ends the whole call: its effects are undone, `code` and `message` (cut at
             /// `MAX_ABORT_BYTES`) reach the caller, unspent gas is returned.
-            0x0601 since 1 abort(code: u32, message: bytes) -> never price(30_000, 100, 0);
+            0x0601 since 1 abort(code: u32, message: bytes) -> never price(40_000, 100, 0);
             /// Writes a line to the log of this node, if it keeps one; nothing else happens.
             0x0602 since 1 log(message: bytes) -> unit price(100_000, 100, 0);
         }
@@ -131,10 +131,10 @@ macro_rules! host_functions {
             /// `LimitExceeded` above `MAX_TENSORS` or `MAX_TENSOR_BYTES`.
             0x0701 since 1 create(dtype: u32, shape: bytes, data: bytes) -> tensor price(500_000, 200, 0);
             /// The code of the element type. `BadHandle`.
-            0x0702 since 1 dtype(x: tensor) -> u64 price(10_000, 0, 0);
+            0x0702 since 1 dtype(x: tensor) -> u64 price(25_000, 0, 0);
             /// Copies the shape (little-endian `u32` each) into `shape`; returns its length in
             /// bytes. `BadHandle`.
-            0x0703 since 1 shape(x: tensor, shape: out) -> u64 price(20_000, 100, 0);
+            0x0703 since 1 shape(x: tensor, shape: out) -> u64 price(30_000, 100, 0);
             /// Copies the elements (little-endian, row-major) into `data`; returns their length in
             /// bytes, which may be more than was copied. `BadHandle`.
             0x0704 since 1 read(x: tensor, data: out) -> u64 price(100_000, 200, 0);
@@ -154,7 +154,7 @@ macro_rules! host_functions {
             /// (each at most 62), both of shape `[]` (one for all) or `[c]` (one for each index of the
             /// last axis). `TypeMismatch`, `ShapeMismatch`, `BadArgument`. Work: elements of `x` and
             /// of `multiplier`.
-            0x0802 since 1 requantise(x: tensor, multiplier: tensor, shift: tensor, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 1_500);
+            0x0802 since 1 requantise(x: tensor, multiplier: tensor, shift: tensor, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 2_000);
             /// `a + b`, saturating, element by element with the broadcasting rules of ONNX; both of
             /// one element type. `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
             0x0803 since 1 add(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 1_500);
@@ -282,7 +282,7 @@ macro_rules! host_functions {
             /// broadcasting rules of ONNX; `a` and `b` of any types but not both of `i64`, `multiplier` 0 or in
             /// `[2^30, 2^31)`, `shift` at most 94. `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
             /// Work: elements of the result.
-            0x0842 since 1 mul_requantise(a: tensor, b: tensor, multiplier: i32, shift: u32, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 8_000);
+            0x0842 since 1 mul_requantise(a: tensor, b: tensor, multiplier: i32, shift: u32, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 9_500);
             /// `a - b`, saturating, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
             0x0850 since 1 sub(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 3_000);

@@ -9,7 +9,7 @@ use wasmparser::{
 
 use super::{AdmissionError, EntryPoints, body, check, features};
 use crate::instrument::{self, Fix, RESERVED_PREFIX};
-use crate::rules::{Limits, Rules};
+use crate::rules::{Limits, Prices, Rules};
 
 /// Bytes that the accounts of the instrumentation may take.
 const ACCOUNTS_BYTES: u64 = 256;
@@ -194,7 +194,9 @@ impl<'r> Module<'r> {
                 for memory in section.clone() {
                     let pages = memory?.initial;
                     check("pages of memory", pages, self.rules.limits.memory_pages)?;
-                    self.add_gas(pages, self.rules.prices.instantiate_page);
+                    let resident = pages.min(Prices::RESIDENT_PAGES);
+                    self.add_gas(resident, self.rules.prices.instantiate_page);
+                    self.add_gas(pages - resident, self.rules.prices.instantiate_more_page);
                     self.has_memory = true;
                 }
             }

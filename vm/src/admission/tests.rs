@@ -322,6 +322,10 @@ fn instances_are_priced_by_what_they_set_up() {
     let gas = |fields: &str| admit_wat(&with_memory(fields)).unwrap().instantiate_gas;
     let empty = prices.instantiate + prices.instantiate_page;
     assert_eq!(gas(""), empty);
+    let pages = |count| admit_wat(&format!(r#"(module (memory (export "memory") {count}))"#)).unwrap().instantiate_gas;
+    assert_eq!(pages(0), prices.instantiate);
+    assert_eq!(pages(4), prices.instantiate + 4 * prices.instantiate_page);
+    assert_eq!(pages(7), pages(4) + 3 * prices.instantiate_more_page);
     assert_eq!(gas("(func) (func) (global i32 (i32.const 0))"), empty + 3 * prices.instantiate_item);
     assert_eq!(gas(r#"(data (i32.const 0) "abcd") (data "passive")"#), empty + 4 * prices.instantiate_data_byte);
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Prices of operators, in picoseconds of the reference machine: the table of `docs/spec/gas.md`.
 //!
-//! First estimates, to be replaced by a calibration. Every price is a multiple of [`ENTRY_PRICE`] and below 256 times
+//! Calibrated with `noema-bench gas` (`docs/decisions/0010-prices.md`). Every price is a multiple of [`ENTRY_PRICE`] and below 256 times
 //! it, so that the fuel counter of another engine, set to the same table, is an independent check of the sums.
 
 use wasmparser::Operator;
@@ -12,42 +12,49 @@ pub(super) const LOCAL_PRICE: u64 = 300;
 
 const FREE: u64 = 0;
 /// Constants, locals, `drop`.
-const MOVE: u64 = 200;
+const MOVE: u64 = 100;
 /// `select`, globals, references.
-const CHOOSE: u64 = 500;
+const CHOOSE: u64 = 300;
 /// Integer arithmetic without multiplication, comparison, shifts, conversion between integers, reinterpretation.
-const INTEGER: u64 = 400;
-const MULTIPLY: u64 = 1_000;
-const DIVIDE: u64 = 10_000;
+const INTEGER: u64 = 100;
+/// Multiplication, and counting bits.
+const MULTIPLY: u64 = 600;
+const DIVIDE: u64 = 2_500;
 /// A load or store of a number or a table element.
 const MEMORY: u64 = 2_500;
 /// Float arithmetic without division, including what makes NaN canonical.
-const FLOAT: u64 = 2_500;
-const FLOAT_DIVIDE: u64 = 8_000;
-/// Conversion from float to integer.
-const TRUNCATE: u64 = 3_500;
-const JUMP: u64 = 500;
+const FLOAT: u64 = 800;
+/// Conversion to and between floats.
+const CONVERT: u64 = 1_500;
+/// Division and roots: with numbers that are subnormal they take ten times as long as with others.
+const FLOAT_DIVIDE: u64 = 25_000;
+/// Rounding, and conversion from float to integer.
+const TRUNCATE: u64 = 2_000;
+const JUMP: u64 = 100;
 /// A conditional branch, mispredicted now and then.
-const BRANCH: u64 = 1_500;
-const BRANCH_TABLE: u64 = 4_000;
-const CALL: u64 = 4_000;
-const CALL_INDIRECT: u64 = 8_000;
+const BRANCH: u64 = 2_500;
+/// Mispredicted, with the load of its target.
+const BRANCH_TABLE: u64 = 7_000;
+const CALL: u64 = 2_500;
+/// Mispredicted, with the loads that check the type.
+const CALL_INDIRECT: u64 = 10_000;
 /// An operator that leaves compiled code, without what its length costs.
 const BULK: u64 = 20_000;
 /// Most vector operators.
-const VECTOR: u64 = 1_000;
-const VECTOR_MEMORY: u64 = 3_500;
+const VECTOR: u64 = 800;
+const VECTOR_MEMORY: u64 = 3_000;
 /// Vector operators that take several instructions, or are slow.
 const VECTOR_LONG: u64 = 3_000;
-const VECTOR_FLOAT: u64 = 5_000;
-const VECTOR_DIVIDE: u64 = 12_000;
+const VECTOR_PRODUCT: u64 = 4_000;
+const VECTOR_FLOAT: u64 = 4_000;
+const VECTOR_DIVIDE: u64 = 25_000;
 
 /// Every byte that is copied or filled.
-const PER_BYTE: u32 = 200;
+const PER_BYTE: u32 = 250;
 /// Every element that is copied or filled.
 const PER_ELEMENT: u32 = 2_000;
 /// Every page of 64 KiB that is asked for, granted or not.
-const PER_PAGE: u32 = 20_000_000;
+const PER_PAGE: u32 = 32_000_000;
 
 /// What a bulk operator costs: a fixed part, and one for every unit of the length on top of the stack.
 pub(super) fn bulk_price(operator: &Operator<'_>) -> Option<(u64, u32)> {
@@ -105,19 +112,18 @@ fn scalar_price(operator: &Operator<'_>) -> Option<u64> {
         I64Eqz | I64Eq | I64Ne | I64LtS | I64LtU | I64GtS | I64GtU | I64LeS | I64LeU | I64GeS | I64GeU => INTEGER,
         I32Add | I32Sub | I32And | I32Or | I32Xor | I32Shl | I32ShrS | I32ShrU | I32Rotl | I32Rotr => INTEGER,
         I64Add | I64Sub | I64And | I64Or | I64Xor | I64Shl | I64ShrS | I64ShrU | I64Rotl | I64Rotr => INTEGER,
-        I32Clz | I32Ctz | I32Popcnt | I64Clz | I64Ctz | I64Popcnt => INTEGER,
         I32WrapI64 | I64ExtendI32S | I64ExtendI32U => INTEGER,
         I32Extend8S | I32Extend16S | I64Extend8S | I64Extend16S | I64Extend32S => INTEGER,
         I32ReinterpretF32 | I64ReinterpretF64 | F32ReinterpretI32 | F64ReinterpretI64 => INTEGER,
-        I32Mul | I64Mul => MULTIPLY,
+        I32Mul | I64Mul | I32Clz | I32Ctz | I32Popcnt | I64Clz | I64Ctz | I64Popcnt => MULTIPLY,
         I32DivS | I32DivU | I32RemS | I32RemU | I64DivS | I64DivU | I64RemS | I64RemU => DIVIDE,
 
         F32Eq | F32Ne | F32Lt | F32Gt | F32Le | F32Ge | F64Eq | F64Ne | F64Lt | F64Gt | F64Le | F64Ge => FLOAT,
-        F32Abs | F32Neg | F32Copysign | F32Ceil | F32Floor | F32Trunc | F32Nearest => FLOAT,
-        F64Abs | F64Neg | F64Copysign | F64Ceil | F64Floor | F64Trunc | F64Nearest => FLOAT,
+        F32Abs | F32Neg | F32Copysign | F64Abs | F64Neg | F64Copysign => FLOAT,
+        F32Ceil | F32Floor | F32Trunc | F32Nearest | F64Ceil | F64Floor | F64Trunc | F64Nearest => TRUNCATE,
         F32Add | F32Sub | F32Mul | F32Min | F32Max | F64Add | F64Sub | F64Mul | F64Min | F64Max => FLOAT,
-        F32ConvertI32S | F32ConvertI32U | F32ConvertI64S | F32ConvertI64U | F32DemoteF64 => FLOAT,
-        F64ConvertI32S | F64ConvertI32U | F64ConvertI64S | F64ConvertI64U | F64PromoteF32 => FLOAT,
+        F32ConvertI32S | F32ConvertI32U | F32ConvertI64S | F32ConvertI64U | F32DemoteF64 => CONVERT,
+        F64ConvertI32S | F64ConvertI32U | F64ConvertI64S | F64ConvertI64U | F64PromoteF32 => CONVERT,
         F32Div | F32Sqrt | F64Div | F64Sqrt => FLOAT_DIVIDE,
         I32TruncF32S | I32TruncF32U | I32TruncF64S | I32TruncF64U => TRUNCATE,
         I64TruncF32S | I64TruncF32U | I64TruncF64S | I64TruncF64U => TRUNCATE,
@@ -165,12 +171,13 @@ fn vector_price(operator: &Operator<'_>) -> Option<u64> {
         | I32x4TruncSatF32x4S | I32x4TruncSatF32x4U | I32x4TruncSatF64x2SZero | I32x4TruncSatF64x2UZero
         | F32x4ConvertI32x4S | F32x4ConvertI32x4U | F64x2ConvertLowI32x4S | F64x2ConvertLowI32x4U
         | F32x4DemoteF64x2Zero | F64x2PromoteLowF32x4 => VECTOR_FLOAT,
-        I8x16Shuffle { .. } | I8x16Swizzle | I8x16Popcnt | I8x16Shl | I8x16ShrS | I8x16ShrU | I64x2ShrS | I64x2Mul
+        I8x16Shuffle { .. } | I8x16Swizzle | I8x16Popcnt | I8x16Shl | I8x16ShrS | I8x16ShrU | I64x2ShrS | I32x4DotI16x8S
         | I64x2LtS | I64x2GtS | I64x2LeS | I64x2GeS | I64x2Abs | I32x4Mul | I16x8Q15MulrSatS
         | I8x16ExtractLaneS { .. } | I8x16ExtractLaneU { .. } | I16x8ExtractLaneS { .. } | I16x8ExtractLaneU { .. }
         | I32x4ExtractLane { .. } | I64x2ExtractLane { .. } | F32x4ExtractLane { .. } | F64x2ExtractLane { .. }
         | I8x16Bitmask | I16x8Bitmask | I32x4Bitmask | I64x2Bitmask | V128AnyTrue
         | I8x16AllTrue | I16x8AllTrue | I32x4AllTrue | I64x2AllTrue => VECTOR_LONG,
+        I64x2Mul => VECTOR_PRODUCT,
         _ => VECTOR,
     })
 }
@@ -258,7 +265,7 @@ mod tests {
         let count = PROPOSALS.iter().filter(|proposal| scalar.contains(proposal)).count();
         // `select` has two forms under one name, and a third one that is never valid.
         assert_eq!(listed.len() - usize::try_from(vectors).unwrap(), count - 2);
-        for name in ["i8x16.add", "v128.and", "i32x4.dot_i16x8_s", "i64x2.extend_low_i32x4_s", "i16x8.splat"] {
+        for name in ["i8x16.add", "v128.and", "i16x8.avgr_u", "i64x2.extend_low_i32x4_s", "i16x8.splat"] {
             assert!(!listed.contains(name));
             operator_named(name, |operator| assert_eq!(operator_price(operator), Some(VECTOR)));
         }

@@ -100,6 +100,8 @@ fn gas_states_every_price() {
         ("is finished, # for every byte of the model", prices.model_finish_byte),
         ("nested call: #; ", prices.instantiate),
         ("; # for every page its memory starts with", prices.instantiate_page),
+        ("memory starts with, up to # pages", noema_vm::rules::Prices::RESIDENT_PAGES),
+        ("pages, and # for every page more", prices.instantiate_more_page),
         ("; # for every byte of an active data segment", prices.instantiate_data_byte),
         ("; # for every element a table starts with", prices.instantiate_element),
         ("segment; # for every global and every function.", prices.instantiate_item),

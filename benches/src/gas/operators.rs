@@ -1,0 +1,343 @@
+//! Programs of operators alone, each of the kind that makes a processor slow.
+
+use super::{Class, Program};
+
+/// Memory of the largest size.
+const PAGES: u32 = 1024;
+
+pub(super) fn programs() -> Vec<Program> {
+    let mut programs = vec![
+        chain("division i64", 8, "(i64.or (i64.div_u (local.get $x) (local.get $y)) (i64.const -9000000000000000000))"),
+        chain("remainder i64", 8, "(i64.or (i64.rem_s (local.get $x) (local.get $z)) (i64.const 4000000000000000000))"),
+        chain(
+            "division i32",
+            8,
+            "(i64.extend_i32_u (i32.or (i32.div_u (i32.wrap_i64 (local.get $x)) (i32.const 3)) (i32.const -9)))",
+        ),
+        chain(
+            "multiplication i64",
+            16,
+            "(i64.mul (local.get $x) (local.tee $z (i64.xor (local.get $z) (local.get $x))))",
+        ),
+        chain("addition i64", 32, "(i64.add (local.get $x) (local.tee $z (i64.xor (local.get $z) (local.get $x))))"),
+        chain("rotation i64", 32, "(i64.rotl (local.get $z) (local.tee $z (i64.add (local.get $z) (local.get $x))))"),
+        chain("population count", 64, "(i64.popcnt (local.get $x))"),
+        chain("select", 32, "(select (local.get $y) (local.get $z) (i32.wrap_i64 (local.get $x)))"),
+        floats("division f64", 16, "(f64.div (local.get $a) (local.get $b))"),
+        floats("square root f64", 16, "(f64.sqrt (f64.add (local.get $a) (local.get $b)))"),
+        floats("addition f64", 32, "(f64.add (local.get $a) (local.get $b))"),
+        floats("minimum f64", 32, "(f64.min (local.get $a) (local.get $b))"),
+        floats("rounding f64", 32, "(f64.nearest (local.get $a))"),
+        floats("copysign f64", 32, "(f64.copysign (local.get $a) (local.get $b))"),
+        floats("product of subnormals", 16, "(f64.mul (local.get $s) (local.get $a))"),
+        floats("sum of subnormals", 16, "(f64.add (local.get $s) (local.get $s))"),
+        floats("quotient of subnormals", 16, "(f64.div (local.get $s) (local.get $a))"),
+        floats("root of subnormals", 16, "(f64.sqrt (f64.mul (local.get $a) (local.get $s)))"),
+        floats(
+            "demotion to subnormals",
+            16,
+            "(f64.promote_f32 (f32.demote_f64 (f64.mul (local.get $t) (local.get $a))))",
+        ),
+        floats("truncation", 16, "(f64.convert_i64_u (i64.trunc_sat_f64_u (local.get $a)))"),
+        floats(
+            "conversion of NaN",
+            16,
+            "(f64.convert_i64_s (i64.trunc_sat_f64_s (f64.div (local.get $z) (local.get $z))))",
+        ),
+        vectors("swizzle", "(i8x16.swizzle (local.get $v) (local.get $w))"),
+        vectors("i64x2.mul", "(i64x2.mul (local.get $v) (local.get $w))"),
+        vectors("f64x2.div", "(f64x2.div (local.get $v) (local.get $w))"),
+        vectors(
+            "f64x2.div of subnormals",
+            "(f64x2.div (v128.const f64x2 3e-310 4e-310) (v128.or (local.get $v) (v128.const f64x2 1 1)))",
+        ),
+        vectors("f32x4.sqrt", "(f32x4.sqrt (local.get $v))"),
+        vectors("f32x4.max", "(f32x4.max (local.get $v) (local.get $w))"),
+        vectors("f64x2.nearest", "(f64x2.nearest (local.get $v))"),
+        vectors("i32x4.trunc_sat_f32x4_u", "(i32x4.trunc_sat_f32x4_u (local.get $v))"),
+        vectors("i8x16.shr_s", "(i8x16.shr_s (local.get $v) (i32.wrap_i64 (local.get $x)))"),
+        vectors("i8x16.popcnt", "(i8x16.popcnt (local.get $v))"),
+        vectors("i8x16.bitmask", "(i8x16.splat (i8x16.bitmask (local.get $v)))"),
+        vectors("i64x2.abs", "(i64x2.abs (local.get $v))"),
+        vectors("i64x2.gt_s", "(i64x2.gt_s (local.get $v) (local.get $w))"),
+        vectors("i8x16.avgr_u", "(i8x16.avgr_u (local.get $v) (local.get $w))"),
+        vectors("i32x4.dot_i16x8_s", "(i32x4.dot_i16x8_s (local.get $v) (local.get $w))"),
+        vectors("i32x4.extract_lane", "(i32x4.splat (i32x4.extract_lane 3 (local.get $v)))"),
+        vectors("i8x16.all_true", "(i8x16.splat (i8x16.all_true (local.get $v)))"),
+        mispredicted_branches(),
+        mispredicted_table(),
+        mispredicted_calls(),
+        calls(),
+        straight_code(),
+        store_and_load(),
+        across_pages(),
+        globals(),
+        growth(),
+        first_touch(),
+        copies("copies of one byte", 1, 200_000, 64),
+        copies("copies of 4 KiB", 4096, 2_000, 64),
+        copies("copies of 16 MiB", 16 << 20, 4, 32 << 20),
+        fill(),
+    ];
+    for (name, kib) in
+        [("16 KiB", 16u32), ("256 KiB", 256), ("1 MiB", 1024), ("4 MiB", 4096), ("16 MiB", 16_384), ("63 MiB", 64_512)]
+    {
+        programs.push(chase(name, kib));
+    }
+    programs.push(random_loads());
+    programs.push(random_stores());
+    programs
+}
+
+fn module(pages: u32, fields: &str) -> String {
+    format!(r#"(module (memory (export "memory") {pages}) {fields})"#)
+}
+
+fn hostile(name: &str, text: &str) -> Program {
+    Program::new(name, Class::Adversarial, text)
+}
+
+/// `body`, so many times.
+fn looped(times: u32, body: &str) -> String {
+    format!(
+        "(local.set $i (i32.const {times}))
+         (loop $again {body} (br_if $again (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))"
+    )
+}
+
+/// `$x = f($x)`, again and again: each waits for the one before.
+fn chain(name: &str, unrolled: usize, f: &str) -> Program {
+    let body = format!("(local.set $x {f})").repeat(unrolled);
+    let code = looped(400_000 / u32::try_from(unrolled).expect("small") * 4, &body);
+    let fields = format!(
+        r#"(func (export "call") (local $i i32) (local $x i64) (local $y i64) (local $z i64)
+             (local.set $x (i64.const -7)) (local.set $y (i64.const 3)) (local.set $z (i64.const 0x123456789abcdef))
+             {code} (i64.store (i32.const 0) (local.get $x)))"#
+    );
+    hostile(name, &module(1, &fields))
+}
+
+fn floats(name: &str, unrolled: usize, f: &str) -> Program {
+    let body = format!("(local.set $a {f})").repeat(unrolled);
+    let code = looped(100_000, &body);
+    let fields = format!(
+        r#"(func (export "call") (local $i i32) (local $a f64) (local $b f64) (local $s f64) (local $t f64) (local $z f64)
+             (local.set $a (f64.const 1.0000001)) (local.set $b (f64.const 1.0000002)) (local.set $s (f64.const 3e-310))
+             (local.set $t (f64.const 1e-40))
+             {code} (f64.store (i32.const 0) (local.get $a)))"#
+    );
+    hostile(name, &module(1, &fields))
+}
+
+fn vectors(name: &str, f: &str) -> Program {
+    let body = format!("(local.set $v {f})").repeat(16);
+    let code = looped(100_000, &body);
+    let fields = format!(
+        r#"(func (export "call") (local $i i32) (local $x i64) (local $v v128) (local $w v128)
+             (local.set $v (v128.const i32x4 0x3f800001 0x3f900002 0x3fa00003 0x3fb00004))
+             (local.set $w (v128.const i32x4 0x3f810001 0x3f920002 0x3fa30003 0x3fb40004)) (local.set $x (i64.const 3))
+             {code} (v128.store (i32.const 0) (local.get $v)))"#
+    );
+    hostile(name, &module(1, &fields))
+}
+
+/// The next random number in `$r`.
+const RANDOM: &str =
+    "(local.set $r (i64.add (i64.mul (local.get $r) (i64.const 6364136223846793005)) (i64.const 1442695040888963407)))";
+
+/// A branch on each of 32 random bits.
+fn mispredicted_branches() -> Program {
+    let branch = |bit: u32| {
+        format!(
+            "(block (br_if 0 (i32.and (local.get $w) (i32.const {}))) (local.set $x (i64.add (local.get $x) (local.get $r))))",
+            1u32 << bit
+        )
+    };
+    let bits: String = (0..31).map(branch).collect();
+    let code = looped(
+        60_000,
+        &format!("{RANDOM} (local.set $w (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 32)))) {bits}"),
+    );
+    let fields = format!(
+        r#"(func (export "call") (local $i i32) (local $w i32) (local $x i64) (local $r i64) {code} (i64.store (i32.const 0) (local.get $x)))"#
+    );
+    hostile("mispredicted branches", &module(1, &fields))
+}
+
+/// A jump to one of 64 places.
+fn mispredicted_table() -> Program {
+    let opened = "(block ".repeat(64);
+    let targets: String = (0..64).map(|target| format!("{target} ")).collect();
+    let arms: String = (0..63)
+        .map(|arm| format!(") (local.set $x (i64.add (local.get $x) (i64.const {arm}))) (br {})", 63 - arm))
+        .collect();
+    let body = format!(
+        "{RANDOM} (block {opened} (br_table {targets} (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 40))) (i32.const 63))) {arms}))"
+    );
+    let code = looped(400_000, &body);
+    let fields = format!(
+        r#"(func (export "call") (local $i i32) (local $x i64) (local $r i64) {code} (i64.store (i32.const 0) (local.get $x)))"#
+    );
+    hostile("mispredicted tables", &module(1, &fields))
+}
+
+/// A call of one of 64 functions.
+fn mispredicted_calls() -> Program {
+    let functions: String = (0..64)
+        .map(|number| format!("(func $f{number} (type $t) (i64.add (local.get 0) (i64.const {number})))"))
+        .collect();
+    let names: String = (0..64).map(|number| format!("$f{number} ")).collect();
+    let body = format!(
+        "{RANDOM} (local.set $x (call_indirect (type $t) (local.get $x)
+           (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 40))) (i32.const 63))))"
+    );
+    let code = looped(300_000, &body);
+    let fields = format!(
+        r#"(type $t (func (param i64) (result i64))) (table 64 funcref) (elem (i32.const 0) {names}) {functions}
+           (func (export "call") (local $i i32) (local $x i64) (local $r i64) {code} (i64.store (i32.const 0) (local.get $x)))"#
+    );
+    hostile("mispredicted calls", &module(1, &fields))
+}
+
+/// Calls that do nothing else, ten thousand deep.
+fn calls() -> Program {
+    let code = looped(200, "(call $deep (i32.const 8000))");
+    let fields = format!(
+        r#"(func $deep (param i32) (br_if 0 (i32.eqz (local.get 0))) (call $deep (i32.sub (local.get 0) (i32.const 1))))
+           (func (export "call") (local $i i32) {code})"#
+    );
+    hostile("deep calls", &module(1, &fields))
+}
+
+/// More code than caches of instructions hold, without a loop inside.
+fn straight_code() -> Program {
+    let line = |number: u32| {
+        format!(
+            "(local.set {} (i64.rotl (i64.xor (local.get {}) (i64.const {})) (local.get {})))",
+            number % 13 + 1,
+            (number + 12) % 13 + 1,
+            u64::from(number) * 0x9e37_79b9_7f4b,
+            number * 7 % 13 + 1,
+        )
+    };
+    let functions: String = (0..12u32)
+        .map(|function| {
+            let body: String = (0..4000).map(|number| line(function * 4000 + number)).collect();
+            format!(
+                "(func $f{function} (param i32) (local {}) (local.set 13 (i64.extend_i32_u (local.get 0))) {body} (i64.store (i32.const 0) (local.get 3)))",
+                "i64 ".repeat(14)
+            )
+        })
+        .collect();
+    let calls: String = (0..12).map(|function| format!("(call $f{function} (local.get $i))")).collect();
+    let code = looped(60, &calls);
+    hostile("much code", &module(1, &format!(r#"{functions} (func (export "call") (local $i i32) {code})"#)))
+}
+
+/// Loads of what has just been written in pieces.
+fn store_and_load() -> Program {
+    let body =
+        "(i32.store8 offset=3 (local.get $p) (i32.wrap_i64 (local.get $x))) (local.set $x (i64.load (local.get $p)))"
+            .repeat(16);
+    let code = looped(60_000, &body);
+    let fields = format!(r#"(func (export "call") (local $i i32) (local $p i32) (local $x i64) {code})"#);
+    hostile("loads of stores in pieces", &module(1, &fields))
+}
+
+/// Loads and stores across the borders of pages.
+fn across_pages() -> Program {
+    let body: String = (1..16)
+        .map(|page| {
+            let at = page * 4096 - 4;
+            format!(
+                "(i64.store offset={at} (local.get $p) (local.get $x)) (local.set $x (i64.load offset={at} (local.get $p)))
+                 (local.set $p (i32.wrap_i64 (i64.shr_u (local.get $x) (i64.const 63))))"
+            )
+        })
+        .collect();
+    let code = looped(60_000, &body);
+    let fields = format!(r#"(func (export "call") (local $i i32) (local $p i32) (local $x i64) {code})"#);
+    hostile("accesses across pages", &module(2, &fields))
+}
+
+fn globals() -> Program {
+    let body = "(global.set $g (i64.add (global.get $g) (i64.const 7)))".repeat(32);
+    let code = looped(60_000, &body);
+    let fields = format!(r#"(global $g (mut i64) (i64.const 1)) (func (export "call") (local $i i32) {code})"#);
+    hostile("globals", &module(1, &fields))
+}
+
+/// Every page that is asked for, touched.
+fn growth() -> Program {
+    let touch: String =
+        (0..16).map(|part| format!("(i64.store offset={} (local.get $p) (i64.const 1))", part * 4096)).collect();
+    let body = format!("(local.set $p (i32.mul (memory.grow (i32.const 1)) (i32.const 65536))) {touch}");
+    let fields = format!(r#"(func (export "call") (local $i i32) (local $p i32) {})"#, looped(1000, &body));
+    hostile("growth page by page", &module(1, &fields))
+}
+
+/// A memory that is large from the beginning, touched once.
+fn first_touch() -> Program {
+    let body = "(i64.store (local.get $p) (i64.const 1)) (local.set $p (i32.add (local.get $p) (i32.const 4096)))";
+    let fields = format!(r#"(func (export "call") (local $i i32) (local $p i32) {})"#, looped(PAGES * 16, body));
+    Program { with_instance: true, ..hostile("first touch", &module(PAGES, &fields)) }
+}
+
+fn copies(name: &str, bytes: u32, times: u32, from: u32) -> Program {
+    let code = looped(times, &format!("(memory.copy (i32.const {from}) (i32.const 8) (i32.const {bytes}))"));
+    hostile(name, &module(PAGES, &format!(r#"(func (export "call") (local $i i32) {code})"#)))
+}
+
+fn fill() -> Program {
+    let code = looped(4, "(memory.fill (i32.const 0) (local.get $i) (i32.const 67108864))");
+    hostile("filling 64 MiB", &module(PAGES, &format!(r#"(func (export "call") (local $i i32) {code})"#)))
+}
+
+/// A walk through a random cycle of cache lines.
+fn chase(name: &str, kib: u32) -> Program {
+    let lines = kib * 16;
+    // Sattolo's shuffle of the identity is one cycle.
+    let fill = "(i32.store (i32.shl (local.get $j) (i32.const 6)) (local.get $j))
+         (local.set $j (i32.add (local.get $j) (i32.const 1)))";
+    let swap = format!(
+        "(local.set $j (local.get $i)) {RANDOM}
+         (local.set $k (i32.rem_u (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 33))) (local.get $j)))
+         (local.set $t (i32.load (i32.shl (local.get $j) (i32.const 6))))
+         (i32.store (i32.shl (local.get $j) (i32.const 6)) (i32.load (i32.shl (local.get $k) (i32.const 6))))
+         (i32.store (i32.shl (local.get $k) (i32.const 6)) (local.get $t))"
+    );
+    let steps = "(local.set $p (i32.load (i32.shl (local.get $p) (i32.const 6))))".repeat(16);
+    let fields = format!(
+        r#"(func (export "call") (local $i i32) (local $j i32) (local $k i32) (local $t i32) (local $p i32) (local $r i64)
+             {} {} {} (i32.store (i32.const 0) (local.get $p)))"#,
+        looped(lines, fill),
+        looped(lines - 1, &swap),
+        looped(1 << 17, &steps)
+    );
+    hostile(&format!("pointers through {name}"), &module(PAGES, &fields))
+}
+
+/// Loads anywhere, which do not wait for each other.
+fn random_loads() -> Program {
+    let body = format!(
+        "{RANDOM} (local.set $x (i64.add (local.get $x) (i64.load (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 32))) (i32.const 0x3fffff8)))))"
+    );
+    let fields = format!(
+        r#"(func (export "call") (local $i i32) (local $x i64) (local $r i64)
+             (memory.fill (i32.const 0) (i32.const 1) (i32.const 67108864)) {} (i64.store (i32.const 0) (local.get $x)))"#,
+        looped(2_000_000, &body)
+    );
+    hostile("random loads", &module(PAGES, &fields))
+}
+
+fn random_stores() -> Program {
+    let body = format!(
+        "{RANDOM} (i64.store (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 32))) (i32.const 0x3fffff8)) (local.get $r))"
+    );
+    let fields = format!(
+        r#"(func (export "call") (local $i i32) (local $r i64)
+             (memory.fill (i32.const 0) (i32.const 1) (i32.const 67108864)) {})"#,
+        looped(2_000_000, &body)
+    );
+    hostile("random stores", &module(PAGES, &fields))
+}
