@@ -53,6 +53,9 @@ pub struct noema_block {
     pub time_ms: u64,
     /// The protocol version in force.
     pub version: u32,
+    /// Deposit for every byte that contracts and models take, in native units; 0 for none. A rule of the chain, equal
+    /// on all nodes (docs/spec/receipt.md).
+    pub deposit_per_byte: noema_u128,
 }
 
 impl noema_slice {

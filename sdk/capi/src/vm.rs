@@ -245,6 +245,7 @@ unsafe fn execute(
                 height: block.height,
                 time_ms: block.time_ms,
                 version: known_version(block.version)?,
+                deposit_per_byte: block.deposit_per_byte.into(),
             };
             let done = work(&vm.vm, &state, &block)?;
             place.put(Box::into_raw(Box::new(noema_outcome::new(done))));

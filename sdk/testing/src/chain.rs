@@ -87,6 +87,7 @@ impl TestChain {
             height: 1,
             time_ms: 1_700_000_000_000,
             version: ProtocolVersion::LATEST,
+            deposit_per_byte: 0,
         };
         TestChain { vm, store: MemoryStore::new(), block, salt: 0 }
     }
@@ -139,11 +140,12 @@ impl TestChain {
     /// # Errors
     /// Where the bytes are no acceptable model.
     pub fn add_model(&mut self, container: &[u8]) -> Result<Hash, Failure> {
-        let id = merkle::root(container).0;
+        let tree = merkle::MerkleTree::new(container);
+        let id = tree.id().0;
         let total_len = u64::try_from(container.len()).unwrap_or(u64::MAX);
-        self.act(Action::BeginModel { id, total_len })?;
+        self.act(Action::BeginModel { total_len, top: tree.top() })?;
         for (index, chunk) in (0u32..).zip(merkle::chunks(container)) {
-            let proof = merkle::proof(container, u64::from(index)).expect("the chunk is there");
+            let proof = tree.proof(u64::from(index)).expect("the chunk is there");
             self.act(Action::ModelChunk { id, index, bytes: chunk.to_vec(), proof })?;
         }
         self.act(Action::FinishModel { id })?;
