@@ -12,7 +12,9 @@ use std::sync::{Arc, OnceLock};
 use noema_abi::{HostFunction, ProtocolVersion, ROWS, WasmType};
 use noema_model::{MemoryModelStore, merkle};
 use noema_tensor::{Kernels, Level};
-use noema_vm::{Action, Address, BlockContext, Message, Outcome, ReceiptStatus, Vm, VmConfig, code_hash, deposit, layout};
+use noema_vm::{
+    Action, Address, BlockContext, Message, Outcome, ReceiptStatus, Vm, VmConfig, code_hash, deposit, layout,
+};
 
 /// Contracts with this code, at [`contract_address`].
 pub(crate) const CONTRACTS: usize = 5;
@@ -309,7 +311,13 @@ impl World {
 }
 
 fn block() -> BlockContext {
-    BlockContext { chain_id: "fuzz".into(), height: 9, time_ms: 1, version: ProtocolVersion::LATEST, deposit_per_byte: 0 }
+    BlockContext {
+        chain_id: "fuzz".into(),
+        height: 9,
+        time_ms: 1,
+        version: ProtocolVersion::LATEST,
+        deposit_per_byte: 0,
+    }
 }
 
 /// What a contract has stored before the message.

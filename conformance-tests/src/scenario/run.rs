@@ -185,7 +185,11 @@ pub fn run(
         height: case.block.height,
         time_ms: case.block.time_ms,
         version,
-        deposit_per_byte: case.block.deposit_per_byte.parse().map_err(|error| ConformanceError::format(&case.name, error))?,
+        deposit_per_byte: case
+            .block
+            .deposit_per_byte
+            .parse()
+            .map_err(|error| ConformanceError::format(&case.name, error))?,
     };
     let mut running = Running {
         vm,
@@ -360,6 +364,7 @@ impl Running<'_> {
             ReceiptStatus::Abort { code, message } => ("abort", Some(*code), Some(message.clone())),
             ReceiptStatus::Fault => ("fault", None, None),
             ReceiptStatus::Rejected { .. } => ("rejected", None, None),
+            ReceiptStatus::InsufficientDeposit(_) => ("insufficient-deposit", None, None),
         };
         let mut report = Report::default();
         let expected = expect.status.as_deref().unwrap_or("success");

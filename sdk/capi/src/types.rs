@@ -58,6 +58,18 @@ pub struct noema_block {
     pub deposit_per_byte: noema_u128,
 }
 
+/// What an account or contract has, and how much of it is bound.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct noema_deposit {
+    /// Bytes that a contract keeps; 0 for an account.
+    pub bytes: u64,
+    /// The deposit for them: the balance may not fall below.
+    pub locked: noema_u128,
+    /// The balance, the locked part included.
+    pub balance: noema_u128,
+}
+
 impl noema_slice {
     /// No bytes.
     pub(crate) const EMPTY: noema_slice = noema_slice { data: ptr::null(), len: 0 };
@@ -93,6 +105,13 @@ impl noema_slice {
         // SAFETY: the caller's promise.
         let bytes = unsafe { self.bytes(what) }?;
         std::str::from_utf8(bytes).map_err(|_| Failure::invalid(format!("{what} is not UTF-8")))
+    }
+}
+
+impl From<u128> for noema_u128 {
+    fn from(value: u128) -> noema_u128 {
+        let half = |part: u128| u64::try_from(part & u128::from(u64::MAX)).unwrap_or(u64::MAX);
+        noema_u128 { low: half(value), high: half(value >> 64) }
     }
 }
 

@@ -285,7 +285,13 @@ impl Drop for Machine {
 
 fn block() -> noema_block {
     let version = noema_protocol_version();
-    noema_block { chain_id: slice(b"mychain"), height: 5, time_ms: 6, version, deposit_per_byte: noema_u128 { low: 0, high: 0 } }
+    noema_block {
+        chain_id: slice(b"mychain"),
+        height: 5,
+        time_ms: 6,
+        version,
+        deposit_per_byte: noema_u128 { low: 0, high: 0 },
+    }
 }
 
 struct Outcome(*mut noema_outcome);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use noema_model::{DirModelStore, ModelId, ModelStore, ModelStoreError};
+use noema_model::{DirModelStore, ModelId, ModelStore, ModelStoreError, merkle};
 use noema_state::root::{self, Proof};
 use noema_state::{Batch, Column, DEFAULT_CACHE_BYTES, StateStore, StateView, StoreKind};
 use noema_tensor::{Kernels, Level};
@@ -182,9 +182,8 @@ impl Chain {
         }
         self.head_hash = block.hash();
         self.head = block.header.clone();
-        let withdrawn = |transaction: &SignedTransaction| {
-            matches!(transaction.transaction.action, Action::WithdrawModel { .. })
-        };
+        let withdrawn =
+            |transaction: &SignedTransaction| matches!(transaction.transaction.action, Action::WithdrawModel { .. });
         if block.transactions.iter().any(withdrawn) {
             // The block stands. Files that are left take space and nothing else, and the next time they go.
             let _ = self.remove_withdrawn_models();
@@ -283,8 +282,12 @@ impl Chain {
             let block = self.block(height)?;
             let block = block.ok_or_else(|| ChainError::damaged(format!("block {height} is missing")))?;
             for (transaction, receipt) in block.transactions.iter().zip(self.receipts(height)?) {
-                let Action::ModelChunk { id, index, bytes, .. } = &transaction.transaction.action else { continue };
-                if receipt.receipt.status == ReceiptStatus::Success && lost.contains_key(&ModelId(*id)) {
+                let Action::ModelChunk { id, index, bytes, proof } = &transaction.transaction.action else { continue };
+                let Some(record) = lost.get(&ModelId(*id)) else { continue };
+                // A chunk that was there already succeeded without a look at its bytes.
+                if receipt.receipt.status == ReceiptStatus::Success
+                    && merkle::verify(ModelId(*id), record.total_len, u64::from(*index), bytes, proof)
+                {
                     self.models.stage_chunk(ModelId(*id), *index, bytes)?;
                 }
             }

@@ -180,7 +180,7 @@ fn a_chain_of_another_version_is_refused() {
     let before = std::fs::read(&marker).unwrap();
     std::fs::write(&marker, "format 99\n").unwrap();
     let error = workplace.json(2, &["block"]);
-    assert_error(&error, "chain-version", &["format 99", "reads format 1", "version that wrote it"]);
+    assert_error(&error, "chain-version", &["format 99", "reads format 2", "version that wrote it"]);
     std::fs::write(&marker, before).unwrap();
     assert_nothing_lost(&workplace, &contract);
 }

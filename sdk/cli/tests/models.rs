@@ -248,7 +248,7 @@ fn a_chunk_that_is_not_the_models_is_rejected_with_its_gas() {
     };
     let own = |index| Action::ModelChunk { id, index, bytes: chunk(index), proof: proof(index) };
     rejected(own(0), "announced");
-    send(&workplace, 0, Action::BeginModel { id, total_len });
+    send(&workplace, 0, Action::BeginModel { total_len, top: merkle::MerkleTree::new(&bytes).top() });
 
     let mut wrong = chunk(1);
     wrong[77] ^= 1;

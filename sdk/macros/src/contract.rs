@@ -351,19 +351,16 @@ fn generate(block: &ItemImpl, name: &str, methods: &[Method], events: &[Path]) -
         ("call_reentrant", call_reentrant.is_some()),
         ("view_reentrant", view_reentrant.is_some()),
     ];
-    let exports = all_exports
-        .into_iter()
-        .filter(|(_, present)| *present)
-        .map(|(export, _)| {
-            let function = format_ident!("__noema_{export}");
-            let entry = Ident::new(export, proc_macro2::Span::call_site());
-            quote! {
-                #[unsafe(export_name = #export)]
-                extern "C" fn #function() {
-                    ::noema_sdk::entry::run(<#contract as ::noema_sdk::entry::Contract>::#entry);
-                }
+    let exports = all_exports.into_iter().filter(|(_, present)| *present).map(|(export, _)| {
+        let function = format_ident!("__noema_{export}");
+        let entry = Ident::new(export, proc_macro2::Span::call_site());
+        quote! {
+            #[unsafe(export_name = #export)]
+            extern "C" fn #function() {
+                ::noema_sdk::entry::run(<#contract as ::noema_sdk::entry::Contract>::#entry);
             }
-        });
+        }
+    });
     quote! {
         #block
 

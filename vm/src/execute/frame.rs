@@ -47,9 +47,16 @@ pub(super) struct Task {
 /// How a frame ended.
 #[derive(Debug)]
 pub(super) enum End {
-    Success { output: Vec<u8> },
-    Abort { code: u32, message: Vec<u8> },
-    Fault { diagnostic: String },
+    Success {
+        output: Vec<u8>,
+    },
+    Abort {
+        code: u32,
+        message: Vec<u8>,
+    },
+    Fault {
+        diagnostic: String,
+    },
     /// It would have kept more than its balance is a deposit for.
     Short(Shortfall),
 }

@@ -224,10 +224,13 @@ fn a_call_that_fails_leaves_the_count_as_it_was() {
 #[test]
 fn migration_counts_the_new_code_and_removes_the_old_one() {
     let mut world = world();
-    let (old, new) = (keeper(), module(&format!(
-        r#"(data (i32.const 2000) "{}") (func (export "migrate")) (func (export "call"))"#,
-        "x".repeat(5000)
-    )));
+    let (old, new) = (
+        keeper(),
+        module(&format!(
+            r#"(data (i32.const 2000) "{}") (func (export "migrate")) (func (export "call"))"#,
+            "x".repeat(5000)
+        )),
+    );
     let (contract, kept) = exact(&mut world);
     let (second, outcome) = deploy(&mut world, &old, 1, RICH / 100, ASK);
     succeeded(&outcome);

@@ -1,7 +1,9 @@
 //! The virtual machine from outside: contracts as WebAssembly text, messages in, receipts out.
 
 mod accounts;
+mod adversarial;
 mod artifacts;
+mod call_trees;
 mod calls;
 mod code;
 mod deposits;

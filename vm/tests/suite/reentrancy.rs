@@ -140,8 +140,7 @@ fn re_entrant_entry_points_are_checked_like_the_others() {
     assert!(admitted.entry_points.call_reentrant && !admitted.entry_points.view_reentrant);
     // Endless recursion through the guest's own twin ends like any other.
     let mut world = World::new();
-    let contract = world.deploy(&module(
-        r#"(func $go (export "call") (call $go)) (func (export "call_reentrant") (call $go))"#,
-    ));
+    let contract =
+        world.deploy(&module(r#"(func $go (export "call") (call $go)) (func (export "call_reentrant") (call $go))"#));
     faulted(&world.call(contract, &[]), "stack");
 }

@@ -68,11 +68,9 @@ fn transient_entries_last_for_the_message_and_belong_to_one_contract() {
     let set = |of: u8, value: u8| [of, b's', b'k', value, 0];
     let found = |value: u8| (1, value);
     // Written in one call, seen by a later one; the other contract has its own.
-    let seen = steps(&mut world, both, &[get(0), set(0, 7), get(0), get(1), set(1, 8), get(0), get(1), set(0, 9), get(0)]);
-    assert_eq!(
-        seen,
-        [MISSING, (0, 0), found(7), MISSING, (0, 0), found(7), found(8), (0, 0), found(9)]
-    );
+    let seen =
+        steps(&mut world, both, &[get(0), set(0, 7), get(0), get(1), set(1, 8), get(0), get(1), set(0, 9), get(0)]);
+    assert_eq!(seen, [MISSING, (0, 0), found(7), MISSING, (0, 0), found(7), found(8), (0, 0), found(9)]);
     // Gone with the message.
     assert_eq!(steps(&mut world, both, &[get(0), get(1)]), [MISSING, MISSING]);
     // Removed, and it says whether it was there.
@@ -91,7 +89,15 @@ fn transient_entries_go_back_with_the_call_that_wrote_them() {
         let seen = steps(
             &mut world,
             script,
-            &[[0, b's', b'k', 7, end], get, [0, b's', b'k', 5, 0], [0, b's', b'k', 6, end], get, [0, b'r', b'k', 0, end], get],
+            &[
+                [0, b's', b'k', 7, end],
+                get,
+                [0, b's', b'k', 5, 0],
+                [0, b's', b'k', 6, end],
+                get,
+                [0, b'r', b'k', 0, end],
+                get,
+            ],
         );
         assert_eq!(seen, [failed, MISSING, (0, 0), failed, (1, 5), failed, (1, 5)]);
     }

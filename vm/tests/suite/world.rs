@@ -16,7 +16,7 @@ pub(crate) const ALICE: Address = Address([0xa1; 32]);
 pub(crate) const BOB: Address = Address([0xb0; 32]);
 
 /// What contracts in these tests begin with: imports by short names, and a page of memory.
-const PRELUDE: &str = r#"
+pub(crate) const PRELUDE: &str = r#"
   (import "context" "input_read" (func $input_read (param i32 i32 i32) (result i64)))
   (import "context" "input_len" (func $input_len (result i64)))
   (import "context" "output_write" (func $output (param i32 i32) (result i64)))
@@ -68,7 +68,13 @@ pub(crate) fn config() -> VmConfig {
 }
 
 pub(crate) fn block() -> BlockContext {
-    BlockContext { chain_id: "test".into(), height: 7, time_ms: 1_700_000_000_000, version: ProtocolVersion::V1, deposit_per_byte: 0 }
+    BlockContext {
+        chain_id: "test".into(),
+        height: 7,
+        time_ms: 1_700_000_000_000,
+        version: ProtocolVersion::V1,
+        deposit_per_byte: 0,
+    }
 }
 
 pub(crate) struct World {
@@ -144,6 +150,21 @@ impl World {
         let outcome = self.send(ALICE, 0, gas_limit, action);
         assert_eq!(outcome.receipt.status, ReceiptStatus::Success, "{:?}", outcome.diagnostic);
         Address::of_contract(ALICE, self.salt, &code_hash(code))
+    }
+
+    /// The same with value.
+    pub(crate) fn deploy_funded(&mut self, code: &[u8], value: u128) -> Address {
+        self.salt += 1;
+        let action = Action::Deploy { code: code.to_vec(), salt: self.salt, input: vec![] };
+        succeeded(&self.send(ALICE, value, GAS, action));
+        Address::of_contract(ALICE, self.salt, &code_hash(code))
+    }
+
+    /// Length of a contract's code.
+    pub(crate) fn code_len(&self, contract: &Address) -> u64 {
+        let record = self.state.get(&layout::contract_key(contract)).expect("a contract");
+        let record: layout::ContractRecord = borsh::from_slice(record).expect("a record");
+        record.code_len
     }
 
     pub(crate) fn call(&mut self, contract: Address, input: &[u8]) -> Outcome {

@@ -42,11 +42,7 @@ pub(crate) mod set {
 
     pub(crate) type Plan = ();
 
-    pub(crate) fn plan<C: HostContext>(
-        pricing: &mut Pricing<'_, C>,
-        key: &[u8],
-        value: &[u8],
-    ) -> Reply<Planned<Plan>> {
+    pub(crate) fn plan<C: HostContext>(pricing: &mut Pricing<'_, C>, key: &[u8], value: &[u8]) -> Reply<Planned<Plan>> {
         forbid_in_view(pricing.context, "storage", "set")?;
         check_key(key)?;
         check_value(value)?;

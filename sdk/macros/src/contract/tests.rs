@@ -144,7 +144,8 @@ fn only_what_is_marked_can_be_entered_again() {
     assert_eq!(text.matches("not_reentrant").count(), 2);
     // Nobody overwrites what an inner call wrote.
     assert_eq!((text.matches(". save ()").count(), text.matches(". save_unless_changed ()").count()), (0, 1));
-    let text = accepted(quote!(impl A { #[init] fn new() -> Self { A } #[view(reentrant)] fn peek(&self) -> u8 { 1 } }));
+    let text =
+        accepted(quote!(impl A { #[init] fn new() -> Self { A } #[view(reentrant)] fn peek(&self) -> u8 { 1 } }));
     assert!(text.contains("export_name = \"view_reentrant\"") && text.contains("export_name = \"call_reentrant\""));
     let text = accepted(quote!(impl A { #[init] fn new() -> Self { A } #[call(reentrant)] fn f(&self) {} }));
     assert!(!text.contains("export_name = \"view_reentrant\"") && text.contains("export_name = \"call_reentrant\""));
