@@ -8,7 +8,9 @@ use noema_chain::{Action, Address, Chain, Genesis, ReceiptStatus, SignedTransact
 use noema_model::ModelId;
 use noema_tensor::Level;
 use noema_vm::{Rejection, deposit};
-use scene::{SUPPLY, address, call, code, config, contract, deploy, genesis, key, model, open, supply, transaction, upload};
+use scene::{
+    SUPPLY, address, call, code, config, contract, deploy, genesis, key, model, open, supply, transaction, upload,
+};
 
 const PER_BYTE: u128 = 100_000;
 

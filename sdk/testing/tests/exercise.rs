@@ -246,7 +246,8 @@ fn contracts_call_each_other() {
     };
     assert_eq!(nested(inner, "add", 5, Some(1_000)), Nested::Status(Status::CallFaulted.code()));
     assert_eq!(nested(alice, "add", 5, plenty), Nested::Status(Status::NotFound.code()));
-    assert_eq!(nested(outer, "add", 5, plenty), Nested::Status(Status::Reentrant.code()));
+    // It has methods that may run while it is running, and this is none of them.
+    let Nested::Aborted { code: code::NOT_REENTRANT, .. } = nested(outer, "add", 5, plenty) else { panic!("an abort") };
     // It takes the same eight bytes and returns four, where eight are expected.
     assert_eq!(nested(inner, "overflow", 5, plenty), Nested::Other);
     assert_eq!(world.count(), 20);

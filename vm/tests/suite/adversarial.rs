@@ -179,8 +179,13 @@ fn gas_no_failure_skips_the_set_up() {
 fn nondeterminism_no_words_of_a_node_in_a_receipt() {
     let run = |engine| {
         let mut world = World::on(Arc::new(Vm::new(VmConfig { engine, ..config() }).unwrap()));
-        ["unreachable", "(drop (i32.load (i32.const -1)))", "(drop (i32.div_u (i32.const 1) (i32.const 0)))", "(loop br 0)"]
-            .map(|body| world.run(&calling(body)))
+        [
+            "unreachable",
+            "(drop (i32.load (i32.const -1)))",
+            "(drop (i32.div_u (i32.const 1) (i32.const 0)))",
+            "(loop br 0)",
+        ]
+        .map(|body| world.run(&calling(body)))
     };
     let (compiled, interpreted) = (run(EngineKind::Cranelift), run(EngineKind::Wasmi));
     let words: BTreeSet<&str> = compiled.iter().filter_map(|outcome| outcome.diagnostic.as_deref()).collect();
@@ -203,10 +208,7 @@ fn nondeterminism_settings_of_a_node() {
         VmConfig { engine: EngineKind::CraneliftUnoptimized, ..config() },
         VmConfig { engine: EngineKind::Wasmi, ..config() },
         VmConfig { artifacts: Some(noema_vm::ArtifactCache::new(folder.path())), ..config() },
-        VmConfig {
-            kernels: Arc::new(noema_tensor::Kernels::new(noema_tensor::Level::best(), 2).unwrap()),
-            ..config()
-        },
+        VmConfig { kernels: Arc::new(noema_tensor::Kernels::new(noema_tensor::Level::best(), 2).unwrap()), ..config() },
     ];
     let mut all = settings.map(|settings| {
         let mut world = World::on(Arc::new(Vm::new(settings).unwrap()));
@@ -513,7 +515,10 @@ fn every_class_of_the_table_has_its_tests() {
                 let function = source.split_once(&format!("fn {name}("));
                 let (before, _) = function.unwrap_or_else(|| panic!("{file} has no {name}"));
                 let head: Vec<&str> = before.lines().rev().take(6).collect();
-                assert!(head.iter().any(|line| line.contains("#[test]") || line.contains("proptest")), "{file}: {name} is no test");
+                assert!(
+                    head.iter().any(|line| line.contains("#[test]") || line.contains("proptest")),
+                    "{file}: {name} is no test"
+                );
                 named += 1;
             }
         }
