@@ -70,6 +70,7 @@
 //! | know who, where, when, and the own deposit | [`mod@env`] |
 //! | tell the world | [`mod@event`], [`log!`] |
 //! | call and pay | [`call`] |
+//! | be called back while running | `#[call(reentrant)]`, `#[view(reentrant)]` ([`macro@contract`]) |
 //! | fail | [`Error`], [`ensure!`], [`bail!`] |
 //! | hash and verify | [`crypto`] |
 //! | compute with tensors | [`Tensor`], [`op`] |
