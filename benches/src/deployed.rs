@@ -56,7 +56,13 @@ impl Deployed {
         let kernels = Arc::new(Kernels::new(Level::best(), 1).expect("it is available"));
         let config = set(VmConfig::new(kernels, Arc::new(MemoryModelStore::new())));
         let vm = Vm::new(config).expect("a machine");
-        let block = BlockContext { chain_id: "bench".into(), height: 1, time_ms: 1, version: ProtocolVersion::LATEST };
+        let block = BlockContext {
+            chain_id: "bench".into(),
+            height: 1,
+            time_ms: 1,
+            version: ProtocolVersion::LATEST,
+            deposit_per_byte: 0,
+        };
         let contract = Address::of_contract(SENDER, 0, &code_hash(code));
         let message = |action| Message { sender: SENDER, value: 0, gas_limit: 1_000_000_000_000_000, action };
         let deploy = message(Action::Deploy { code: code.to_vec(), salt: 0, input: vec![] });

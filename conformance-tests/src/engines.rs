@@ -155,6 +155,7 @@ impl Machines {
             height: 5,
             time_ms: 1_700_000_000_000,
             version: ProtocolVersion::V1,
+            deposit_per_byte: 0,
         };
         let message = Message { sender: SENDER, value: 0, gas_limit, action };
         let outcome = vm.execute(state, &block, &message).map_err(|error| error.to_string())?;

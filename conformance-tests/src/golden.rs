@@ -45,6 +45,12 @@ fn receipt(receipt: &Receipt) -> Value {
         ReceiptStatus::Abort { code, message } => json!({ "abort": { "code": code, "message": hex::encode(message) } }),
         ReceiptStatus::Fault => json!("fault"),
         ReceiptStatus::Rejected { reason } => json!({ "rejected": format!("{reason:?}") }),
+        ReceiptStatus::InsufficientDeposit(short) => json!({ "insufficient_deposit": {
+            "holder": short.holder.to_string(),
+            "bytes": short.bytes,
+            "needed": short.needed.to_string(),
+            "balance": short.balance.to_string(),
+        } }),
     };
     let gas = receipt.gas;
     let events: Vec<Value> = receipt

@@ -248,7 +248,7 @@ mod tests {
                 ", 0 different",
             ),
             (
-                r#"{"call": "storage.set", "args": {"key": "", "value": ""}, "result": 0, "repeat": 2, "work": 1}"#
+                r#"{"call": "storage.set", "args": {"key": "", "value": ""}, "result": 0, "repeat": 2, "work": 0}"#
                     .to_owned(),
                 ", 0 different",
             ),

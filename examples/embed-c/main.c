@@ -156,7 +156,7 @@ int main(int argc, char **argv) {
 
   map chain = {NULL, 0};
   noema_state state = {&chain, get, scan};
-  noema_block block = {text("mychain"), 1, 0, noema_protocol_version()};
+  noema_block block = {text("mychain"), 1, 0, noema_protocol_version(), {0, 0}};
   noema_address alice = {{1}};
   noema_u128 nothing = {0, 0};
   uint64_t gas = 10000000000;

@@ -50,6 +50,8 @@ type Block struct {
 	Height  uint64
 	TimeMs  uint64
 	Version uint32
+	// DepositPerByte is what every byte that contracts and models take binds, in native units.
+	DepositPerByte uint64
 }
 
 // Entry is a key of the state with its value.
@@ -193,6 +195,8 @@ func (vm *VM) execute(state State, block Block, run func(*C.noema_state, *C.noem
 		height:   C.uint64_t(block.Height),
 		time_ms:  C.uint64_t(block.TimeMs),
 		version:  C.uint32_t(block.Version),
+
+		deposit_per_byte: C.noema_u128{low: C.uint64_t(block.DepositPerByte)},
 	}
 	var outcome *C.noema_outcome
 	var text *C.char

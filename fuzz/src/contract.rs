@@ -12,7 +12,9 @@ use std::sync::{Arc, OnceLock};
 use noema_abi::{HostFunction, ProtocolVersion, ROWS, WasmType};
 use noema_model::{MemoryModelStore, merkle};
 use noema_tensor::{Kernels, Level};
-use noema_vm::{Action, Address, BlockContext, Message, Outcome, ReceiptStatus, Vm, VmConfig, code_hash, layout};
+use noema_vm::{
+    Action, Address, BlockContext, Message, Outcome, ReceiptStatus, Vm, VmConfig, code_hash, deposit, layout,
+};
 
 /// Contracts with this code, at [`contract_address`].
 pub(crate) const CONTRACTS: usize = 5;
@@ -266,7 +268,7 @@ impl World {
         let mut actions: Vec<Action> =
             salts.map(|salt| Action::Deploy { code: code().to_vec(), salt, input: vec![] }).collect();
         let total_len = u64::try_from(container().len()).expect("small");
-        actions.push(Action::BeginModel { id: model_id(), total_len });
+        actions.push(Action::BeginModel { total_len, top: merkle::MerkleTree::new(container()).top() });
         for (index, chunk) in (0..).zip(container().chunks(merkle::CHUNK_BYTES)) {
             let proof = merkle::proof(container(), u64::from(index)).expect("a chunk of it");
             actions.push(Action::ModelChunk { id: model_id(), index, bytes: chunk.to_vec(), proof });
@@ -280,9 +282,13 @@ impl World {
         for index in 0..CONTRACTS {
             let key = layout::balance_key(&contract_address(index));
             world.state.insert(key, layout::encode_balance(BALANCE).expect("not zero"));
+            let mut bytes = 0;
             for (name, value) in base_entries(index) {
+                bytes += deposit::entry_bytes(ProtocolVersion::LATEST, &name, &value);
                 world.state.insert(layout::storage_key(&contract_address(index), &name), value);
             }
+            let key = layout::entries_key(&contract_address(index));
+            world.state.extend(layout::encode_count(bytes).map(|bytes| (key, bytes)));
         }
         world
     }
@@ -305,7 +311,13 @@ impl World {
 }
 
 fn block() -> BlockContext {
-    BlockContext { chain_id: "fuzz".into(), height: 9, time_ms: 1, version: ProtocolVersion::LATEST }
+    BlockContext {
+        chain_id: "fuzz".into(),
+        height: 9,
+        time_ms: 1,
+        version: ProtocolVersion::LATEST,
+        deposit_per_byte: 0,
+    }
 }
 
 /// What a contract has stored before the message.

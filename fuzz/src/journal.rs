@@ -1,4 +1,4 @@
-//! The state under frames that succeed, abort and fault, against a map that is copied.
+//! The state and transient entries under frames that succeed, abort and fault, against a map that is copied.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::contract::{
 };
 use crate::cursor::Cursor;
 
-/// The bytes choose what contracts do: write, remove, read and scan their storage, send value, emit events, call each
+/// The bytes choose what contracts do: write, remove, read and scan their storage, keep transient entries, send value, emit events, call each
 /// other, and in the end succeed, abort or trap. What every call returns and what is left in the end is what a plain map
 /// says from which a copy is taken before each frame.
 ///
@@ -85,6 +85,9 @@ enum Step {
     Remove { key: &'static [u8] },
     Get { key: &'static [u8], capacity: usize },
     Scan { prefix: &'static [u8], start: &'static [u8], limit: u32, capacity: usize },
+    TransientSet { key: &'static [u8], value: Vec<u8> },
+    TransientRemove { key: &'static [u8] },
+    TransientGet { key: &'static [u8], capacity: usize },
     Emit { topic: u8 },
     Balance { of: usize },
     Transfer { to: usize, value: u128 },
@@ -105,7 +108,10 @@ impl Frame {
                 break;
             }
             let key = |cursor: &mut Cursor<'_>| cursor.choose(&KEYS);
-            steps.push(match cursor.byte() % 12 {
+            steps.push(match cursor.byte() % 15 {
+                12 => Step::TransientSet { key: key(cursor), value: cursor.bytes(40).to_vec() },
+                13 => Step::TransientRemove { key: key(cursor) },
+                14 => Step::TransientGet { key: key(cursor), capacity: cursor.below(BUFFER + 1) },
                 0 | 1 => Step::Set { key: key(cursor), value: cursor.bytes(40).to_vec() },
                 2 | 3 => Step::Remove { key: key(cursor) },
                 4 => Step::Get { key: key(cursor), capacity: cursor.below(BUFFER + 1) },
@@ -165,6 +171,13 @@ impl Step {
                 number("storage", "scan"),
                 [&bytes(image, prefix)[..], &bytes(image, start), &[Argument::from(*limit)], &out(*capacity)].concat(),
             ),
+            Step::TransientSet { key, value } => {
+                (number("transient", "set"), [bytes(image, key), bytes(image, value)].concat())
+            }
+            Step::TransientRemove { key } => (number("transient", "remove"), bytes(image, key).to_vec()),
+            Step::TransientGet { key, capacity } => {
+                (number("transient", "get"), [bytes(image, key), out(*capacity)].concat())
+            }
             Step::Emit { topic } => {
                 (number("event", "emit"), [bytes(image, &[*topic]), bytes(image, b"data")].concat())
             }
@@ -195,6 +208,7 @@ fn length(bytes: usize) -> u32 {
 #[derive(Clone)]
 struct Model {
     storage: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
+    transient: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
     balances: Vec<u128>,
     events: Vec<Event>,
     running: Vec<usize>,
@@ -206,6 +220,7 @@ impl Model {
     fn new() -> Model {
         Model {
             storage: (0..CONTRACTS).map(|index| base_entries(index).into_iter().collect()).collect(),
+            transient: vec![BTreeMap::new(); CONTRACTS],
             balances: vec![BALANCE; CONTRACTS],
             events: Vec::new(),
             running: Vec::new(),
@@ -262,6 +277,15 @@ impl Model {
                     encoded.extend(entry);
                 }
                 Ok(copy(&encoded, *capacity))
+            }
+            Step::TransientSet { key, value } => {
+                self.transient[own].insert(key.to_vec(), value.clone());
+                Ok(0)
+            }
+            Step::TransientRemove { key } => Ok(i64::from(self.transient[own].remove(*key).is_some())),
+            Step::TransientGet { key, capacity } => {
+                let value = self.transient[own].get(*key).ok_or(Status::NotFound)?;
+                Ok(copy(value, *capacity))
             }
             Step::Emit { topic } => {
                 let event = Event { contract: contract_address(own), topic: vec![*topic], data: b"data".to_vec() };

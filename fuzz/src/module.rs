@@ -43,7 +43,13 @@ pub(crate) fn deploy_and_call(code: &[u8], deploy_gas: u64) -> Vec<Outcome> {
 
 /// Deploys and, where there is a contract then, calls it.
 fn run(vm: &Vm, code: &[u8], deploy_gas: u64) -> Vec<Outcome> {
-    let block = BlockContext { chain_id: "fuzz".into(), height: 1, time_ms: 1, version: ProtocolVersion::LATEST };
+    let block = BlockContext {
+        chain_id: "fuzz".into(),
+        height: 1,
+        time_ms: 1,
+        version: ProtocolVersion::LATEST,
+        deposit_per_byte: 0,
+    };
     let mut state: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     let mut outcomes = Vec::new();
     let contract = Address::of_contract(SENDER, 0, &code_hash(code));

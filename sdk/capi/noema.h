@@ -92,6 +92,10 @@ typedef enum noema_status {
    Refused before any contract code ran. No effects; unspent gas is returned.
    */
   NOEMA_REJECTED = 3,
+  /*
+   The deposit for what somebody would have kept was not there. No effects.
+   */
+  NOEMA_INSUFFICIENT_DEPOSIT = 4,
 } noema_status;
 
 /*
@@ -209,6 +213,42 @@ typedef struct noema_call_info {
 } noema_call_info;
 
 /*
+ An amount of native value: `high * 2^64 + low`.
+ */
+typedef struct noema_u128 {
+  /*
+   The low half.
+   */
+  uint64_t low;
+  /*
+   The high half.
+   */
+  uint64_t high;
+} noema_u128;
+
+/*
+ A deposit that is not there.
+ */
+typedef struct noema_shortfall {
+  /*
+   The contract, or the sender where it is a model.
+   */
+  struct noema_address holder;
+  /*
+   Bytes that it would have kept.
+   */
+  uint64_t bytes;
+  /*
+   The deposit for them, in native units.
+   */
+  struct noema_u128 needed;
+  /*
+   What it would have had.
+   */
+  struct noema_u128 balance;
+} noema_shortfall;
+
+/*
  A hash.
  */
 typedef struct noema_hash {
@@ -324,21 +364,30 @@ typedef struct noema_block {
    The protocol version in force.
    */
   uint32_t version;
+  /*
+   Deposit for every byte that contracts and models take, in native units; 0 for none. A rule of the chain, equal
+   on all nodes (docs/spec/receipt.md).
+   */
+  struct noema_u128 deposit_per_byte;
 } noema_block;
 
 /*
- An amount of native value: `high * 2^64 + low`.
+ What an account or contract has, and how much of it is bound.
  */
-typedef struct noema_u128 {
+typedef struct noema_deposit {
   /*
-   The low half.
+   Bytes that a contract keeps; 0 for an account.
    */
-  uint64_t low;
+  uint64_t bytes;
   /*
-   The high half.
+   The deposit for them: the balance may not fall below.
    */
-  uint64_t high;
-} noema_u128;
+  struct noema_u128 locked;
+  /*
+   The balance, the locked part included.
+   */
+  struct noema_u128 balance;
+} noema_deposit;
 
 #ifdef __cplusplus
 extern "C" {
@@ -588,6 +637,14 @@ void noema_outcome_free(struct noema_outcome *outcome);
  `outcome` is null or a live outcome.
  */
 enum noema_status noema_outcome_status(const struct noema_outcome *outcome);
+
+/*
+ What was missing after NOEMA_INSUFFICIENT_DEPOSIT. Whether it ended like that.
+
+ # Safety
+ `outcome` is null or a live outcome; `shortfall` is null or has room for one.
+ */
+bool noema_outcome_shortfall(const struct noema_outcome *outcome, struct noema_shortfall *shortfall);
 
 /*
  The contract's own code after NOEMA_ABORT, else 0.
@@ -878,6 +935,20 @@ enum noema_result noema_vm_execute(const struct noema_vm *vm,
                                    char **error);
 
 /*
+ What an account or contract has, and how much of it is locked as the deposit for what it keeps, by the rules of a
+ block.
+
+ # Safety
+ `state` and `block` are null or point to one, whose functions may be called and whose bytes are readable; `deposit` is
+ null or has room for one; `error` is null or has room for a pointer.
+ */
+enum noema_result noema_deposit_of(const struct noema_state *state,
+                                   const struct noema_block *block,
+                                   struct noema_address address,
+                                   struct noema_deposit *deposit,
+                                   char **error);
+
+/*
  Gives a string of this library back.
 
  # Safety
@@ -1131,6 +1202,20 @@ enum noema_result noema_vm_execute(const struct noema_vm *vm,
                                    char **error);
 
 /*
+ What an account or contract has, and how much of it is locked as the deposit for what it keeps, by the rules of a
+ block.
+
+ # Safety
+ `state` and `block` are null or point to one, whose functions may be called and whose bytes are readable; `deposit` is
+ null or has room for one; `error` is null or has room for a pointer.
+ */
+enum noema_result noema_deposit_of(const struct noema_state *state,
+                                   const struct noema_block *block,
+                                   struct noema_address address,
+                                   struct noema_deposit *deposit,
+                                   char **error);
+
+/*
  Hands over the value that was asked for.
 
  # Safety
@@ -1255,6 +1340,14 @@ void noema_outcome_free(struct noema_outcome *outcome);
  `outcome` is null or a live outcome.
  */
 enum noema_status noema_outcome_status(const struct noema_outcome *outcome);
+
+/*
+ What was missing after NOEMA_INSUFFICIENT_DEPOSIT. Whether it ended like that.
+
+ # Safety
+ `outcome` is null or a live outcome; `shortfall` is null or has room for one.
+ */
+bool noema_outcome_shortfall(const struct noema_outcome *outcome, struct noema_shortfall *shortfall);
 
 /*
  The contract's own code after NOEMA_ABORT, else 0.

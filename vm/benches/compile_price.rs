@@ -106,7 +106,13 @@ fn cases() -> Vec<(&'static str, String)> {
 fn main() {
     let kernels = Kernels::new(Level::Portable, 1).unwrap();
     let vm = Vm::new(VmConfig::new(Arc::new(kernels), Arc::new(MemoryModelStore::new()))).unwrap();
-    let block = BlockContext { chain_id: "bench".into(), height: 1, time_ms: 1, version: ProtocolVersion::V1 };
+    let block = BlockContext {
+        chain_id: "bench".into(),
+        height: 1,
+        time_ms: 1,
+        version: ProtocolVersion::V1,
+        deposit_per_byte: 0,
+    };
     let state: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for (name, text) in cases() {
         let code = wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -43,7 +43,13 @@ fn main() {
 
     let kernels = Kernels::new(Level::Portable, 1).unwrap();
     let vm = Vm::new(VmConfig::new(Arc::new(kernels), Arc::new(MemoryModelStore::new()))).unwrap();
-    let block = BlockContext { chain_id: "bench".into(), height: 1, time_ms: 1, version: ProtocolVersion::V1 };
+    let block = BlockContext {
+        chain_id: "bench".into(),
+        height: 1,
+        time_ms: 1,
+        version: ProtocolVersion::V1,
+        deposit_per_byte: 0,
+    };
     let sender = Address([1; 32]);
     let mut state = BTreeMap::new();
     let mut deploy = |code: &[u8]| {

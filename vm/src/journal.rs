@@ -1,21 +1,24 @@
-//! What a message has changed so far: writes and events over an unchanging view of the state, with checkpoints that
-//! nest. Every read of the base goes through here, so it also knows what the message depended on.
+//! What a message has changed so far: writes, transient entries and events over an unchanging view of the state, with
+//! checkpoints that nest. Every read of the base goes through here, so it also knows what the message depended on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use noema_state::{StateView, StoreError, WriteSet};
 
+use crate::Address;
 use crate::receipt::Event;
 
 #[cfg(test)]
 mod tests;
 
-/// Writes and events of a message, on top of a state that does not change.
+/// Writes, transient entries and events of a message, on top of a state that does not change.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     /// Current values of the keys that were written.
     writes: WriteSet,
+    /// What ends with the message.
+    transient: BTreeMap<Address, Transient>,
     undo: Vec<Undo>,
     events: Vec<Event>,
     /// What was read from the base.
@@ -23,11 +26,24 @@ pub(crate) struct Journal {
     scans: BTreeSet<(Vec<u8>, Vec<u8>)>,
 }
 
-/// A write, and what stood in `writes` before it.
+/// The transient entries of one contract.
+#[derive(Debug, Default)]
+struct Transient {
+    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Of keys and values.
+    bytes: u64,
+}
+
+/// A change, and what was there before it.
 #[derive(Debug)]
-struct Undo {
-    key: Vec<u8>,
-    before: Option<Option<Vec<u8>>>,
+enum Undo {
+    Write { key: Vec<u8>, before: Option<Option<Vec<u8>>> },
+    Transient { contract: Address, key: Vec<u8>, before: Option<Vec<u8>> },
+}
+
+/// A length as the limits count it.
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 /// A point to go back to. Points must be used in the reverse of the order in which they were taken.
@@ -71,10 +87,71 @@ impl Journal {
         Ok(value)
     }
 
+    /// The length of the value under a key.
+    pub(crate) fn len(&mut self, view: &dyn StateView, key: &[u8]) -> Result<Option<u64>, StoreError> {
+        if let Some(written) = self.writes.get(key) {
+            return Ok(written.as_deref().map(length));
+        }
+        if let Some(read) = self.base.get(key) {
+            return Ok(read.as_deref().map(length));
+        }
+        let value = view.get(key)?;
+        let len = value.as_deref().map(length);
+        self.base.insert(key.to_vec(), value);
+        Ok(len)
+    }
+
+    /// The value that was under a key when the message began.
+    pub(crate) fn get_base(&mut self, view: &dyn StateView, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(read) = self.base.get(key) {
+            return Ok(read.clone());
+        }
+        let value = view.get(key)?;
+        self.base.insert(key.to_vec(), value.clone());
+        Ok(value)
+    }
+
+    /// What the message has written under a key, if it has: `Some(None)` where it removed it.
+    pub(crate) fn written(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+        self.writes.get(key).map(Option::as_deref)
+    }
+
     /// Writes a value, or removes the key with `None`.
     pub(crate) fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         let before = self.writes.insert(key.clone(), value);
-        self.undo.push(Undo { key, before });
+        self.undo.push(Undo::Write { key, before });
+    }
+
+    /// The transient value of a contract under a key.
+    pub(crate) fn transient(&self, contract: &Address, key: &[u8]) -> Option<&[u8]> {
+        self.transient.get(contract)?.entries.get(key).map(Vec::as_slice)
+    }
+
+    /// Bytes of transient keys and values that a contract would have with this entry.
+    pub(crate) fn transient_bytes_with(&self, contract: &Address, key: &[u8], value: &[u8]) -> u64 {
+        let Some(transient) = self.transient.get(contract) else {
+            return length(key).saturating_add(length(value));
+        };
+        let there = transient.entries.get(key).map_or(0, |value| length(key) + length(value));
+        (transient.bytes - there).saturating_add(length(key)).saturating_add(length(value))
+    }
+
+    /// Writes a transient value, or removes the key with `None`.
+    pub(crate) fn set_transient(&mut self, contract: Address, key: &[u8], value: Option<Vec<u8>>) {
+        let before = self.replace_transient(contract, key, value);
+        self.undo.push(Undo::Transient { contract, key: key.to_vec(), before });
+    }
+
+    fn replace_transient(&mut self, contract: Address, key: &[u8], value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let transient = self.transient.entry(contract).or_default();
+        let added = value.as_deref().map_or(0, |value| length(key) + length(value));
+        let before = match value {
+            Some(value) => transient.entries.insert(key.to_vec(), value),
+            None => transient.entries.remove(key),
+        };
+        let taken = before.as_deref().map_or(0, |value| length(key) + length(value));
+        transient.bytes = transient.bytes + added - taken;
+        before
     }
 
     /// The first `limit` entries whose key starts with `prefix` and is not below `start`, ascending. Removed keys on the
@@ -130,11 +207,14 @@ impl Journal {
     pub(crate) fn rollback(&mut self, point: Checkpoint) {
         self.events.truncate(point.events);
         while self.undo.len() > point.undo {
-            let Some(Undo { key, before }) = self.undo.pop() else { break };
-            match before {
-                Some(value) => self.writes.insert(key, value),
-                None => self.writes.remove(&key),
-            };
+            match self.undo.pop() {
+                Some(Undo::Write { key, before: Some(value) }) => drop(self.writes.insert(key, value)),
+                Some(Undo::Write { key, before: None }) => drop(self.writes.remove(&key)),
+                Some(Undo::Transient { contract, key, before }) => {
+                    self.replace_transient(contract, &key, before);
+                }
+                None => break,
+            }
         }
     }
 

@@ -30,6 +30,7 @@
 #![deny(unsafe_code)]
 
 pub mod admission;
+pub mod deposit;
 mod engine;
 mod error;
 mod execute;
@@ -43,13 +44,14 @@ mod receipt;
 pub mod rules;
 
 pub use admission::{AdmissionError, Admitted, EntryPoints, admit, admit_per_block, admit_with};
+pub use deposit::Deposit;
 pub use engine::{ArtifactCache, CompilerProcess, EngineKind, UnknownEngine, on_caller_stack, serve_compiler};
 pub use error::VmError;
 pub use execute::{Outcome, Vm, VmConfig, intrinsic_gas};
 pub use message::{Action, Address, BlockContext, MAX_GAS, Message, code_hash};
 pub use noema_host::{Extension, ExtensionError, Extensions};
 pub use noema_state::{StateView, WriteSet};
-pub use receipt::{Event, GasUsed, Receipt, ReceiptStatus, Rejection, write_hash};
+pub use receipt::{Event, GasUsed, Receipt, ReceiptStatus, Rejection, Shortfall, write_hash};
 
 /// The example of the README runs as a test.
 #[cfg(doctest)]

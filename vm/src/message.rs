@@ -55,6 +55,9 @@ pub struct BlockContext {
     pub time_ms: u64,
     /// The rules in force.
     pub version: ProtocolVersion,
+    /// Deposit for every byte that contracts and models take, in native units; 0 for none. A rule of the chain, equal on
+    /// all nodes: see [`crate::deposit`].
+    pub deposit_per_byte: u128,
 }
 
 /// One message. Who may send it, and in which order, is decided by the chain: `sender` is taken as proven.
@@ -107,12 +110,14 @@ pub enum Action {
         /// The receiver.
         to: Address,
     },
-    /// Announces a model: what its bytes hash to and how many they are. Announcing it again changes nothing.
+    /// Announces a model: how many bytes it has and what they hash to, which together are its id
+    /// ([`noema_model::merkle::id_of`]). Takes the deposit for it from the sender, who holds it from now on. Announcing
+    /// what one holds changes nothing; several accounts may hold one model.
     BeginModel {
-        /// Merkle root of the container.
-        id: [u8; 32],
-        /// Its length in bytes.
+        /// Length of the container in bytes.
         total_len: u64,
+        /// The top of the tree of its chunks.
+        top: [u8; 32],
     },
     /// Brings one chunk of an announced model. A chunk that is already there changes nothing.
     ModelChunk {
@@ -127,6 +132,12 @@ pub enum Action {
     },
     /// Puts the chunks together, checks the model and its bound certificate, and makes it usable by contracts.
     FinishModel {
+        /// The model.
+        id: [u8; 32],
+    },
+    /// Ends the sender's hold of a model and gives the deposit back. When nobody holds it any more the model is gone,
+    /// finished or not: contracts do not find it.
+    WithdrawModel {
         /// The model.
         id: [u8; 32],
     },

@@ -60,6 +60,22 @@ pub enum ReceiptStatus {
         /// Why.
         reason: Rejection,
     },
+    /// The deposit for what somebody would have kept was not there. No effects; unspent gas is returned.
+    InsufficientDeposit(Shortfall),
+}
+
+/// A deposit that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, thiserror::Error)]
+#[error("{holder} would keep {bytes} bytes, which takes a deposit of {needed}, and has {balance}")]
+pub struct Shortfall {
+    /// The contract that the message ran, or the sender where it is a model.
+    pub holder: Address,
+    /// Bytes that it would have kept.
+    pub bytes: u64,
+    /// The deposit for them, in native units.
+    pub needed: u128,
+    /// What it would have had.
+    pub balance: u128,
 }
 
 /// Why a message was refused. Details (which function, which offset) stand in the node's own diagnostic.
@@ -96,9 +112,9 @@ pub enum Rejection {
     /// The announced length is zero or more than a model may have.
     #[error("a model cannot have this length")]
     ModelLength,
-    /// The model was announced with another length, and a chunk has proven that length right.
-    #[error("the model was announced with another length")]
-    ModelConflict,
+    /// The sender does not hold the model.
+    #[error("the sender does not hold this model")]
+    NotHolder,
     /// The model was never announced.
     #[error("no such model has been announced")]
     NoModel,

@@ -14,6 +14,19 @@ pub struct Rules {
     pub prices: Prices,
     /// How large the machine is.
     pub machine: Machine,
+    /// What deposits are for.
+    pub kept: Kept,
+}
+
+/// Bytes that things count beyond their own where deposits are concerned: keys, records, places in the state tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// A contract, beside its code and its entries.
+    pub contract: u64,
+    /// An entry, beside its key and its value.
+    pub entry: u64,
+    /// A model, for each account that holds it.
+    pub model: u64,
 }
 
 /// Limits of admission: `docs/spec/admission.md`. A module that is above one of them is refused.
@@ -140,6 +153,8 @@ pub struct Prices {
     pub model_chunk_byte: u64,
     /// Every hash of its Merkle path.
     pub model_chunk_step: u64,
+    /// Giving a model up.
+    pub model_withdraw: u64,
     /// Finishing a model.
     pub model_finish: u64,
     /// Every byte of the finished model: reading it, checking its root and its certificate, packing it.
@@ -290,6 +305,7 @@ const V1: Rules = Rules {
         model_chunk: 30_000_000,
         model_chunk_byte: 8_000,
         model_chunk_step: 600_000,
+        model_withdraw: 50_000_000,
         model_finish: 50_000_000,
         model_finish_byte: 8_000,
     },
@@ -301,6 +317,7 @@ const V1: Rules = Rules {
         table_elements: 16_384,
         model_bytes: 1 << 30,
     },
+    kept: Kept { contract: 512, entry: 96, model: 512 },
 };
 
 #[cfg(test)]

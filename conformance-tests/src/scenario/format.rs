@@ -46,11 +46,18 @@ pub struct Block {
     pub height: u64,
     /// The time, in milliseconds since the Unix epoch.
     pub time_ms: u64,
+    /// Deposit for a byte, in native units: a decimal number.
+    pub deposit_per_byte: String,
 }
 
 impl Default for Block {
     fn default() -> Block {
-        Block { chain_id: "noema-vectors".to_owned(), height: 7, time_ms: 1_700_000_000_000 }
+        Block {
+            chain_id: "noema-vectors".to_owned(),
+            height: 7,
+            time_ms: 1_700_000_000_000,
+            deposit_per_byte: "0".to_owned(),
+        }
     }
 }
 

@@ -185,6 +185,11 @@ pub fn run(
         height: case.block.height,
         time_ms: case.block.time_ms,
         version,
+        deposit_per_byte: case
+            .block
+            .deposit_per_byte
+            .parse()
+            .map_err(|error| ConformanceError::format(&case.name, error))?,
     };
     let mut running = Running {
         vm,
@@ -240,8 +245,9 @@ impl Running<'_> {
     /// Brings a model onto the chain, with the messages that anybody would send.
     fn add_model(&mut self, container: &[u8]) -> Result<(), ConformanceError> {
         let id = merkle::root(container).0;
+        let top = merkle::MerkleTree::new(container).top();
         let total_len = u64::try_from(container.len()).map_err(|error| self.wrong(error))?;
-        let mut actions = vec![Action::BeginModel { id, total_len }];
+        let mut actions = vec![Action::BeginModel { total_len, top }];
         for (index, chunk) in (0u32..).zip(merkle::chunks(container)) {
             let proof =
                 merkle::proof(container, u64::from(index)).ok_or_else(|| self.wrong("a chunk without proof"))?;
@@ -358,6 +364,7 @@ impl Running<'_> {
             ReceiptStatus::Abort { code, message } => ("abort", Some(*code), Some(message.clone())),
             ReceiptStatus::Fault => ("fault", None, None),
             ReceiptStatus::Rejected { .. } => ("rejected", None, None),
+            ReceiptStatus::InsufficientDeposit(_) => ("insufficient-deposit", None, None),
         };
         let mut report = Report::default();
         let expected = expect.status.as_deref().unwrap_or("success");

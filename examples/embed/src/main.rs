@@ -41,7 +41,13 @@ impl StateView for Map {
 
 /// Executes one message and commits what it changes.
 fn execute(vm: &Vm, state: &mut Map, action: Action) -> Result<Receipt, Box<dyn std::error::Error>> {
-    let block = BlockContext { chain_id: "mychain".into(), height: 1, time_ms: 0, version: ProtocolVersion::LATEST };
+    let block = BlockContext {
+        chain_id: "mychain".into(),
+        height: 1,
+        time_ms: 0,
+        version: ProtocolVersion::LATEST,
+        deposit_per_byte: 0,
+    };
     let message = Message { sender: Address([1; 32]), value: 0, gas_limit: 10_000_000_000, action };
     let outcome = vm.execute(state, &block, &message)?; // an error is this node's own fault: stop
     for (key, value) in outcome.writes {

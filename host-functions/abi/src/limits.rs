@@ -22,6 +22,11 @@ limits! {
     MAX_KEY_BYTES: usize = 256;
     /// Largest storage value, in bytes.
     MAX_VALUE_BYTES: usize = 128 * 1024;
+    /// Keys and values of the transient entries of one contract, in bytes.
+    MAX_TRANSIENT_BYTES: u64 = 64 * 1024;
+    /// Keys and values that one transaction writes to storage and transient storage, in bytes: everything that was
+    /// written counts, also what was written again or undone.
+    MAX_WRITTEN_BYTES: u64 = 64 * 1024 * 1024;
     /// Largest input of a call, in bytes.
     MAX_INPUT_BYTES: usize = 1024 * 1024;
     /// Largest return data of a call, in bytes.

@@ -60,6 +60,8 @@ statuses! {
     CallDepth = 14,
     /// The balance of this contract is smaller than the value to send.
     InsufficientBalance = 15,
+    /// The called contract ended with less balance than the deposit for what it keeps; it is undone, and unspent gas is returned.
+    InsufficientDeposit = 16,
 }
 
 impl Status {

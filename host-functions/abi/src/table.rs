@@ -58,6 +58,10 @@ macro_rules! host_functions {
             0x010a since 1 gas_left() -> u64 price(20_000, 0, 0);
             /// The native balance of an address, as a little-endian `u128`.
             0x010b since 1 balance(address: in32, amount: out16) -> unit price(2_000_000, 0, 0);
+            /// What the running contract keeps now (its record, code and entries), in bytes; `amount`
+            /// becomes the part of its balance, as a little-endian `u128`, that is the deposit for them and
+            /// that must be there when the call ends.
+            0x010c since 1 deposit(amount: out16) -> u64 price(2_000_000, 0, 0);
         }
         /// Key-value storage of the running contract. Writing in a view is a fault.
         mod storage {
@@ -65,11 +69,12 @@ macro_rules! host_functions {
             /// than was copied. `NotFound`; `LimitExceeded` for a key above `MAX_KEY_BYTES`.
             /// Work: bytes of the value found.
             0x0201 since 1 get(key: bytes, value: out) -> u64 price(2_000_000, 100, 500);
-            /// Writes `value` under `key`. `LimitExceeded` above `MAX_KEY_BYTES` or
-            /// `MAX_VALUE_BYTES`.
-            0x0202 since 1 set(key: bytes, value: bytes) -> unit price(10_000_000, 5_000, 0);
+            /// Writes `value` under `key`. `LimitExceeded` above `MAX_KEY_BYTES`, `MAX_VALUE_BYTES` or, over the
+            /// whole transaction, `MAX_WRITTEN_BYTES`. Work: bytes of the value that was there.
+            0x0202 since 1 set(key: bytes, value: bytes) -> unit price(10_000_000, 5_000, 500);
             /// Removes `key`; returns 1 if it was there, else 0. `LimitExceeded` above `MAX_KEY_BYTES`.
-            0x0203 since 1 remove(key: bytes) -> u64 price(10_000_000, 500, 0);
+            /// Work: bytes of the value that was there.
+            0x0203 since 1 remove(key: bytes) -> u64 price(10_000_000, 500, 500);
             /// Writes entries whose key starts with `prefix` and is not below `start`, in key order,
             /// as `u32 key length, u32 value length, key, value` (little-endian), as many whole
             /// ones as fit into `entries`, at most `limit` and `MAX_SCAN_ENTRIES`; returns the bytes
@@ -78,6 +83,20 @@ macro_rules! host_functions {
             /// Work: bytes of the entries read plus 256 for each; entries removed in the same transaction
             /// that it passes over count 256.
             0x0204 since 1 scan(prefix: bytes, start: bytes, limit: u32, entries: out) -> u64 price(5_000_000, 100, 5_000);
+        }
+        /// Key-value entries of the running contract that end with the transaction: seen by every later
+        /// call of this contract in it, undone with the call that wrote them. They are no part of the state and need
+        /// no deposit. Writing in a view is a fault.
+        mod transient {
+            /// Copies the value under `key` into `value`; returns its length, which may be more
+            /// than was copied. `NotFound`; `LimitExceeded` for a key above `MAX_KEY_BYTES`.
+            0x0a01 since 1 get(key: bytes, value: out) -> u64 price(200_000, 200, 0);
+            /// Writes `value` under `key`. `LimitExceeded` above `MAX_KEY_BYTES` or
+            /// `MAX_VALUE_BYTES`, where the keys and values of this contract would be more than
+            /// `MAX_TRANSIENT_BYTES`, or, over the whole transaction, above `MAX_WRITTEN_BYTES`.
+            0x0a02 since 1 set(key: bytes, value: bytes) -> unit price(500_000, 1_000, 0);
+            /// Removes `key`; returns 1 if it was there, else 0. `LimitExceeded` above `MAX_KEY_BYTES`.
+            0x0a03 since 1 remove(key: bytes) -> u64 price(300_000, 500, 0);
         }
         /// Events, which stand in the receipt.
         mod event {
@@ -92,7 +111,8 @@ macro_rules! host_functions {
             /// return data into `output` and returns the length of that data. `NotFound`,
             /// `CallAborted` (`output_read` then gives the code, as a little-endian `u32`, and the
             /// message), `CallFaulted`, `Reentrant`, `CallDepth`, `InsufficientBalance`,
-            /// `Overflow` (of the receiver's balance), `LimitExceeded` above `MAX_INPUT_BYTES`. Sending value in a view is a fault.
+            /// `InsufficientDeposit` (of the called contract, when it ended), `Overflow` (of the receiver's balance),
+            /// `LimitExceeded` above `MAX_INPUT_BYTES`. Sending value in a view is a fault.
             /// Work: bytes of code of the called contract.
             0x0401 since 1 contract(target: in32, value: in16, gas: u64, input: bytes, output: out) -> u64 price(20_000_000, 100, 10);
             /// Copies the return data of the last call from `offset` on into `buffer`; returns how

@@ -19,6 +19,40 @@ pub enum CallKind {
     View,
     /// `migrate`, once for each new code.
     Migrate,
+    /// `call_reentrant`: instead of `call`, where the contract is running already.
+    CallReentrant,
+    /// `view_reentrant`: instead of `view`, where the contract is running already.
+    ViewReentrant,
+}
+
+impl CallKind {
+    /// Every kind.
+    pub const ALL: [CallKind; 6] = [
+        CallKind::Init,
+        CallKind::Call,
+        CallKind::View,
+        CallKind::Migrate,
+        CallKind::CallReentrant,
+        CallKind::ViewReentrant,
+    ];
+
+    /// The export that is its entry point.
+    ///
+    /// ```
+    /// use noema_host::CallKind;
+    /// assert_eq!(CallKind::CallReentrant.export(), "call_reentrant");
+    /// ```
+    #[must_use]
+    pub const fn export(self) -> &'static str {
+        match self {
+            CallKind::Init => "init",
+            CallKind::Call => "call",
+            CallKind::View => "view",
+            CallKind::Migrate => "migrate",
+            CallKind::CallReentrant => "call_reentrant",
+            CallKind::ViewReentrant => "view_reentrant",
+        }
+    }
 }
 
 /// The fixed facts of one call.
@@ -48,7 +82,7 @@ pub struct CallInfo {
 ///
 /// The shim has already charged for an effect, checked every guest range and checked the documented
 /// limits of keys, values and data when it calls one of these. It has *not* checked what only the vm
-/// knows: balances, depth, reentrancy, the number of events.
+/// knows: balances, depth, reentrancy, the number of events, the bytes written so far.
 pub trait HostContext {
     /// Takes gas from the frame.
     ///
@@ -80,11 +114,16 @@ pub trait HostContext {
     /// # Errors
     /// [`Stop::Node`] where the state cannot be read.
     fn storage_get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Stop>;
-    /// Writes a value under a key of the running contract.
+    /// The length of that value.
     ///
     /// # Errors
     /// [`Stop::Node`] where the state cannot be read.
-    fn storage_set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Stop>;
+    fn storage_len(&mut self, key: &[u8]) -> Result<Option<u64>, Stop>;
+    /// Writes a value under a key of the running contract. The status is `LimitExceeded`, above `MAX_WRITTEN_BYTES`.
+    ///
+    /// # Errors
+    /// [`Stop::Node`] where the state cannot be read.
+    fn storage_set(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), Status>, Stop>;
     /// Removes a key of the running contract; whether it was there.
     ///
     /// # Errors
@@ -97,6 +136,26 @@ pub trait HostContext {
     /// [`Stop::Node`] where the state cannot be read.
     #[allow(clippy::type_complexity, reason = "entries of key and value")]
     fn storage_scan(&mut self, prefix: &[u8], start: &[u8], limit: u32) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Stop>;
+
+    /// Bytes that the running contract keeps, and the deposit for them.
+    ///
+    /// # Errors
+    /// [`Stop::Node`] where the state cannot be read.
+    fn deposit(&mut self) -> Result<(u64, u128), Stop>;
+
+    /// The transient value under a key of the running contract.
+    fn transient_get(&self, key: &[u8]) -> Option<&[u8]>;
+    /// Writes a transient value under a key of the running contract. `LimitExceeded`, above `MAX_TRANSIENT_BYTES` or
+    /// `MAX_WRITTEN_BYTES`.
+    ///
+    /// # Errors
+    /// [`Stop::Fault`] in a view.
+    fn transient_set(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), Status>, Stop>;
+    /// Removes a transient value of the running contract; whether it was there.
+    ///
+    /// # Errors
+    /// [`Stop::Fault`] in a view.
+    fn transient_remove(&mut self, key: &[u8]) -> Result<bool, Stop>;
 
     /// Adds an event. The status is `LimitExceeded`, above `MAX_EVENTS`.
     ///

@@ -71,6 +71,19 @@ pub fn chunk_len(total_len: u64, index: u64) -> Option<usize> {
     usize::try_from(total_len.saturating_sub(start).min(CHUNK_LEN)).ok()
 }
 
+/// The id of a container of `total_len` bytes whose tree of chunks has this top: so whoever knows both can show that an
+/// id means this length, without any chunk.
+///
+/// ```
+/// use noema_model::merkle::{MerkleTree, id_of, root};
+/// let bytes = vec![7; 200_000];
+/// assert_eq!(id_of(200_000, &MerkleTree::new(&bytes).top()), root(&bytes));
+/// ```
+#[must_use]
+pub fn id_of(total_len: u64, top: &[u8; 32]) -> ModelId {
+    ModelId(keccak(&[ROOT, &total_len.to_le_bytes(), top]))
+}
+
 /// The id of a container.
 #[must_use]
 pub fn root(bytes: &[u8]) -> ModelId {
@@ -105,7 +118,7 @@ pub fn verify(id: ModelId, total_len: u64, index: u64, chunk: &[u8], proof: &[[u
         position /= 2;
         width = width.div_ceil(2);
     }
-    siblings.next().is_none() && top(total_len, &hash) == id
+    siblings.next().is_none() && id_of(total_len, &hash) == id
 }
 
 /// All hashes of a container, for making many proofs: 64 bytes of memory for each chunk.
@@ -140,8 +153,13 @@ impl MerkleTree {
     /// The id of the container.
     #[must_use]
     pub fn id(&self) -> ModelId {
-        let hash = self.levels.last().and_then(|level| level.first()).copied().unwrap_or_else(|| leaf(&[]));
-        top(self.total_len, &hash)
+        id_of(self.total_len, &self.top())
+    }
+
+    /// The top of the tree: see [`id_of`].
+    #[must_use]
+    pub fn top(&self) -> [u8; 32] {
+        self.levels.last().and_then(|level| level.first()).copied().unwrap_or_else(|| leaf(&[]))
     }
 
     /// How many chunks the container has.
@@ -194,7 +212,7 @@ impl RootHasher {
     #[must_use]
     pub fn finish(self) -> ModelId {
         let hash = self.stack.into_iter().map(|(_, hash)| hash).rev().reduce(|right, left| node(&left, &right));
-        top(self.total_len, &hash.unwrap_or_else(|| leaf(&[])))
+        id_of(self.total_len, &hash.unwrap_or_else(|| leaf(&[])))
     }
 }
 
@@ -215,10 +233,6 @@ fn leaf(chunk: &[u8]) -> [u8; 32] {
 
 fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     keccak(&[NODE, left, right])
-}
-
-fn top(total_len: u64, hash: &[u8; 32]) -> ModelId {
-    ModelId(keccak(&[ROOT, &total_len.to_le_bytes(), hash]))
 }
 
 fn keccak(parts: &[&[u8]]) -> [u8; 32] {

@@ -43,6 +43,19 @@ pub trait ModelStore: Send + Sync {
     /// # Errors
     /// [`ModelStoreError::Missing`], [`ModelStoreError::Corrupt`] and the like: errors of this node.
     fn open(&self, id: ModelId) -> Result<Arc<Model>, ModelStoreError>;
+
+    /// The models of which it has bytes, staged chunks among them, ascending.
+    ///
+    /// # Errors
+    /// Errors of this node.
+    fn ids(&self) -> Result<Vec<ModelId>, ModelStoreError>;
+
+    /// Forgets the bytes of a model, staged chunks among them: for a chain whose committed state does not know the model
+    /// any more. Whoever has it open keeps it. Doing it again does no harm.
+    ///
+    /// # Errors
+    /// Errors of this node.
+    fn remove(&self, id: ModelId) -> Result<(), ModelStoreError>;
 }
 
 /// Why a store does not do what was asked.
@@ -139,6 +152,10 @@ impl Cache {
     fn put(&self, model: Arc<Model>) {
         let slot = self.slot(model.id());
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(model);
+    }
+
+    fn remove(&self, id: ModelId) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
     fn slot(&self, id: ModelId) -> Slot {

@@ -6,7 +6,7 @@ use noema_vm::{Outcome, Receipt, ReceiptStatus};
 use serde_json::{Value, json};
 
 use crate::guard::{quiet, string};
-use crate::types::{Place, noema_address, noema_hash, noema_slice};
+use crate::types::{Place, noema_address, noema_hash, noema_slice, noema_u128};
 
 /// What a message did: the receipt, which is equal on every node, what to change in the state, and what it depended on.
 pub struct noema_outcome {
@@ -29,6 +29,8 @@ pub enum noema_status {
     NOEMA_FAULT = 2,
     /// Refused before any contract code ran. No effects; unspent gas is returned.
     NOEMA_REJECTED = 3,
+    /// The deposit for what somebody would have kept was not there. No effects.
+    NOEMA_INSUFFICIENT_DEPOSIT = 4,
 }
 
 /// A change of the state.
@@ -53,6 +55,20 @@ pub struct noema_event {
     pub topic: noema_slice,
     /// Its data.
     pub data: noema_slice,
+}
+
+/// A deposit that is not there.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct noema_shortfall {
+    /// The contract, or the sender where it is a model.
+    pub holder: noema_address,
+    /// Bytes that it would have kept.
+    pub bytes: u64,
+    /// The deposit for them, in native units.
+    pub needed: noema_u128,
+    /// What it would have had.
+    pub balance: noema_u128,
 }
 
 /// A scan of the state.
@@ -102,6 +118,30 @@ pub unsafe extern "C" fn noema_outcome_status(outcome: *const noema_outcome) -> 
             ReceiptStatus::Abort { .. } => noema_status::NOEMA_ABORT,
             ReceiptStatus::Fault => noema_status::NOEMA_FAULT,
             ReceiptStatus::Rejected { .. } => noema_status::NOEMA_REJECTED,
+            ReceiptStatus::InsufficientDeposit(_) => noema_status::NOEMA_INSUFFICIENT_DEPOSIT,
+        })
+    }
+}
+
+/// What was missing after NOEMA_INSUFFICIENT_DEPOSIT. Whether it ended like that.
+///
+/// # Safety
+/// `outcome` is null or a live outcome; `shortfall` is null or has room for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn noema_outcome_shortfall(
+    outcome: *const noema_outcome,
+    shortfall: *mut noema_shortfall,
+) -> bool {
+    // SAFETY: what this function is promised.
+    unsafe {
+        item(outcome, shortfall, |outcome| match outcome.outcome.receipt.status {
+            ReceiptStatus::InsufficientDeposit(short) => Some(noema_shortfall {
+                holder: noema_address { bytes: short.holder.0 },
+                bytes: short.bytes,
+                needed: short.needed.into(),
+                balance: short.balance.into(),
+            }),
+            _ => None,
         })
     }
 }
@@ -357,6 +397,9 @@ fn receipt_json(receipt: &Receipt) -> Value {
         }
         ReceiptStatus::Fault => json!({ "status": "fault" }),
         ReceiptStatus::Rejected { reason } => json!({ "status": "rejected", "reason": reason.to_string() }),
+        ReceiptStatus::InsufficientDeposit(shortfall) => {
+            json!({ "status": "insufficient-deposit", "reason": shortfall.to_string() })
+        }
     };
     let events = receipt.events.iter().map(|event| {
         json!({

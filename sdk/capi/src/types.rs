@@ -54,6 +54,21 @@ pub struct noema_block {
     pub time_ms: u64,
     /// The protocol version in force.
     pub version: u32,
+    /// Deposit for every byte that contracts and models take, in native units; 0 for none. A rule of the chain, equal
+    /// on all nodes (docs/spec/receipt.md).
+    pub deposit_per_byte: noema_u128,
+}
+
+/// What an account or contract has, and how much of it is bound.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct noema_deposit {
+    /// Bytes that a contract keeps; 0 for an account.
+    pub bytes: u64,
+    /// The deposit for them: the balance may not fall below.
+    pub locked: noema_u128,
+    /// The balance, the locked part included.
+    pub balance: noema_u128,
 }
 
 impl noema_slice {
@@ -101,6 +116,13 @@ impl noema_slice {
         // SAFETY: the caller's promise.
         let text = unsafe { self.text(what) }?;
         if text.is_empty() { Err(Failure::invalid(format!("{what} is empty"))) } else { Ok(text.into()) }
+    }
+}
+
+impl From<u128> for noema_u128 {
+    fn from(value: u128) -> noema_u128 {
+        let half = |part: u128| u64::try_from(part & u128::from(u64::MAX)).unwrap_or(u64::MAX);
+        noema_u128 { low: half(value), high: half(value >> 64) }
     }
 }
 

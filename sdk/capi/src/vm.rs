@@ -2,14 +2,14 @@
 
 use std::ffi::c_char;
 
-use ::noema_vm::{Action, Address, BlockContext, Message, Outcome, Vm};
+use ::noema_vm::{Action, Address, BlockContext, Deposit, Message, Outcome, Vm};
 use noema_abi::ProtocolVersion;
 
 use crate::config::{self, noema_config};
 use crate::guard::{Failure, guard, noema_result};
 use crate::outcome::noema_outcome;
 use crate::state::{Callbacks, noema_state};
-use crate::types::{Place, given, noema_address, noema_block, noema_hash, noema_slice, noema_u128};
+use crate::types::{Place, given, noema_address, noema_block, noema_deposit, noema_hash, noema_slice, noema_u128};
 
 /// A virtual machine. It holds no state of the chain. Several threads may use it at a time.
 pub struct noema_vm {
@@ -221,6 +221,48 @@ pub unsafe extern "C" fn noema_vm_execute(
     }
 }
 
+/// What an account or contract has, and how much of it is locked as the deposit for what it keeps, by the rules of a
+/// block.
+///
+/// # Safety
+/// `state` and `block` are null or point to one, whose functions may be called and whose bytes are readable; `deposit` is
+/// null or has room for one; `error` is null or has room for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn noema_deposit_of(
+    state: *const noema_state,
+    block: *const noema_block,
+    address: noema_address,
+    deposit: *mut noema_deposit,
+    error: *mut *mut c_char,
+) -> noema_result {
+    // SAFETY: what this function is promised.
+    unsafe {
+        guard(error, || {
+            let place = Place::given(deposit, "deposit")?;
+            let state = Callbacks::new(given(state, "state")?)?;
+            let block = context(given(block, "block")?)?;
+            let found = Deposit::of(&state, &block, &Address(address.bytes))?;
+            place.put(noema_deposit { bytes: found.bytes, locked: found.locked.into(), balance: found.balance.into() });
+            Ok(())
+        })
+    }
+}
+
+/// The block in Rust.
+///
+/// # Safety
+/// The bytes of `block` are readable.
+unsafe fn context(block: &noema_block) -> Result<BlockContext, Failure> {
+    Ok(BlockContext {
+        // SAFETY: the caller's promise.
+        chain_id: unsafe { block.chain_id.text("block.chain_id") }?.to_owned(),
+        height: block.height,
+        time_ms: block.time_ms,
+        version: known_version(block.version)?,
+        deposit_per_byte: block.deposit_per_byte.into(),
+    })
+}
+
 /// What all of them have in common.
 ///
 /// # Safety
@@ -239,13 +281,7 @@ unsafe fn execute(
             let place = Place::given(outcome, "outcome")?;
             let vm = given(vm, "vm")?;
             let state = Callbacks::new(given(state, "state")?)?;
-            let block = given(block, "block")?;
-            let block = BlockContext {
-                chain_id: block.chain_id.text("block.chain_id")?.to_owned(),
-                height: block.height,
-                time_ms: block.time_ms,
-                version: known_version(block.version)?,
-            };
+            let block = context(given(block, "block")?)?;
             let done = work(&vm.vm, &state, &block)?;
             place.put(Box::into_raw(Box::new(noema_outcome::new(done))));
             Ok(())

@@ -289,7 +289,13 @@ impl Drop for Machine {
 
 fn block() -> noema_block {
     let version = noema_protocol_version();
-    noema_block { chain_id: slice(b"mychain"), height: 5, time_ms: 6, version }
+    noema_block {
+        chain_id: slice(b"mychain"),
+        height: 5,
+        time_ms: 6,
+        version,
+        deposit_per_byte: noema_u128 { low: 0, high: 0 },
+    }
 }
 
 struct Outcome(*mut noema_outcome);
@@ -627,6 +633,56 @@ fn messages_in_canonical_bytes_and_receipts_in_json() {
         assert_eq!(json["status"], "rejected");
         assert_eq!(json["receipt_hash"], hex::encode(receipt.hash()));
         assert_eq!(json["gas"]["used"], receipt.gas_used());
+    }
+}
+
+#[test]
+fn deposits_are_shown_and_what_is_missing_is_said() {
+    let machine = Machine::new();
+    let state = noema_state { context: (&raw const machine.world).cast_mut().cast(), get: Some(get), scan: Some(scan) };
+    let amount = |low: u64, high: u64| noema_u128 { low, high };
+    let priced = noema_block { deposit_per_byte: amount(3, 1), ..block() };
+    let mut deposit = noema_deposit { bytes: 7, locked: NOTHING, balance: amount(7, 7) };
+    // SAFETY: everything passed is what the header asks for.
+    let found = told(|error| unsafe {
+        noema_deposit_of(&raw const state, &raw const priced, machine.contract, &raw mut deposit, error)
+    });
+    assert_eq!(found.0, NOEMA_OK, "{}", found.1);
+    let bytes = deposit.bytes;
+    assert!(bytes > 512);
+    assert_eq!((deposit.locked, deposit.balance), (amount(3 * bytes, bytes), NOTHING));
+    // SAFETY: null pointers are allowed to be wrong.
+    unsafe {
+        invalid("state", |e| noema_deposit_of(null(), &raw const priced, ALICE, &raw mut deposit, e));
+        invalid("block", |e| noema_deposit_of(&raw const state, null(), ALICE, &raw mut deposit, e));
+        invalid("deposit", |e| noema_deposit_of(&raw const state, &raw const priced, ALICE, null_mut(), e));
+    }
+    // Nobody has the deposit for a model.
+    let action = ::noema_vm::Action::BeginModel { total_len: 1, top: [0; 32] };
+    let message = ::noema_vm::Message { sender: ::noema_vm::Address(ALICE.bytes), value: 0, gas_limit: GAS, action };
+    let message = borsh::to_vec(&message).unwrap();
+    let begin = |priced: &noema_block| {
+        let block = &raw const *priced;
+        machine
+            .execute(|vm, state, _, outcome, error| unsafe {
+                // SAFETY: everything passed is what the header asks for.
+                noema_vm_execute(vm, state, block, slice(&message), outcome, error)
+            })
+            .unwrap()
+    };
+    let outcome = begin(&priced);
+    assert_eq!(outcome.status(), noema_status::NOEMA_INSUFFICIENT_DEPOSIT);
+    // SAFETY: live outcomes; `short` is set where the answer is yes.
+    unsafe {
+        let mut short = std::mem::zeroed();
+        assert!(noema_outcome_shortfall(outcome.0, &raw mut short));
+        assert_eq!((short.holder, short.bytes, short.balance), (ALICE, 513, NOTHING));
+        assert_eq!(short.needed, amount(3 * 513, 513));
+        assert!(!noema_outcome_shortfall(outcome.0, null_mut()) && !noema_outcome_shortfall(null(), &raw mut short));
+        assert!(outcome.diagnostic().contains("513 bytes"));
+        let free = begin(&block());
+        assert_eq!(free.status(), noema_status::NOEMA_SUCCESS);
+        assert!(!noema_outcome_shortfall(free.0, &raw mut short));
     }
 }
 

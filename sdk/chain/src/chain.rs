@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use noema_model::{DirModelStore, ModelId, ModelStore, ModelStoreError};
+use noema_model::{DirModelStore, ModelId, ModelStore, ModelStoreError, merkle};
 use noema_state::root::{self, Proof};
 use noema_state::{Batch, Column, DEFAULT_CACHE_BYTES, StateStore, StateView, StoreKind};
 use noema_tensor::{Kernels, Level};
 use noema_vm::layout::ModelRecord;
 use noema_vm::{
-    Action, Address, ArtifactCache, BlockContext, CompilerProcess, EngineKind, Outcome, ReceiptStatus, Vm, VmConfig,
+    Action, Address, ArtifactCache, BlockContext, CompilerProcess, Deposit, EngineKind, Outcome, ReceiptStatus, Vm,
+    VmConfig, layout,
 };
 
 use crate::block::{receipts_root, transactions_root};
@@ -159,7 +160,10 @@ impl Chain {
             artifacts: Some(ArtifactCache::new(directory.compiled())),
             ..vm_config(Arc::new(Kernels::new(config.level, config.threads)?), Arc::clone(&models))
         })?;
-        Ok(Chain { vm, models, store, genesis, head, head_hash: hash, failed: false, directory })
+        let chain = Chain { vm, models, store, genesis, head, head_hash: hash, failed: false, directory };
+        // What a crash between a block and the removal left.
+        let _ = chain.remove_withdrawn_models();
+        Ok(chain)
     }
 
     /// Executes transactions as the next block and commits it, durably and as a whole, before it returns: state, tree,
@@ -197,6 +201,12 @@ impl Chain {
         }
         self.head_hash = block.hash();
         self.head = block.header.clone();
+        let withdrawn =
+            |transaction: &SignedTransaction| matches!(transaction.transaction.action, Action::WithdrawModel { .. });
+        if block.transactions.iter().any(withdrawn) {
+            // The block stands. Files that are left take space and nothing else, and the next time they go.
+            let _ = self.remove_withdrawn_models();
+        }
         Ok(ExecutedBlock { block, receipts: executed.receipts, notes: executed.notes })
     }
 
@@ -215,14 +225,55 @@ impl Chain {
     /// # Errors
     /// `Vm`, `Store`.
     pub fn view(&self, contract: Address, input: &[u8], gas_limit: u64) -> Result<Outcome, ChainError> {
-        let context = BlockContext {
-            chain_id: self.genesis.chain_id.clone(),
-            height: self.head.height,
-            time_ms: self.head.time_ms,
-            version: self.genesis.version,
-        };
+        let context = self.context();
         let snapshot = self.store.snapshot()?;
         Ok(self.vm.view(&snapshot, &context, contract, input, gas_limit)?)
+    }
+
+    /// What a view of the newest block sees of it: also what queries of [`noema_vm::deposit`] go by.
+    #[must_use]
+    pub fn context(&self) -> BlockContext {
+        self.genesis.context(self.head.height, self.head.time_ms)
+    }
+
+    /// Balance, locked and free, of an account or contract.
+    ///
+    /// # Errors
+    /// `Vm`, `Store`.
+    pub fn deposit(&self, address: &Address) -> Result<Deposit, ChainError> {
+        Ok(Deposit::of(&self.store.snapshot()?, &self.context(), address)?)
+    }
+
+    /// The models that an account holds, each with its deposit, ascending by id.
+    ///
+    /// # Errors
+    /// `Store`, `Damaged`.
+    pub fn holds(&self, address: &Address) -> Result<Vec<(ModelId, u128)>, ChainError> {
+        let prefix = layout::hold_key(address, None);
+        let entries = self.state()?.scan(&prefix, b"", usize::MAX)?;
+        let hold = |(key, deposit): (Vec<u8>, Vec<u8>)| {
+            let id = key.get(prefix.len()..).and_then(|id| id.try_into().ok()).map(ModelId);
+            let deposit = deposit.try_into().ok().map(u128::from_le_bytes);
+            id.zip(deposit).ok_or_else(|| ChainError::damaged(format!("a deposit of {address} cannot be read")))
+        };
+        entries.into_iter().map(hold).collect()
+    }
+
+    /// Removes the bytes of models that the state does not know (any more) from this node. Returns which.
+    ///
+    /// # Errors
+    /// `Models` where a file cannot be removed, `Store`.
+    pub fn remove_withdrawn_models(&self) -> Result<Vec<ModelId>, ChainError> {
+        let state = self.state()?;
+        let mut removed = Vec::new();
+        for id in self.models.ids()? {
+            // One that is being uploaded has a record, too.
+            if state.get(&layout::model_key(&id.0))?.is_none() {
+                self.models.remove(id)?;
+                removed.push(id);
+            }
+        }
+        Ok(removed)
     }
 
     /// Brings back the bytes of models that this node has lost, out of the blocks that brought them. Returns which
@@ -250,8 +301,12 @@ impl Chain {
             let block = self.block(height)?;
             let block = block.ok_or_else(|| ChainError::damaged(format!("block {height} is missing")))?;
             for (transaction, receipt) in block.transactions.iter().zip(self.receipts(height)?) {
-                let Action::ModelChunk { id, index, bytes, .. } = &transaction.transaction.action else { continue };
-                if receipt.receipt.status == ReceiptStatus::Success && lost.contains_key(&ModelId(*id)) {
+                let Action::ModelChunk { id, index, bytes, proof } = &transaction.transaction.action else { continue };
+                let Some(record) = lost.get(&ModelId(*id)) else { continue };
+                // A chunk that was there already succeeded without a look at its bytes.
+                if receipt.receipt.status == ReceiptStatus::Success
+                    && merkle::verify(ModelId(*id), record.total_len, u64::from(*index), bytes, proof)
+                {
                     self.models.stage_chunk(ModelId(*id), *index, bytes)?;
                 }
             }

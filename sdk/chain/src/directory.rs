@@ -1,7 +1,7 @@
 //! The directory of a chain.
 //!
 //! ```text
-//! noema-chain    "format 1", "store redb": what makes the directory a chain; written last
+//! noema-chain    "format 2", "store redb": what makes the directory a chain; written last
 //! lock           held while a process has the chain open
 //! state.redb     state, tree, blocks, receipts; state.rocksdb where the store is RocksDB
 //! models/        bytes of models, read-only once they are complete
@@ -17,8 +17,8 @@ use noema_state::{StoreError, StoreKind};
 
 use crate::ChainError;
 
-/// The format of the directories that this version writes, and the only one it reads.
-pub const CHAIN_FORMAT: u64 = 1;
+/// The format of the directories that this version writes, and the only one it reads. (The first one knew no deposits.)
+pub const CHAIN_FORMAT: u64 = 2;
 
 const MARKER: &str = "noema-chain";
 const LOCK: &str = "lock";

@@ -6,7 +6,7 @@ use std::io;
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::ProtocolVersion;
 use noema_state::WriteSet;
-use noema_vm::{Address, MAX_GAS, layout};
+use noema_vm::{Address, BlockContext, MAX_GAS, layout};
 
 use crate::hash::hash;
 use crate::transaction::bytes;
@@ -16,6 +16,9 @@ pub const MAX_CHAIN_ID_BYTES: usize = 64;
 
 /// Gas of a block unless the genesis says otherwise: 60 seconds of the reference machine.
 pub const DEFAULT_BLOCK_GAS: u64 = 60_000_000_000_000;
+
+/// Deposit for every byte on a chain that people create to try things, in native units.
+pub const DEFAULT_DEPOSIT_PER_BYTE: u128 = 1_000_000_000_000;
 
 /// Everything that all nodes of a chain must agree on before the first block.
 ///
@@ -37,6 +40,8 @@ pub struct Genesis {
     pub time_ms: u64,
     /// Most gas of a block; a transaction may not ask for more.
     pub block_gas: u64,
+    /// Deposit for every byte that contracts and models take, in native units; 0 for none ([`noema_vm::deposit`]).
+    pub deposit_per_byte: u128,
     /// Who has what. Nothing is ever added to the sum.
     pub balances: BTreeMap<Address, u128>,
 }
@@ -65,7 +70,7 @@ pub enum GenesisError {
 }
 
 impl Genesis {
-    /// A chain of the newest protocol version in which nobody has anything.
+    /// A chain of the newest protocol version in which nobody has anything, and nothing needs a deposit.
     #[must_use]
     pub fn new(chain_id: impl Into<String>, time_ms: u64) -> Genesis {
         Genesis {
@@ -73,6 +78,7 @@ impl Genesis {
             version: ProtocolVersion::LATEST,
             time_ms,
             block_gas: DEFAULT_BLOCK_GAS,
+            deposit_per_byte: 0,
             balances: BTreeMap::new(),
         }
     }
@@ -97,6 +103,17 @@ impl Genesis {
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
         hash("noema genesis", &[&bytes(self)])
+    }
+
+    /// What messages see of a block of this chain.
+    pub(crate) fn context(&self, height: u64, time_ms: u64) -> BlockContext {
+        BlockContext {
+            chain_id: self.chain_id.clone(),
+            height,
+            time_ms,
+            version: self.version,
+            deposit_per_byte: self.deposit_per_byte,
+        }
     }
 
     /// What the state contains before the first transaction.

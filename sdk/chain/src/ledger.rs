@@ -61,12 +61,7 @@ pub(crate) fn execute(
     state: &dyn StateView,
     transactions: &[SignedTransaction],
 ) -> Result<Executed, ChainError> {
-    let context = BlockContext {
-        chain_id: block.genesis.chain_id.clone(),
-        height: block.height,
-        time_ms: block.time_ms,
-        version: block.genesis.version,
-    };
+    let context = block.genesis.context(block.height, block.time_ms);
     let mut overlay = Overlay::new(state);
     let mut executed = Executed { receipts: Vec::new(), notes: Vec::new(), writes: WriteSet::new(), gas_used: 0 };
     let mut fees = 0_u128;

@@ -47,7 +47,7 @@ pub use block::{Block, Header, TransactionReceipt};
 pub use chain::{Chain, ChainConfig, ExecutedBlock, Notes};
 pub use directory::CHAIN_FORMAT;
 pub use error::ChainError;
-pub use genesis::{DEFAULT_BLOCK_GAS, Genesis, GenesisError, MAX_CHAIN_ID_BYTES};
+pub use genesis::{DEFAULT_BLOCK_GAS, DEFAULT_DEPOSIT_PER_BYTE, Genesis, GenesisError, MAX_CHAIN_ID_BYTES};
 pub use key::{KeyPair, address_of};
 pub use ledger::{Account, MAX_BLOCK_BYTES, fee_account};
 pub use noema_state::StoreKind;

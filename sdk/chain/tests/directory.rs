@@ -65,16 +65,16 @@ fn another_version_is_refused() {
     drop(init(directory.path()));
     let marker = directory.path().join("noema-chain");
     assert_eq!(fs::read_to_string(&marker).unwrap(), format!("format {CHAIN_FORMAT}\nstore redb\n"));
-    fs::write(&marker, "format 2\n").unwrap();
+    fs::write(&marker, "format 1\n").unwrap();
     let refused = error(open(directory.path()));
-    assert!(matches!(refused, ChainError::Version { found: 2, expected: 1, .. }));
+    assert!(matches!(refused, ChainError::Version { found: 1, expected: 2, .. }));
     assert!(refused.to_string().contains("use the version that wrote it"));
-    for text in ["", "format", "format 1", "format x\n", "something else"] {
+    for text in ["", "format", "format 2", "format x\n", "something else"] {
         fs::write(&marker, text).unwrap();
         assert!(matches!(error(open(directory.path())), ChainError::NotAChain { .. }), "{text}");
     }
-    // As the first chains had it.
-    fs::write(&marker, "format 1\n").unwrap();
+    // A marker without a store means the first store there was.
+    fs::write(&marker, "format 2\n").unwrap();
     assert_eq!(open(directory.path()).unwrap().store_kind(), StoreKind::Redb);
 }
 
@@ -87,7 +87,7 @@ fn a_chain_keeps_its_store() {
         chain.execute_block(2_000, vec![transfer(1, 0, address(9), 1)]).unwrap();
         drop(chain);
         let marker = path.join("noema-chain");
-        assert_eq!(fs::read_to_string(&marker).unwrap(), format!("format 1\nstore {kind}\n"));
+        assert_eq!(fs::read_to_string(&marker).unwrap(), format!("format 2\nstore {kind}\n"));
         for other in StoreKind::ALL {
             let opened = Chain::open(path, &config_with(other));
             if other == kind {
@@ -113,11 +113,11 @@ fn a_chain_keeps_its_store() {
             assert!(matches!(refused, ChainError::OtherStore { .. }), "{refused:?}");
             assert!(!path.join(other.file_name()).exists());
         }
-        for text in ["format 1\nstore \n", "format 1\nstore etcd\n", "format 1\nstore redb", "format 1\nshop redb\n"] {
+        for text in ["format 2\nstore \n", "format 2\nstore etcd\n", "format 2\nstore redb", "format 2\nshop redb\n"] {
             fs::write(&marker, text).unwrap();
             assert!(matches!(error(open(path)), ChainError::NotAChain { .. }), "{text}");
         }
-        fs::write(&marker, format!("format 1\nstore {kind}\n")).unwrap();
+        fs::write(&marker, format!("format 2\nstore {kind}\n")).unwrap();
         assert_eq!(open(path).unwrap().height(), 1);
     }
 }
@@ -134,7 +134,7 @@ fn a_store_that_this_build_does_not_have_is_named() {
         unavailable(Chain::init(directory.path(), &genesis(), &config_with(kind)));
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was written");
         drop(init(directory.path()));
-        fs::write(directory.path().join("noema-chain"), format!("format 1\nstore {kind}\n")).unwrap();
+        fs::write(directory.path().join("noema-chain"), format!("format 2\nstore {kind}\n")).unwrap();
         unavailable(open(directory.path()));
     }
 }

@@ -14,6 +14,7 @@ pub mod receipt;
 pub mod replay;
 pub mod selftest;
 pub mod submit;
+pub mod transfer;
 pub mod view;
 
 use clap::Subcommand;
@@ -50,13 +51,16 @@ pub enum Command {
     /// Ask a contract without a transaction
     #[command(after_help = "Example:\n  noema view CONTRACT votes")]
     View(view::ViewArgs),
+    /// Send native units to an account, or to a contract that needs more for its deposit
+    #[command(after_help = "Example:\n  noema transfer CONTRACT 1000000000000000")]
+    Transfer(transfer::TransferArgs),
     /// Send a transaction that was signed elsewhere
     #[command(after_help = "Example:\n  noema call CONTRACT vote '[\"Yes\"]' --sign-only | noema submit -")]
     Submit(submit::SubmitArgs),
     /// Show what became of a transaction
     #[command(after_help = "Example:\n  noema --json receipt TRANSACTION")]
     Receipt(receipt::ReceiptArgs),
-    /// Show nonce and balance of an account
+    /// Show nonce and balance of an account or contract, what of it is locked and free, and the models it holds
     #[command(after_help = "Example:\n  noema account\n  noema account ADDRESS")]
     Account(account::AccountArgs),
     /// Show a block and its transactions
@@ -93,6 +97,7 @@ impl Command {
             Command::Deploy(arguments) => output.report(&deploy::run(context, arguments)?),
             Command::Call(arguments) => output.report(&call::run(context, arguments)?),
             Command::View(arguments) => output.report(&view::run(context, arguments)?),
+            Command::Transfer(arguments) => output.report(&transfer::run(context, &arguments)?),
             Command::Submit(arguments) => output.report(&submit::run(context, arguments)?),
             Command::Receipt(arguments) => output.report(&receipt::run(context, arguments)?),
             Command::Account(arguments) => output.report(&account::run(context, arguments)?),

@@ -17,7 +17,9 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
-use noema_chain::{Address, Chain, ChainConfig, CompilerProcess, Genesis, KeyPair, StoreKind};
+use noema_chain::{
+    Address, Chain, ChainConfig, CompilerProcess, DEFAULT_DEPOSIT_PER_BYTE, Genesis, KeyPair, StoreKind,
+};
 use noema_import::{FloatModel, FloatTrees, ImportOptions, Prediction, Table, TreeOptions};
 use noema_model::Model;
 use noema_tensor::Level;
@@ -42,7 +44,7 @@ const START_MS: u64 = 1_767_225_600_000;
 /// Time between blocks.
 const BLOCK_MS: u64 = 1_000;
 /// What the clinic has, and what it pays for a unit of gas.
-const BALANCE: u128 = 1_000_000_000_000_000_000;
+const BALANCE: u128 = 1_000_000_000_000_000_000_000_000;
 const GAS_PRICE: u64 = 1;
 /// Most gas of a transaction: a second of the reference machine.
 const GAS_LIMIT: u64 = 1_000_000_000_000;
@@ -126,7 +128,8 @@ fn run_in(
 
     let interface = Interface::of_wasm(&built.wasm).ok_or_else(|| Interface::missing(&files.contract.display()))?;
     let input = interface.encode_init(&json!({ "model": uploads[0].model, "trees": uploads[1].model }))?;
-    let deployed = deploy::deploy(&mut chain, &mut clinic, built.wasm, 0, 0, input)?;
+    let value = deploy::usual_value(&chain, built.wasm.len());
+    let deployed = deploy::deploy(&mut chain, &mut clinic, built.wasm, 0, value, input)?;
     output.say(&format!("deployed  contract {}", deployed.contract));
     let contract = arguments::hash(&deployed.contract).map(Address).map_err(internal)?;
 
@@ -208,6 +211,7 @@ fn trees(output: Output, files: &ExampleFiles, heldout: &Table, network: &Model)
 
 fn begin(dir: &Path, options: &DemoOptions) -> Result<Chain, CliError> {
     let mut genesis = Genesis::new("noema-demo", START_MS);
+    genesis.deposit_per_byte = DEFAULT_DEPOSIT_PER_BYTE;
     genesis.balances.insert(KeyPair::from_seed(CLINIC).address(), BALANCE);
     let config = ChainConfig { store: Some(options.store), ..session::config(&options.kernels, &options.compiler) };
     Ok(Chain::init(dir, &genesis, &config)?)

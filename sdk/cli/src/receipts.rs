@@ -32,7 +32,7 @@ pub struct ReceiptReport {
 /// The result of an execution: of a transaction or of a view.
 #[derive(Serialize, Debug)]
 pub struct ResultReport {
-    /// `success`, `abort`, `fault` or `rejected`.
+    /// `success`, `abort`, `fault`, `rejected` or `insufficient-deposit`.
     pub status: &'static str,
     /// Code of an abort.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,6 +120,9 @@ impl ResultReport {
                 ("fault", None, Some("a trap, out of gas or out of stack: all gas is used".to_owned()))
             }
             ReceiptStatus::Rejected { reason } => ("rejected", None, Some(reason.to_string())),
+            ReceiptStatus::InsufficientDeposit(shortfall) => {
+                ("insufficient-deposit", None, Some(shortfall.to_string()))
+            }
         };
         let result = match (&receipt.status, interface) {
             (ReceiptStatus::Success, Some((interface, method))) => interface.decode_result(method, &receipt.output),
@@ -159,7 +162,7 @@ impl ResultReport {
         if let Some(reason) = self.reason.as_ref().filter(|reason| !reason.is_empty()) {
             text += &format!(": {reason}");
         }
-        if let Some(diagnostic) = &self.diagnostic {
+        if let Some(diagnostic) = self.diagnostic.as_ref().filter(|words| self.reason.as_ref() != Some(words)) {
             text += &format!(" [{diagnostic}]");
         }
         text
@@ -215,6 +218,9 @@ pub fn failed(what: &str, result: &ResultReport, details: &impl Serialize) -> Cl
     let hint = match result.status {
         "abort" => "the contract stopped itself: its message says why",
         "fault" => "raise --gas-limit if the gas ran out; NOEMA_LOG=info shows what the contract logged",
+        "insufficient-deposit" => {
+            "send more value, or free some of what is kept; `noema account ADDRESS` shows what is locked"
+        }
         _ => "correct what the reason names and send it again",
     };
     CliError::Check {

@@ -248,7 +248,7 @@ fn a_chunk_that_is_not_the_models_is_rejected_with_its_gas() {
     };
     let own = |index| Action::ModelChunk { id, index, bytes: chunk(index), proof: proof(index) };
     rejected(own(0), "announced");
-    send(&workplace, 0, Action::BeginModel { id, total_len });
+    send(&workplace, 0, Action::BeginModel { total_len, top: merkle::MerkleTree::new(&bytes).top() });
 
     let mut wrong = chunk(1);
     wrong[77] ^= 1;
@@ -303,6 +303,14 @@ fn an_upload_goes_on_where_it_was_killed() {
     assert_eq!((again["already_there"].as_bool(), again["restored"].as_bool()), (Some(true), Some(false)));
     assert_eq!(workplace.json(0, &["replay", "--levels", "portable", "--threads", "1"])["identical"], true);
 
+    // Who added it holds it, until it is given up: then chain and node forget it.
+    let id = text(&added, "/model").to_owned();
+    let account = workplace.json(0, &["account"]);
+    assert_eq!(
+        (text(&account, "/models/0/model"), text(&account, "/models/0/deposit")),
+        (&*id, text(&added, "/deposit"))
+    );
+
     // This node loses or damages the bytes: the file gives them back, and nothing is sent.
     let before = number(&workplace.json(0, &["block"]), "/height");
     let file = workplace.chain().join("models").join(format!("{}.model", merkle::root(&bytes)));
@@ -316,6 +324,14 @@ fn an_upload_goes_on_where_it_was_killed() {
     assert_eq!(std::fs::read(&file).unwrap(), bytes);
     assert_eq!(number(&workplace.json(0, &["block"]), "/height"), before);
     assert!(Chain::open(&workplace.chain(), &noema_chain::ChainConfig::default()).is_ok());
+
+    let given_up = workplace.json(0, &["model", "withdraw", &id, "--time-ms", "9000000000000"]);
+    assert_eq!((text(&given_up, "/deposit"), given_up["on_chain"].as_bool()), (text(&added, "/deposit"), Some(false)));
+    assert!(!file.exists());
+    assert_eq!(workplace.json(0, &["account"])["models"].as_array().map(Vec::len), Some(0));
+    let error = workplace.json(1, &["model", "withdraw", &id, "--time-ms", "9000000000000"]);
+    assert_error(&error, "transaction-failed", &["no such model"]);
+    assert_eq!(workplace.json(0, &["replay", "--levels", "portable", "--threads", "1"])["identical"], true);
 }
 
 /// Every file and directory below a directory; none where it is not there.

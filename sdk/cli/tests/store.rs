@@ -33,7 +33,7 @@ fn a_build_without_rocksdb_says_how_to_get_it() {
     assert!(!workplace.chain().exists() && !workplace.path("demo").exists(), "nothing was written");
     // A chain that another build made.
     workplace.init();
-    std::fs::write(workplace.chain().join("noema-chain"), "format 1\nstore rocksdb\n").unwrap();
+    std::fs::write(workplace.chain().join("noema-chain"), "format 2\nstore rocksdb\n").unwrap();
     assert_error(&workplace.json(2, &["block"]), "no-such-store", &["rocksdb", "libclang-dev"]);
 }
 

@@ -99,6 +99,41 @@ fn a_chain_from_its_first_key_to_its_replay() {
 }
 
 #[test]
+fn deposits_are_shown_asked_for_and_given_back() {
+    let workplace = Workplace::new();
+    assert_eq!(text(&workplace.init(), "/deposit_per_byte"), "1000000000000");
+    workplace.write("notes.wasm", notes_contract());
+    let amount = |value: &serde_json::Value, at: &str| text(value, at).parse::<u128>().unwrap();
+    // Too little is refused with all its numbers, and sending what they say is enough.
+    let error = workplace.json(1, &["deploy", "notes.wasm", "--value", "5", "--time-ms", "2000"]);
+    assert_error(
+        &error,
+        "transaction-failed",
+        &["insufficient-deposit", "which takes a deposit of", "and has 5", "value"],
+    );
+    assert_eq!(text(&error, "/error/details/status"), "insufficient-deposit");
+    // By default there is room for a few entries.
+    let deployed = workplace.json(0, &["deploy", "notes.wasm", "--time-ms", "3000"]);
+    let contract = text(&deployed, "/contract").to_owned();
+    let shown = workplace.json(0, &["account", &contract]);
+    assert_eq!(amount(&shown, "/balance"), amount(&deployed, "/value"));
+    assert_eq!(amount(&shown, "/locked") + amount(&shown, "/free"), amount(&shown, "/balance"));
+    assert_eq!(amount(&shown, "/locked"), u128::from(number(&shown, "/kept_bytes")) * 1_000_000_000_000);
+    // An entry binds value; more can be sent at any time.
+    workplace.json(0, &["call", &contract, "put", r#"["twelve bytes"]"#, "--time-ms", "4000"]);
+    let after = workplace.json(0, &["account", &contract]);
+    assert!(amount(&after, "/locked") > amount(&shown, "/locked"));
+    workplace.json(0, &["transfer", &contract, "1000", "--time-ms", "5000"]);
+    assert_eq!(amount(&workplace.json(0, &["account", &contract]), "/free"), amount(&after, "/free") + 1_000);
+    // A chain without deposits.
+    let other = Workplace::new();
+    other.json(0, &["init", "--deposit-per-byte", "0", "--time-ms", "1000"]);
+    other.write("notes.wasm", notes_contract());
+    assert_eq!(text(&other.json(0, &["deploy", "notes.wasm", "--time-ms", "2000"]), "/value"), "0");
+    assert_eq!(workplace.json(0, &["replay", "--levels", "portable", "--threads", "1"])["identical"], true);
+}
+
+#[test]
 fn people_get_text_for_all_of_it() {
     let workplace = Workplace::new();
     let says = |arguments: &[&str], words: &[&str]| {

@@ -35,6 +35,20 @@ pub trait Contract: Sized {
     fn view(input: Input<'_>) -> Result<()> {
         Err(unknown_method(input.rest))
     }
+    /// Runs a call, or a view for another contract, while the contract is running already.
+    ///
+    /// # Errors
+    /// As [`Contract::init`].
+    fn call_reentrant(input: Input<'_>) -> Result<()> {
+        Err(not_reentrant(input.rest))
+    }
+    /// Runs a view while the contract is running already.
+    ///
+    /// # Errors
+    /// As [`Contract::init`].
+    fn view_reentrant(input: Input<'_>) -> Result<()> {
+        Err(not_reentrant(input.rest))
+    }
     /// Fits the state to new code.
     ///
     /// # Errors
@@ -126,6 +140,24 @@ impl<T: BorshSerialize + BorshDeserialize> State<T> {
     }
 }
 
+impl<T: BorshSerialize + BorshDeserialize> State<T> {
+    /// As [`State::save`], for contracts that may be entered again while they run.
+    ///
+    /// # Errors
+    /// Where the state is too large, or an inner call of this contract has written it since it was read: one of the two
+    /// would be lost.
+    pub fn save_unless_changed(&self) -> Result<()> {
+        let bytes = encode(&self.value)?;
+        if bytes == self.stored {
+            return Ok(());
+        }
+        if storage::get(storage::STATE_KEY)?.unwrap_or_default() != self.stored {
+            return Err(Error::new(code::BAD_STATE, "a call back into this contract has changed its state"));
+        }
+        storage::set(storage::STATE_KEY, &bytes)
+    }
+}
+
 // Nothing below frees memory: the call ends, and the host takes all of it back.
 
 /// Writes the first state, or a migrated one.
@@ -167,6 +199,12 @@ pub fn refuse_value() -> Result<()> {
 #[must_use]
 pub fn unknown_method(_: &[u8]) -> Error {
     Error::new(code::UNKNOWN_METHOD, "no such method")
+}
+
+/// The method exists, if at all, but not while the contract is running.
+#[must_use]
+pub fn not_reentrant(_: &[u8]) -> Error {
+    Error::new(code::NOT_REENTRANT, "this method cannot run while the contract is running")
 }
 
 /// The borsh encoding of a value.

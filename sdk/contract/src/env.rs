@@ -75,6 +75,32 @@ pub fn balance(address: &Address) -> u128 {
     u128::from_le_bytes(amount)
 }
 
+/// What this contract keeps now: its record, its code and its entries, in bytes.
+#[must_use]
+pub fn kept_bytes() -> u64 {
+    deposit().0
+}
+
+/// The part of this contract's balance that is the deposit for what it keeps now. With less than this at its end, a call
+/// fails.
+#[must_use]
+pub fn locked_balance() -> u128 {
+    deposit().1
+}
+
+/// The part of this contract's balance that it may spend, if it keeps no more than now: nothing where it lacks some of
+/// its deposit.
+#[must_use]
+pub fn free_balance() -> u128 {
+    balance(&self_address()).saturating_sub(locked_balance())
+}
+
+fn deposit() -> (u64, u128) {
+    let mut amount = [0; 16];
+    let bytes = must(sys::context::deposit(&mut amount));
+    (bytes, u128::from_le_bytes(amount))
+}
+
 /// See [`log!`](crate::log).
 #[doc(hidden)]
 pub fn log(message: fmt::Arguments<'_>) {

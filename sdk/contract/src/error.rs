@@ -35,6 +35,8 @@ pub mod code {
     pub const ENCODING: u32 = 0x8000_0005;
     /// What a called contract returned is not of the expected type.
     pub const BAD_REPLY: u32 = 0x8000_0006;
+    /// The method cannot run while the contract is running already.
+    pub const NOT_REENTRANT: u32 = 0x8000_0007;
     /// A host function refused; the code of the [`Status`](crate::Status) is added to this.
     pub const STATUS: u32 = 0x8001_0000;
 }

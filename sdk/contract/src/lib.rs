@@ -66,9 +66,11 @@
 //! | to | see |
 //! |---|---|
 //! | keep values | the state struct, [`storage`] ([`Item`](storage::Item), [`Map`](storage::Map)) |
-//! | know who, where, when | [`mod@env`] |
+//! | keep values for the transaction only | [`transient`] |
+//! | know who, where, when, and the own deposit | [`mod@env`] |
 //! | tell the world | [`mod@event`], [`log!`] |
 //! | call and pay | [`call`] |
+//! | be called back while running | `#[call(reentrant)]`, `#[view(reentrant)]` ([`macro@contract`]) |
 //! | fail | [`Error`], [`ensure!`], [`bail!`] |
 //! | hash and verify | [`crypto`] |
 //! | compute with tensors | [`Tensor`], [`op`] |
@@ -94,6 +96,7 @@ pub mod schema;
 pub mod storage;
 pub mod sys;
 mod tensor;
+pub mod transient;
 
 pub use address::{Address, Hash, ParseHexError};
 pub use borsh;
@@ -112,7 +115,7 @@ pub mod prelude {
     pub use crate::storage::{Item, Map};
     pub use crate::{
         Address, DType, Error, Hash, Model, Result, Status, Tensor, bail, call, crypto, ensure, env, event, log, op,
-        storage,
+        storage, transient,
     };
     pub use alloc::borrow::ToOwned;
     pub use alloc::boxed::Box;

@@ -105,6 +105,8 @@ pub struct Method {
     pub kind: MethodKind,
     /// Whether it accepts native value.
     pub payable: bool,
+    /// Whether it may run while the contract is running already.
+    pub reentrant: bool,
     /// Its arguments in order.
     pub args: &'static [(&'static str, &'static Shape)],
     /// What it returns.

@@ -140,11 +140,11 @@ pub fn read_state_as<T: BorshDeserialize>() -> Result<T> {
     decode(&bytes)
 }
 
-fn decode<T: BorshDeserialize>(bytes: &[u8]) -> Result<T> {
+pub(crate) fn decode<T: BorshDeserialize>(bytes: &[u8]) -> Result<T> {
     T::try_from_slice(bytes).map_err(|_| Error::new(code::BAD_STATE, "a stored value has another type"))
 }
 
-const fn checked_name(name: &'static str) -> &'static str {
+pub(crate) const fn checked_name(name: &'static str) -> &'static str {
     let bytes = name.as_bytes();
     assert!(!bytes.is_empty(), "a storage name is not empty");
     let mut i = 0;

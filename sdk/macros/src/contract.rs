@@ -38,6 +38,8 @@ struct Method {
     name: Ident,
     entry: Entry,
     payable: bool,
+    /// Whether it may run while the contract is running already.
+    reentrant: bool,
     receiver: Receiver,
     args: Vec<(Ident, Type)>,
     output: Output,
@@ -158,7 +160,7 @@ fn method(function: &mut ImplItemFn, errors: &mut Errors) -> Option<Method> {
     if let Some((_, second)) = markers.next() {
         errors.add(&second, "a method has only one of `#[init]`, `#[call]`, `#[view]` and `#[migrate]`");
     }
-    let payable = payable(entry, &marker, errors);
+    let Flags { payable, reentrant } = flags(entry, &marker, errors);
     let signature = &function.sig;
     if let Some(token) = &signature.asyncness {
         errors.add(token, "an entry point cannot be `async`");
@@ -180,21 +182,44 @@ fn method(function: &mut ImplItemFn, errors: &mut Errors) -> Option<Method> {
     } else if !must_return_self && returns_self {
         errors.add(&signature.output, "only `#[init]` and `#[migrate]` return the contract itself");
     }
-    Some(Method { name: signature.ident.clone(), entry, payable, receiver, args, output })
+    Some(Method { name: signature.ident.clone(), entry, payable, reentrant, receiver, args, output })
 }
 
-fn payable(entry: Entry, marker: &Attribute, errors: &mut Errors) -> bool {
-    let payable = match &marker.meta {
-        Meta::Path(_) => return false,
-        Meta::List(list) => list.parse_args::<Ident>().is_ok_and(|ident| ident == "payable"),
-        Meta::NameValue(_) => false,
+/// What stands in the parentheses of a marker.
+#[derive(Clone, Copy, Default)]
+struct Flags {
+    payable: bool,
+    reentrant: bool,
+}
+
+fn flags(entry: Entry, marker: &Attribute, errors: &mut Errors) -> Flags {
+    let mut flags = Flags::default();
+    let words = match &marker.meta {
+        // Whoever deploys or migrates sends the deposit for what is kept.
+        Meta::Path(_) => return Flags { payable: matches!(entry, Entry::Init | Entry::Migrate), ..flags },
+        Meta::List(list) => list.parse_args_with(Punctuated::<Ident, Token![,]>::parse_terminated).ok(),
+        Meta::NameValue(_) => None,
     };
-    if !payable {
-        errors.add(marker, format!("expected `#[{0}]` or `#[{0}(payable)]`", entry.name()));
-    } else if matches!(entry, Entry::View | Entry::Migrate) {
-        errors.add(marker, format!("`#[{}]` receives no value", entry.name()));
+    let words = words.filter(|words| !words.is_empty());
+    let known = words.is_some_and(|words| {
+        words.iter().all(|word| {
+            let flag = match word {
+                word if word == "payable" => &mut flags.payable,
+                word if word == "reentrant" => &mut flags.reentrant,
+                _ => return false,
+            };
+            !std::mem::replace(flag, true)
+        })
+    });
+    if !known {
+        let name = entry.name();
+        errors.add(marker, format!("expected `#[{name}]`, with `(payable)`, `(reentrant)` or both in parentheses"));
+    } else if flags.payable && entry == Entry::View {
+        errors.add(marker, "`#[view]` receives no value");
+    } else if flags.reentrant && matches!(entry, Entry::Init | Entry::Migrate) {
+        errors.add(marker, format!("`#[{}]` runs once: nothing calls it again", entry.name()));
     }
-    payable
+    flags
 }
 
 fn arguments(function: &ImplItemFn, errors: &mut Errors) -> (Receiver, Vec<(Ident, Type)>) {
@@ -271,10 +296,16 @@ fn output(output: &ReturnType, errors: &mut Errors) -> Output {
 fn generate(block: &ItemImpl, name: &str, methods: &[Method], events: &[Path]) -> TokenStream {
     let contract = &block.self_ty;
     let described = methods.iter().map(describe);
+    // Where a method may run inside another one, the state may have changed under that one.
+    let guarded = methods.iter().any(|method| method.reentrant);
+    let run = |method: &Method| run(method, guarded);
+    let arm = |method: &Method| arm(method, guarded);
     let init = methods.iter().filter(|method| method.entry == Entry::Init).map(run);
     let migrate = methods.iter().filter(|method| method.entry == Entry::Migrate).map(run);
     let views: Vec<_> = methods.iter().filter(|method| method.entry == Entry::View).map(arm).collect();
     let calls: Vec<_> = methods.iter().filter(|method| method.entry == Entry::Call).map(arm).collect();
+    let again = |entry: Entry| methods.iter().filter(move |method| method.reentrant && method.entry == entry).map(arm);
+    let (views_again, calls_again): (Vec<_>, Vec<_>) = (again(Entry::View).collect(), again(Entry::Call).collect());
     let has = |entry: Entry| methods.iter().any(|method| method.entry == entry);
     let dispatch = |arms: &[TokenStream], otherwise: TokenStream| {
         quote! {
@@ -297,24 +328,39 @@ fn generate(block: &ItemImpl, name: &str, methods: &[Method], events: &[Path]) -
         let body = if calls.is_empty() { otherwise } else { dispatch(&calls, otherwise) };
         quote!(fn call(__whole: ::noema_sdk::entry::Input<'_>) -> ::noema_sdk::Result<()> { #body })
     });
+    let refused = quote!(::core::result::Result::Err(::noema_sdk::entry::not_reentrant(__method)));
+    let view_reentrant = (!views_again.is_empty()).then(|| {
+        let body = dispatch(&views_again, refused.clone());
+        quote!(fn view_reentrant(__whole: ::noema_sdk::entry::Input<'_>) -> ::noema_sdk::Result<()> { #body })
+    });
+    let call_reentrant = guarded.then(|| {
+        let all: Vec<_> = calls_again.iter().chain(&views_again).cloned().collect();
+        let body = dispatch(&all, refused);
+        quote!(fn call_reentrant(__whole: ::noema_sdk::entry::Input<'_>) -> ::noema_sdk::Result<()> { #body })
+    });
     let migrate = has(Entry::Migrate).then(|| {
         quote! {
             fn migrate(mut __input: ::noema_sdk::entry::Input<'_>) -> ::noema_sdk::Result<()> { #(#migrate)* }
         }
     });
-    let exports = [("init", true), ("call", call.is_some()), ("view", view.is_some()), ("migrate", migrate.is_some())]
-        .into_iter()
-        .filter(|(_, present)| *present)
-        .map(|(export, _)| {
-            let function = format_ident!("__noema_{export}");
-            let entry = Ident::new(export, proc_macro2::Span::call_site());
-            quote! {
-                #[unsafe(export_name = #export)]
-                extern "C" fn #function() {
-                    ::noema_sdk::entry::run(<#contract as ::noema_sdk::entry::Contract>::#entry);
-                }
+    let all_exports = [
+        ("init", true),
+        ("call", call.is_some()),
+        ("view", view.is_some()),
+        ("migrate", migrate.is_some()),
+        ("call_reentrant", call_reentrant.is_some()),
+        ("view_reentrant", view_reentrant.is_some()),
+    ];
+    let exports = all_exports.into_iter().filter(|(_, present)| *present).map(|(export, _)| {
+        let function = format_ident!("__noema_{export}");
+        let entry = Ident::new(export, proc_macro2::Span::call_site());
+        quote! {
+            #[unsafe(export_name = #export)]
+            extern "C" fn #function() {
+                ::noema_sdk::entry::run(<#contract as ::noema_sdk::entry::Contract>::#entry);
             }
-        });
+        }
+    });
     quote! {
         #block
 
@@ -332,6 +378,8 @@ fn generate(block: &ItemImpl, name: &str, methods: &[Method], events: &[Path]) -
             #call
             #view
             #migrate
+            #call_reentrant
+            #view_reentrant
         }
 
         #[cfg(target_arch = "wasm32")]
@@ -358,6 +406,7 @@ fn describe(method: &Method) -> TokenStream {
         Entry::Migrate => quote!(Migrate),
     };
     let payable = method.payable;
+    let reentrant = method.reentrant;
     let args = method.args.iter().map(|(name, ty)| {
         let name = name.unraw().to_string();
         let shape = shape_of(ty);
@@ -372,29 +421,29 @@ fn describe(method: &Method) -> TokenStream {
             name: #name,
             kind: ::noema_sdk::schema::MethodKind::#kind,
             payable: #payable,
+            reentrant: #reentrant,
             args: &[#(#args),*],
             returns: #returns,
         }
     }
 }
 
-fn arm(method: &Method) -> TokenStream {
+fn arm(method: &Method, guarded: bool) -> TokenStream {
     let name = proc_macro2::Literal::byte_string(method.name.unraw().to_string().as_bytes());
-    let body = run(method);
+    let body = run(method, guarded);
     quote!(#name => { #body })
 }
 
 /// Decodes the arguments from `__input`, runs the method, saves, replies.
-fn run(method: &Method) -> TokenStream {
-    let Method { name, entry, payable, receiver, args, output } = method;
+fn run(method: &Method, guarded: bool) -> TokenStream {
+    let Method { name, entry, payable, receiver, args, output, .. } = method;
     // The author's names stay out of the generated scope.
     let names: Vec<_> = (0..args.len()).map(|i| format_ident!("__arg{i}")).collect();
     let reads = names.iter().zip(args).map(|(name, (arg, ty))| {
         let failure = format!("argument `{}` does not decode", arg.unraw());
         quote_spanned!(ty.span()=> let #name: #ty = __input.read(#failure)?;)
     });
-    let refuse_value =
-        (!payable && matches!(entry, Entry::Init | Entry::Call)).then(|| quote!(::noema_sdk::entry::refuse_value()?;));
+    let refuse_value = (!payable && *entry == Entry::Call).then(|| quote!(::noema_sdk::entry::refuse_value()?;));
     let load = match receiver {
         Receiver::None => quote!(),
         Receiver::Shared => quote!(let __state = ::noema_sdk::entry::State::<Self>::load()?;),
@@ -413,6 +462,9 @@ fn run(method: &Method) -> TokenStream {
     };
     let finish = match (entry, receiver) {
         (Entry::Init, _) | (Entry::Migrate, Receiver::None) => quote!(::noema_sdk::entry::store(&__output)),
+        (_, Receiver::Mutable) if guarded => {
+            quote!(__state.save_unless_changed()?; ::noema_sdk::entry::reply(&__output))
+        }
         (_, Receiver::Mutable) => quote!(__state.save()?; ::noema_sdk::entry::reply(&__output)),
         _ => quote!(::noema_sdk::entry::reply(&__output)),
     };

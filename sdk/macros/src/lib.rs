@@ -21,7 +21,10 @@ use proc_macro::TokenStream;
 /// Methods marked `#[init]` (exactly one, returns `Self` or `Result<Self>`), `#[call]`, `#[view]`
 /// and `#[migrate]` (at most one) become entry points; the others stay private. Arguments are owned
 /// values whose types implement `noema_sdk::Type`; a returned `Err` aborts the call.
-/// `#[call(payable)]` and `#[init(payable)]` accept native value, all others refuse it.
+/// `#[call(payable)]` accepts native value, as do `#[init]` and `#[migrate]`, because a contract needs a deposit for what
+/// it keeps; all others refuse it. While a contract is running, calls back into it are refused but for methods marked
+/// `#[call(reentrant)]` and `#[view(reentrant)]` (or `#[call(payable, reentrant)]`); a method with `&mut self` in a contract
+/// that has one aborts if such a call has changed the state struct under it.
 /// `#[contract(events(A, B))]` names the event types, for tools that show receipts.
 ///
 /// See the crate documentation of `noema_sdk` for an example.

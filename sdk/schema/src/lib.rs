@@ -202,6 +202,7 @@ pub fn explain_abort(code: u32) -> Option<String> {
         sdk::BAD_STATE => "a stored value is missing or of another type than the code expects",
         sdk::ENCODING => "a value is too large to encode",
         sdk::BAD_REPLY => "what a called contract returned is not of the expected type",
+        sdk::NOT_REENTRANT => "the method cannot run while the contract is running already",
         _ => {
             let status = u16::try_from(code.checked_sub(sdk::STATUS)?).ok()?;
             let status = noema_sdk::Status::from_code(status)?;

@@ -37,6 +37,9 @@ pub struct Method {
     /// Whether it accepts native value.
     #[serde(default)]
     pub payable: bool,
+    /// Whether it may run while the contract is running already.
+    #[serde(default)]
+    pub reentrant: bool,
     /// Names and types of its arguments, in order.
     pub args: Vec<(String, TypeRef)>,
     /// What it returns.

@@ -9,7 +9,8 @@ use noema_sdk::{Address, Hash};
 use noema_state::{Batch, Column, MemoryStore, StateStore, StateView};
 use noema_tensor::{Kernels, Level};
 use noema_vm::{
-    Action, Address as VmAddress, BlockContext, Extension, MAX_GAS, Message, Outcome, Vm, VmConfig, code_hash, layout,
+    Action, Address as VmAddress, BlockContext, Deposit, Extension, MAX_GAS, Message, Outcome, Vm, VmConfig, code_hash,
+    deposit, layout,
 };
 
 use crate::{Done, Failure};
@@ -87,8 +88,21 @@ impl TestChain {
             height: 1,
             time_ms: 1_700_000_000_000,
             version: ProtocolVersion::LATEST,
+            deposit_per_byte: 0,
         };
         TestChain { vm, store: MemoryStore::new(), block, salt: 0 }
+    }
+
+    /// Asks for a deposit from now on: so many native units for every byte that contracts and models take. Without it,
+    /// nothing needs one.
+    pub fn set_deposit_per_byte(&mut self, units: u128) {
+        self.block.deposit_per_byte = units;
+    }
+
+    /// What is locked and free of the balance of an account or contract.
+    #[must_use]
+    pub fn deposit(&self, address: Address) -> Deposit {
+        Deposit::of(&*self.snapshot(), &self.block, &VmAddress(address.0)).expect("the VM writes what it reads")
     }
 
     /// The address of somebody, with this balance. The same name is always the same address.
@@ -134,16 +148,22 @@ impl TestChain {
         self.block.time_ms += milliseconds;
     }
 
-    /// Gives the chain a model, chunk by chunk as a transaction sender would.
+    /// Gives the chain a model, chunk by chunk as a transaction sender would. The zero address holds it; where there are
+    /// deposits it gets the value for its own out of nothing.
     ///
     /// # Errors
     /// Where the bytes are no acceptable model.
     pub fn add_model(&mut self, container: &[u8]) -> Result<Hash, Failure> {
-        let id = merkle::root(container).0;
+        let tree = merkle::MerkleTree::new(container);
+        let id = tree.id().0;
         let total_len = u64::try_from(container.len()).unwrap_or(u64::MAX);
-        self.act(Action::BeginModel { id, total_len })?;
+        let nobody = Address([0; 32]);
+        let deposit = deposit::for_model(&self.block, total_len);
+        let funded = layout::encode_balance(self.balance(nobody).saturating_add(deposit));
+        self.write([(layout::balance_key(&VmAddress(nobody.0)), funded)]);
+        self.act(Action::BeginModel { total_len, top: tree.top() })?;
         for (index, chunk) in (0u32..).zip(merkle::chunks(container)) {
-            let proof = merkle::proof(container, u64::from(index)).expect("the chunk is there");
+            let proof = tree.proof(u64::from(index)).expect("the chunk is there");
             self.act(Action::ModelChunk { id, index, bytes: chunk.to_vec(), proof })?;
         }
         self.act(Action::FinishModel { id })?;

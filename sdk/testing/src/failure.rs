@@ -1,6 +1,6 @@
 //! How a message fails.
 
-use noema_vm::{Receipt, ReceiptStatus, Rejection, VmError};
+use noema_vm::{Receipt, ReceiptStatus, Rejection, Shortfall, VmError};
 
 /// Why a message has no result. Its effects are undone, except for a [`Failure::Reply`].
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,14 @@ pub enum Failure {
         /// The receipt.
         receipt: Box<Receipt>,
     },
+    /// The deposit for what somebody would have kept was not there.
+    #[error("insufficient deposit: {shortfall}")]
+    InsufficientDeposit {
+        /// Whose, and how much.
+        shortfall: Shortfall,
+        /// The receipt.
+        receipt: Box<Receipt>,
+    },
     /// The method returned another type than the test asked for.
     #[error("the method returned {output:?}, which is not of the type asked for")]
     Reply {
@@ -62,9 +70,10 @@ impl Failure {
     #[must_use]
     pub fn receipt(&self) -> Option<&Receipt> {
         match self {
-            Failure::Abort { receipt, .. } | Failure::Fault { receipt, .. } | Failure::Rejected { receipt, .. } => {
-                Some(receipt)
-            }
+            Failure::Abort { receipt, .. }
+            | Failure::Fault { receipt, .. }
+            | Failure::Rejected { receipt, .. }
+            | Failure::InsufficientDeposit { receipt, .. } => Some(receipt),
             _ => None,
         }
     }
@@ -81,6 +90,9 @@ impl Failure {
             ReceiptStatus::Fault => Err(Failure::Fault { diagnostic, receipt: Box::new(receipt) }),
             ReceiptStatus::Rejected { reason } => {
                 Err(Failure::Rejected { reason, diagnostic, receipt: Box::new(receipt) })
+            }
+            ReceiptStatus::InsufficientDeposit(shortfall) => {
+                Err(Failure::InsufficientDeposit { shortfall, receipt: Box::new(receipt) })
             }
         }
     }

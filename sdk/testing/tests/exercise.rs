@@ -246,7 +246,8 @@ fn contracts_call_each_other() {
     };
     assert_eq!(nested(inner, "add", 5, Some(1_000)), Nested::Status(Status::CallFaulted.code()));
     assert_eq!(nested(alice, "add", 5, plenty), Nested::Status(Status::NotFound.code()));
-    assert_eq!(nested(outer, "add", 5, plenty), Nested::Status(Status::Reentrant.code()));
+    // It has methods that may run while it is running, and this is none of them.
+    let Nested::Aborted { code: code::NOT_REENTRANT, .. } = nested(outer, "add", 5, plenty) else { panic!("an abort") };
     // It takes the same eight bytes and returns four, where eight are expected.
     assert_eq!(nested(inner, "overflow", 5, plenty), Nested::Other);
     assert_eq!(world.count(), 20);
@@ -379,4 +380,59 @@ fn opcodes_through_the_sdk() {
     assert_eq!(abort_code(refused), status(Status::ShapeMismatch));
     let missing = world.chain.at(contract).view::<(u64, u64, Vec<Vec<i32>>), _>("model", &(Hash([3; 32]), vec![0i32]));
     assert_eq!(abort_code(missing), status(Status::NotFound));
+}
+
+#[test]
+fn a_contract_knows_its_deposit_and_ends_with_it_or_not_at_all() {
+    let mut world = world();
+    world.chain.set_deposit_per_byte(10);
+    let refused = world.chain.deploy_with_value(world.alice, &WASM, 1_000, &(1u64,)).unwrap_err();
+    let Failure::InsufficientDeposit { shortfall, receipt } = refused else { panic!("{refused}") };
+    assert_eq!((shortfall.balance, receipt.gas.forfeited), (1_000, 0));
+    // Exactly what it lacked is enough; `init` takes value without being asked.
+    let rich = world.chain.account("rich", shortfall.needed + 100_000);
+    let done = world.chain.deploy_with_value(rich, &WASM, shortfall.needed, &(1u64,)).unwrap();
+    let contract = done.value;
+    let deposit =
+        |world: &mut World| -> (u64, u128, u128) { world.chain.at(contract).view("deposit", &()).unwrap().value };
+    assert_eq!(deposit(&mut world), (shortfall.bytes, shortfall.needed, 0));
+    assert_eq!(world.chain.deposit(contract).free(), 0);
+    let note = |world: &mut World, text: Option<&str>| {
+        let note = text.map(str::to_owned);
+        world.chain.at(contract).from(rich).call::<Option<String>, _>("note", &(note,)).map(|done| done.value)
+    };
+    assert!(matches!(note(&mut world, Some("hello")), Err(Failure::InsufficientDeposit { .. })));
+    // A plain transfer adds to it; the entry is 96 bytes, its key, and the text with its length.
+    let lend =
+        world.chain.at(contract).from(rich).value(10 * (96 + 4 + 9)).call::<Surroundings, _>("surroundings", &());
+    assert!(lend.is_ok());
+    assert_eq!(note(&mut world, Some("hello")).unwrap(), None);
+    assert_eq!(deposit(&mut world), (shortfall.bytes + 96 + 4 + 9, shortfall.needed + 1_090, 0));
+    assert_eq!(note(&mut world, None).unwrap(), Some("hello".to_owned()));
+    assert_eq!(deposit(&mut world).2, 1_090);
+}
+
+#[test]
+fn calls_back_are_for_methods_that_are_marked() {
+    let mut world = world();
+    let through = world.chain.deploy(world.bob, &WASM, &(0u64,)).unwrap().value;
+    // A transient value that the call back changes, and that is gone afterwards.
+    let lent: Done<Option<u64>> =
+        world.chain.at(world.contract).from(world.alice).call("lend", &(through, 8u64)).unwrap();
+    assert_eq!(lent.value, Some(4));
+    let passing: Done<Option<u64>> = world.chain.at(world.contract).call("passing", &()).unwrap();
+    assert_eq!(passing.value, None);
+
+    let around = |world: &mut World, method: &str| {
+        let args = (through, method.to_owned());
+        world.chain.at(world.contract).from(world.alice).call::<Nested, _>("add_around", &args).map(|done| done.value)
+    };
+    // Not marked: the call back aborts, and the outer one goes on.
+    let Ok(Nested::Aborted { code: refused, .. }) = around(&mut world, "add") else { panic!("it was entered") };
+    assert_eq!((refused, world.count()), (code::NOT_REENTRANT, 11));
+    // Marked: both would write the state struct, and none of the two is lost silently.
+    assert_eq!(abort_code(around(&mut world, "add_again")), code::BAD_STATE);
+    assert_eq!(world.count(), 11);
+    // From outside it is a method like any other.
+    assert_eq!(world.chain.at(world.contract).call::<u64, _>("add_again", &(2u64,)).unwrap().value, 13);
 }

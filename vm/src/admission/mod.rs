@@ -43,7 +43,7 @@ pub struct Admitted {
     pub frame_units: Vec<u64>,
 }
 
-/// Which of the four entry points a module exports.
+/// Which of the entry points a module exports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EntryPoints {
     /// `init`: runs once, when the contract is deployed.
@@ -54,6 +54,10 @@ pub struct EntryPoints {
     pub view: bool,
     /// `migrate`: runs once, when this module replaces the code of a contract.
     pub migrate: bool,
+    /// `call_reentrant`: runs instead of `call` where the contract is running already.
+    pub call_reentrant: bool,
+    /// `view_reentrant`: runs instead of `view` where the contract is running already.
+    pub view_reentrant: bool,
 }
 
 /// Checks a module against every rule of the version, and instruments it.

@@ -309,6 +309,8 @@ impl<'r> Module<'r> {
             "call" => &mut self.entry_points.call,
             "view" => &mut self.entry_points.view,
             "migrate" => &mut self.entry_points.migrate,
+            "call_reentrant" => &mut self.entry_points.call_reentrant,
+            "view_reentrant" => &mut self.entry_points.view_reentrant,
             _ => return Ok(()),
         };
         *entry_point = true;

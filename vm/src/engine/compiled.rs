@@ -16,10 +16,8 @@ pub(crate) struct Compiled {
     pub(super) fault: ModuleExport,
     pub(super) least_room: ModuleExport,
     pub(super) memory: ModuleExport,
-    init: Option<ModuleExport>,
-    call: Option<ModuleExport>,
-    view: Option<ModuleExport>,
-    migrate: Option<ModuleExport>,
+    /// By [`CallKind`].
+    entry_points: [Option<ModuleExport>; CallKind::ALL.len()],
     /// Bytes that it takes in the cache.
     pub(super) bytes: u64,
 }
@@ -76,10 +74,7 @@ impl Compiled {
             fault: export(FAULT)?,
             least_room: export(LEAST_ROOM)?,
             memory: export("memory")?,
-            init: module.get_export_index("init"),
-            call: module.get_export_index("call"),
-            view: module.get_export_index("view"),
-            migrate: module.get_export_index("migrate"),
+            entry_points: CallKind::ALL.map(|kind| module.get_export_index(kind.export())),
             bytes: u64::try_from(code_bytes).unwrap_or(u64::MAX),
             pre,
         })
@@ -87,12 +82,8 @@ impl Compiled {
 
     /// The export for a kind of call, if the module has it.
     pub(super) fn entry_point(&self, kind: CallKind) -> Option<&ModuleExport> {
-        match kind {
-            CallKind::Init => self.init.as_ref(),
-            CallKind::Call => self.call.as_ref(),
-            CallKind::View => self.view.as_ref(),
-            CallKind::Migrate => self.migrate.as_ref(),
-        }
+        let index = CallKind::ALL.iter().position(|known| *known == kind)?;
+        self.entry_points.get(index)?.as_ref()
     }
 
     /// Hands the frame to a new store, makes an instance, calls the entry point, and takes the frame back.

@@ -90,7 +90,7 @@ pub(crate) fn config(machine: &Machine) -> Config {
 impl Interpreted {
     /// Whether the module has the entry point for a kind of call.
     pub(super) fn exports(&self, kind: CallKind) -> bool {
-        self.module.get_export(name(kind)).is_some()
+        self.module.get_export(kind.export()).is_some()
     }
 
     /// Hands the frame to a new store, makes an instance, calls the entry point, and takes the frame back.
@@ -121,7 +121,7 @@ impl Interpreted {
         let accounts = Accounts::of(&instance, store)?;
         accounts.least_room.set(&mut *store, Val::I64(room))?;
         store.data_mut().accounts = Some(accounts);
-        instance.get_typed_func::<(i64, i64), i64>(&*store, name(kind))?.call(&mut *store, (gas, room))
+        instance.get_typed_func::<(i64, i64), i64>(&*store, kind.export())?.call(&mut *store, (gas, room))
     }
 }
 
@@ -136,15 +136,6 @@ impl Accounts {
             (Some(least_room), Some(fault), Some(memory)) => Ok(Accounts { least_room, fault, memory }),
             _ => Err(Error::new("an instance lacks its accounts or its memory")),
         }
-    }
-}
-
-fn name(kind: CallKind) -> &'static str {
-    match kind {
-        CallKind::Init => "init",
-        CallKind::Call => "call",
-        CallKind::View => "view",
-        CallKind::Migrate => "migrate",
     }
 }
 

@@ -10,13 +10,14 @@ use super::transaction::{Transaction, charge};
 use crate::engine::{Halted, Ran, Runnable};
 use crate::instrument::{FAULT_GAS, FAULT_STACK};
 use crate::rules::Rules;
-use crate::{Address, VmError};
+use crate::{Address, Shortfall, VmError};
 
 /// What host functions of the running instance work on.
 pub(crate) struct Frame {
     pub(super) core: Arc<Core>,
     pub(super) rules: &'static Rules,
     pub(super) version: ProtocolVersion,
+    pub(super) deposit_per_byte: u128,
     pub(super) tx: Transaction,
     pub(super) info: CallInfo,
     /// Gas left at the last settlement point.
@@ -36,6 +37,7 @@ pub(crate) struct Frame {
 /// What to run.
 pub(super) struct Task {
     pub(super) version: ProtocolVersion,
+    pub(super) deposit_per_byte: u128,
     pub(super) info: CallInfo,
     pub(super) module: Arc<Runnable>,
     pub(super) gas: u64,
@@ -45,9 +47,18 @@ pub(super) struct Task {
 /// How a frame ended.
 #[derive(Debug)]
 pub(super) enum End {
-    Success { output: Vec<u8> },
-    Abort { code: u32, message: Vec<u8> },
-    Fault { diagnostic: String },
+    Success {
+        output: Vec<u8>,
+    },
+    Abort {
+        code: u32,
+        message: Vec<u8>,
+    },
+    Fault {
+        diagnostic: String,
+    },
+    /// It would have kept more than its balance is a deposit for.
+    Short(Shortfall),
 }
 
 /// A frame that ended.
@@ -68,6 +79,7 @@ pub(super) fn run(core: &Arc<Core>, mut tx: Transaction, task: Task) -> Result<(
         core: Arc::clone(core),
         rules,
         version: task.version,
+        deposit_per_byte: task.deposit_per_byte,
         tx,
         info: task.info,
         left: task.gas,
@@ -84,7 +96,10 @@ pub(super) fn run(core: &Arc<Core>, mut tx: Transaction, task: Task) -> Result<(
             let kind = frame.info.kind;
             let (ended, ran) = task.module.run(frame, kind);
             frame = ended;
-            frame.end(ran)?
+            match frame.end(ran)? {
+                End::Success { output } => frame.shortfall()?.map_or(End::Success { output }, End::Short),
+                end => end,
+            }
         }
         Err(stop) => End::Fault { diagnostic: format!("instance: {stop}") },
     };
@@ -100,6 +115,14 @@ pub(super) fn run(core: &Arc<Core>, mut tx: Transaction, task: Task) -> Result<(
 }
 
 impl Frame {
+    /// What the contract lacks of its deposit.
+    fn shortfall(&mut self) -> Result<Option<Shortfall>, VmError> {
+        if self.info.read_only {
+            return Ok(None);
+        }
+        self.tx.shortfall(self.rules, self.deposit_per_byte, &Address(self.info.self_address))
+    }
+
     /// Takes gas.
     pub(super) fn take(&mut self, class: GasClass, gas: u64) -> Result<(), Stop> {
         charge(&mut self.left, &mut self.tx.gas, class, gas)

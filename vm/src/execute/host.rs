@@ -1,6 +1,6 @@
 //! What host functions ask of the running frame.
 
-use noema_abi::limits::{MAX_CALL_DEPTH, MAX_EVENTS, MAX_INPUT_BYTES, MAX_TENSOR_BYTES};
+use noema_abi::limits::{MAX_CALL_DEPTH, MAX_EVENTS, MAX_INPUT_BYTES, MAX_TENSOR_BYTES, MAX_TRANSIENT_BYTES};
 use noema_abi::{ProtocolVersion, Status};
 use noema_host::{CallInfo, CallKind, Fault, GasClass, HostContext, Stop, TensorTable};
 use noema_model::{Model, ModelId};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::frame::{self, End, Frame, Task};
 use super::transaction::TransferRefused;
 use crate::journal::Scan;
-use crate::{Address, Event, VmError, layout};
+use crate::{Address, Event, VmError, deposit, layout};
 
 /// Work of one removed entry that a scan passes over, in the unit of the row `storage.scan`: as for one that it finds.
 const REMOVED_ENTRY_GAS: u64 = 256 * 5_000;
@@ -30,9 +30,7 @@ impl Frame {
         if depth >= MAX_CALL_DEPTH {
             return Ok(Err(Status::CallDepth));
         }
-        if self.tx.running.contains(&target) {
-            return Ok(Err(Status::Reentrant));
-        }
+        let again = self.tx.running.contains(&target);
         let call_units = i64::try_from(self.rules.machine.call_units).expect("limited");
         let room = self.room - call_units;
         if room < 0 {
@@ -41,10 +39,16 @@ impl Frame {
         let Some(record) = self.tx.contract(&target)? else {
             return Ok(Err(Status::NotFound));
         };
-        let kind = if self.info.read_only { CallKind::View } else { CallKind::Call };
-        let module = self.core.load(self.version, &record.code_hash)?;
+        let kind = match (self.info.read_only, again) {
+            (false, false) => CallKind::Call,
+            (false, true) => CallKind::CallReentrant,
+            (true, false) => CallKind::View,
+            (true, true) => CallKind::ViewReentrant,
+        };
+        let module = self.core.load(self.version, &record.code_hash, &self.tx.journal)?;
         if !module.exports(kind) {
-            return Ok(Err(Status::NotFound));
+            // Whoever is running already may only be entered where its code says so.
+            return Ok(Err(if again { Status::Reentrant } else { Status::NotFound }));
         }
         // The value goes back with everything else if the call fails: its checkpoint lies before this.
         let own = self.own_address();
@@ -57,6 +61,7 @@ impl Frame {
         let cap = gas.min(self.left - self.left / 64);
         let task = Task {
             version: self.version,
+            deposit_per_byte: self.deposit_per_byte,
             info: CallInfo {
                 caller: own.0,
                 self_address: target.0,
@@ -88,6 +93,11 @@ impl Frame {
                 self.tx.journal.rollback(point);
                 self.last_output = Vec::new();
                 Ok(Err(Status::CallFaulted))
+            }
+            End::Short(_) => {
+                self.tx.journal.rollback(point);
+                self.last_output = Vec::new();
+                Ok(Err(Status::InsufficientDeposit))
             }
         }
     }
@@ -134,19 +144,58 @@ impl HostContext for Frame {
         self.tx.get(&key).map_err(|error| self.fail(error))
     }
 
-    fn storage_set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Stop> {
-        self.check_writable("storage", "set")?;
+    fn storage_len(&mut self, key: &[u8]) -> Result<Option<u64>, Stop> {
         let key = layout::storage_key(&self.own_address(), key);
-        self.tx.journal.set(key, Some(value.to_vec()));
-        Ok(())
+        self.tx.len(&key).map_err(|error| self.fail(error))
+    }
+
+    fn storage_set(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), Status>, Stop> {
+        self.check_writable("storage", "set")?;
+        let before = self.storage_len(key)?;
+        if !self.tx.may_write(key, value) {
+            return Ok(Err(Status::LimitExceeded));
+        }
+        let own = self.own_address();
+        let set = self.tx.set_entry(self.rules, &own, key, before, Some(value.to_vec()));
+        set.map(Ok).map_err(|error| self.fail(error))
     }
 
     fn storage_remove(&mut self, key: &[u8]) -> Result<bool, Stop> {
         self.check_writable("storage", "remove")?;
-        let key = layout::storage_key(&self.own_address(), key);
-        let there = self.tx.get(&key).map_err(|error| self.fail(error))?.is_some();
+        let before = self.storage_len(key)?;
+        if before.is_some() {
+            let own = self.own_address();
+            self.tx.set_entry(self.rules, &own, key, before, None).map_err(|error| self.fail(error))?;
+        }
+        Ok(before.is_some())
+    }
+
+    fn deposit(&mut self) -> Result<(u64, u128), Stop> {
+        let bytes = self.tx.kept(self.rules, &self.own_address()).map_err(|error| self.fail(error))?;
+        Ok((bytes, deposit::price(self.deposit_per_byte, bytes)))
+    }
+
+    fn transient_get(&self, key: &[u8]) -> Option<&[u8]> {
+        self.tx.journal.transient(&self.own_address(), key)
+    }
+
+    fn transient_set(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), Status>, Stop> {
+        self.check_writable("transient", "set")?;
+        let own = self.own_address();
+        let bytes = self.tx.journal.transient_bytes_with(&own, key, value);
+        if bytes > MAX_TRANSIENT_BYTES || !self.tx.may_write(key, value) {
+            return Ok(Err(Status::LimitExceeded));
+        }
+        self.tx.journal.set_transient(own, key, Some(value.to_vec()));
+        Ok(Ok(()))
+    }
+
+    fn transient_remove(&mut self, key: &[u8]) -> Result<bool, Stop> {
+        self.check_writable("transient", "remove")?;
+        let own = self.own_address();
+        let there = self.tx.journal.transient(&own, key).is_some();
         if there {
-            self.tx.journal.set(key, None);
+            self.tx.journal.set_transient(own, key, None);
         }
         Ok(there)
     }

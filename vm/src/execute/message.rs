@@ -40,7 +40,7 @@ pub(super) fn reject<T>(reason: Rejection) -> Result<T, Halt> {
 pub(super) struct Run<'m> {
     pub(super) core: &'m Arc<Core>,
     pub(super) rules: &'static Rules,
-    block: &'m BlockContext,
+    pub(super) block: &'m BlockContext,
     pub(super) tx: Transaction,
     left: u64,
     least_room: i64,
@@ -63,7 +63,10 @@ pub fn intrinsic_gas(version: ProtocolVersion, action: &Action) -> u64 {
         }
         Action::Call { input, .. } => input.len(),
         Action::ModelChunk { bytes, proof, .. } => bytes.len().saturating_add(proof.len().saturating_mul(32)),
-        Action::Transfer { .. } | Action::BeginModel { .. } | Action::FinishModel { .. } => 0,
+        Action::Transfer { .. }
+        | Action::BeginModel { .. }
+        | Action::FinishModel { .. }
+        | Action::WithdrawModel { .. } => 0,
     };
     let prices = &Rules::of(version).prices;
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
@@ -121,9 +124,10 @@ impl<'m> Run<'m> {
                 Ok(End::Success { output: Vec::new() })
             }
             _ if value > 0 => reject(Rejection::UnexpectedValue),
-            Action::BeginModel { id, total_len } => models::begin(self, *id, *total_len),
+            Action::BeginModel { total_len, top } => models::begin(self, sender, *total_len, top),
             Action::ModelChunk { id, index, bytes, proof } => models::chunk(self, *id, *index, bytes, proof),
             Action::FinishModel { id } => models::finish(self, *id),
+            Action::WithdrawModel { id } => models::withdraw(self, sender, *id),
         }
     }
 
@@ -135,10 +139,11 @@ impl<'m> Run<'m> {
         if self.tx.contract(&address)?.is_some() {
             return reject(Rejection::ContractExists);
         }
-        let module = self.install(address, sender, hash, code)?;
+        let module = self.install(address, sender, None, hash, code)?;
         self.transfer(&sender, &address, value)?;
         if !module.exports(CallKind::Init) {
-            return Ok(End::Success { output: Vec::new() });
+            let shortfall = self.tx.shortfall(self.rules, self.block.deposit_per_byte, &address)?;
+            return Ok(shortfall.map_or(End::Success { output: Vec::new() }, End::Short));
         }
         self.enter(CallKind::Init, sender, address, value, input, module)
     }
@@ -174,16 +179,18 @@ impl<'m> Run<'m> {
         if record.administrator != sender {
             return reject(Rejection::NotAdministrator);
         }
-        let module = self.install(contract, sender, code_hash(code), code)?;
+        let module = self.install(contract, sender, Some(record.code_hash), code_hash(code), code)?;
         self.transfer(&sender, &contract, value)?;
         self.enter(CallKind::Migrate, sender, contract, value, input, module)
     }
 
-    /// Admits and compiles code, and makes it the code of a contract.
+    /// Admits and compiles code, and makes it the code of a contract, instead of what it had. Code that no contract has
+    /// any more is removed.
     fn install(
         &mut self,
         address: Address,
         administrator: Address,
+        old: Option<[u8; 32]>,
         hash: [u8; 32],
         code: &[u8],
     ) -> Result<Arc<Runnable>, Halt> {
@@ -192,13 +199,28 @@ impl<'m> Run<'m> {
         self.take(GasClass::Code, self.rules.prices.deploy_byte.saturating_mul(code_len))?;
         let core = Arc::clone(self.core);
         let module = core.compile(self.block.version, &hash, code, |gas| self.take(GasClass::Code, gas))?;
-        let code_key = layout::code_key(&hash);
-        if self.tx.get(&code_key)?.is_none() {
-            self.tx.journal.set(code_key, Some(code.to_vec()));
+        if old != Some(hash) {
+            if self.count_users(&hash, |users| users.checked_add(1))? == 1 {
+                self.tx.journal.set(layout::code_key(&hash), Some(code.to_vec()));
+            }
+            if let Some(old) = old
+                && self.count_users(&old, |users| users.checked_sub(1))? == 0
+            {
+                self.tx.journal.set(layout::code_key(&old), None);
+            }
         }
         let record = ContractRecord { administrator, code_hash: hash, code_len };
         self.tx.journal.set(layout::contract_key(&address), Some(record.to_bytes()));
         Ok(module)
+    }
+
+    /// Changes how many contracts have a code; how many it is now.
+    fn count_users(&mut self, hash: &[u8; 32], change: impl Fn(u64) -> Option<u64>) -> Result<u64, VmError> {
+        let key = layout::code_users_key(hash);
+        let users = change(self.tx.count(&key)?)
+            .ok_or_else(|| VmError::CorruptState { what: format!("the users of code {}", Address(*hash)) })?;
+        self.tx.journal.set(key, layout::encode_count(users));
+        Ok(users)
     }
 
     /// Loads the code of a contract, priced by its length.
@@ -208,10 +230,10 @@ impl<'m> Run<'m> {
             return reject(Rejection::NoContract);
         };
         self.take(GasClass::Code, load_gas(self.rules, record.code_len) - load_gas(self.rules, 0))?;
-        Ok(self.core.load(self.block.version, &record.code_hash)?)
+        Ok(self.core.load(self.block.version, &record.code_hash, &self.tx.journal)?)
     }
 
-    fn transfer(&mut self, from: &Address, to: &Address, value: u128) -> Result<(), Halt> {
+    pub(super) fn transfer(&mut self, from: &Address, to: &Address, value: u128) -> Result<(), Halt> {
         match self.tx.transfer(from, to, value)? {
             Ok(()) => Ok(()),
             Err(TransferRefused::Insufficient) => reject(Rejection::InsufficientBalance),
@@ -234,6 +256,7 @@ impl<'m> Run<'m> {
         }
         let task = Task {
             version: self.block.version,
+            deposit_per_byte: self.block.deposit_per_byte,
             info: CallInfo {
                 caller: caller.0,
                 self_address: contract.0,
@@ -269,6 +292,10 @@ impl<'m> Run<'m> {
             Ok(End::Fault { diagnostic: why }) => {
                 diagnostic = Some(why);
                 ReceiptStatus::Fault
+            }
+            Ok(End::Short(shortfall)) => {
+                diagnostic = Some(shortfall.to_string());
+                ReceiptStatus::InsufficientDeposit(shortfall)
             }
             Err(Halt::OutOfGas) => {
                 diagnostic = Some("out of gas before any contract code ran".to_owned());

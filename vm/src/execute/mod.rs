@@ -35,6 +35,7 @@ use crate::engine::{
 };
 use crate::error::panic_text;
 use crate::identity;
+use crate::journal::Journal;
 use crate::rules::Rules;
 use crate::{Address, BlockContext, Message, Receipt, Rejection, VmError, layout};
 
@@ -197,7 +198,7 @@ impl Vm {
     pub fn pin(&self, state: &dyn StateView, version: ProtocolVersion, code_hash: &[u8; 32]) -> Result<(), VmError> {
         // First, so that it cannot go again in between.
         self.core.modules.pin(self.core.key(version, code_hash));
-        let loaded = self.on_stack(state, || self.core.load(version, code_hash));
+        let loaded = self.on_stack(state, || self.core.load(version, code_hash, &Journal::default()));
         loaded.map(|_| ()).inspect_err(|_| self.unpin(version, code_hash))
     }
 
@@ -236,7 +237,12 @@ impl Core {
     }
 
     /// The compiled code of a contract that exists.
-    pub(crate) fn load(&self, version: ProtocolVersion, code_hash: &[u8; 32]) -> Result<Arc<Runnable>, VmError> {
+    pub(crate) fn load(
+        &self,
+        version: ProtocolVersion,
+        code_hash: &[u8; 32],
+        journal: &Journal,
+    ) -> Result<Arc<Runnable>, VmError> {
         let damaged = |what: &str| VmError::CorruptState { what: format!("code {}: {what}", Address(*code_hash)) };
         let key = self.key(version, code_hash);
         self.modules.get_or_make(key, Runnable::bytes, || {
@@ -245,8 +251,13 @@ impl Core {
             }
             // Code is found by its hash and never changes, so reading it is no dependency on the state, and not
             // reading it because of the cache makes no difference.
-            let code =
-                state::with(|view| view.get(&layout::code_key(code_hash)))?.ok_or_else(|| damaged("it is missing"))?;
+            let key_of_code = layout::code_key(code_hash);
+            let code = match journal.written(&key_of_code) {
+                // A contract that was deployed or migrated by this message, and is entered again.
+                Some(written) => written.map(<[u8]>::to_vec),
+                None => state::with(|view| view.get(&key_of_code))?,
+            };
+            let code = code.ok_or_else(|| damaged("it is missing"))?;
             let admitted = admit_placed(version, &self.extensions, &code, self.machinery.placement())
                 .map_err(|error| damaged(&format!("this node does not admit it: {error}")))?;
             self.machinery.compile(&key, &admitted)

@@ -6,26 +6,44 @@ use noema_model::{ModelId, merkle};
 
 use super::frame::End;
 use super::message::{Halt, Run, reject};
-use crate::layout::{self, ModelRecord};
-use crate::{Rejection, VmError};
+use crate::layout::{self, Chunks, ModelRecord};
+use crate::{Address, Rejection, VmError, deposit};
 
 const DONE: Result<End, Halt> = Ok(End::Success { output: Vec::new() });
 
-/// Announces a model.
+/// Announces a model, which the sender holds from now on.
 ///
-/// The id binds the length, so a wrong length can never get a chunk verified: until one is, the last announcement
-/// counts, and nobody can block an id by announcing nonsense for it.
-pub(super) fn begin(run: &mut Run<'_>, id: [u8; 32], total_len: u64) -> Result<End, Halt> {
+/// The length and the top of the tree of chunks are all that goes into an id, so nobody can announce a length that is
+/// not the model's.
+pub(super) fn begin(run: &mut Run<'_>, sender: Address, total_len: u64, top: &[u8; 32]) -> Result<End, Halt> {
     run.take(GasClass::State, run.rules.prices.model_begin)?;
     if total_len == 0 || total_len > run.rules.machine.model_bytes {
         return reject(Rejection::ModelLength);
     }
-    match run.tx.model(&id)? {
-        Some(record) if record.total_len == total_len => return DONE,
-        Some(record) if record.verified > 0 => return reject(Rejection::ModelConflict),
-        _ => {}
+    let id = merkle::id_of(total_len, top).0;
+    let hold = layout::hold_key(&sender, Some(&id));
+    if run.tx.get(&hold)?.is_some() {
+        return DONE;
     }
-    set(run, &id, &ModelRecord { total_len, verified: 0, active: false });
+    let (per_byte, bytes) = (run.block.deposit_per_byte, deposit::model_bytes(run.rules, total_len));
+    if let Some(shortfall) = deposit::shortfall(per_byte, bytes, sender, run.tx.balance(&sender)?) {
+        return Ok(End::Short(shortfall));
+    }
+    let needed = deposit::price(per_byte, bytes);
+    run.transfer(&sender, &deposit::account(), needed)?;
+    run.tx.journal.set(hold, Some(needed.to_le_bytes().to_vec()));
+    let record = match run.tx.model(&id)? {
+        Some(record) => {
+            let holders = record.holders.checked_add(1).ok_or_else(|| damaged(&id))?;
+            ModelRecord { holders, ..record }
+        }
+        None => {
+            let none = Chunks::none(merkle::chunk_count(total_len));
+            run.tx.journal.set(layout::chunks_key(&id), Some(none.as_bytes().to_vec()));
+            ModelRecord { total_len, active: false, holders: 1 }
+        }
+    };
+    set(run, &id, &record);
     DONE
 }
 
@@ -45,8 +63,11 @@ pub(super) fn chunk(
     if merkle::chunk_len(record.total_len, u64::from(index)) != Some(bytes.len()) {
         return reject(Rejection::BadChunk);
     }
-    let mark = layout::chunk_key(&id, index);
-    if record.active || run.tx.get(&mark)?.is_some() {
+    if record.active {
+        return DONE;
+    }
+    let mut chunks = verified(run, &id, &record)?;
+    if chunks.has(u64::from(index)) {
         return DONE;
     }
     let steps = u64::try_from(proof.len()).unwrap_or(u64::MAX);
@@ -58,8 +79,8 @@ pub(super) fn chunk(
         return reject(Rejection::BadChunk);
     }
     run.core.models.stage_chunk(ModelId(id), index, bytes).map_err(|error| failed(id, &error))?;
-    run.tx.journal.set(mark, Some(Vec::new()));
-    set(run, &id, &ModelRecord { verified: record.verified + 1, ..record });
+    chunks.add(u64::from(index));
+    run.tx.journal.set(layout::chunks_key(&id), Some(chunks.as_bytes().to_vec()));
     DONE
 }
 
@@ -73,7 +94,7 @@ pub(super) fn finish(run: &mut Run<'_>, id: [u8; 32]) -> Result<End, Halt> {
     if record.active {
         return DONE;
     }
-    if u64::from(record.verified) < merkle::chunk_count(record.total_len) {
+    if !verified(run, &id, &record)?.are_all() {
         return reject(Rejection::IncompleteModel);
     }
     run.take(GasClass::Tensor, prices.model_finish_byte.saturating_mul(record.total_len))?;
@@ -83,12 +104,50 @@ pub(super) fn finish(run: &mut Run<'_>, id: [u8; 32]) -> Result<End, Halt> {
         Err(error) if error.is_verdict() => return Err(Halt::Rejected(Rejection::BadModel, error.to_string())),
         Err(error) => return Err(failed(id, &error).into()),
     }
+    run.tx.journal.set(layout::chunks_key(&id), None);
     set(run, &id, &ModelRecord { active: true, ..record });
     DONE
 }
 
+/// Ends a hold. The bytes stay on this node until the chain, once this is committed, tells its store to remove them.
+pub(super) fn withdraw(run: &mut Run<'_>, sender: Address, id: [u8; 32]) -> Result<End, Halt> {
+    run.take(GasClass::State, run.rules.prices.model_withdraw)?;
+    let Some(record) = run.tx.model(&id)? else {
+        return reject(Rejection::NoModel);
+    };
+    let hold = layout::hold_key(&sender, Some(&id));
+    let Some(held) = run.tx.get(&hold)? else {
+        return reject(Rejection::NotHolder);
+    };
+    let held = held.try_into().map(u128::from_le_bytes).map_err(|_| damaged(&id))?;
+    // It lies there, and with it back no balance is larger than the supply.
+    run.tx.transfer(&deposit::account(), &sender, held)?.map_err(|_| damaged(&id))?;
+    run.tx.journal.set(hold, None);
+    let holders = record.holders.checked_sub(1).ok_or_else(|| damaged(&id))?;
+    if holders > 0 {
+        set(run, &id, &ModelRecord { holders, ..record });
+        return DONE;
+    }
+    run.tx.journal.set(layout::model_key(&id), None);
+    if !record.active {
+        run.tx.journal.set(layout::chunks_key(&id), None);
+    }
+    DONE
+}
+
+/// Which chunks of a model that is not finished have been verified.
+fn verified(run: &mut Run<'_>, id: &[u8; 32], record: &ModelRecord) -> Result<Chunks, VmError> {
+    let bits = run.tx.get(&layout::chunks_key(id))?;
+    let chunks = bits.and_then(|bits| Chunks::from_bytes(merkle::chunk_count(record.total_len), &bits));
+    chunks.ok_or_else(|| damaged(id))
+}
+
 fn set(run: &mut Run<'_>, id: &[u8; 32], record: &ModelRecord) {
     run.tx.journal.set(layout::model_key(id), Some(record.to_bytes()));
+}
+
+fn damaged(id: &[u8; 32]) -> VmError {
+    VmError::CorruptState { what: format!("model {}", Address(*id)) }
 }
 
 fn failed(id: [u8; 32], error: &noema_model::ModelStoreError) -> VmError {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use noema_host::CallKind;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType, ExportKind,
@@ -137,7 +138,7 @@ impl<'a> Sections<'a> {
                         ("memory", _) => {
                             self.exports.export(export.name, ExportKind::Memory, export.index);
                         }
-                        ("init" | "call" | "view" | "migrate", ExternalKind::Func) => {
+                        (name, ExternalKind::Func) if CallKind::ALL.iter().any(|kind| kind.export() == name) => {
                             self.entries.insert(export.index);
                             self.exports.export(export.name, ExportKind::Func, export.index);
                         }

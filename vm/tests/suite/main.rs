@@ -1,11 +1,14 @@
 //! The virtual machine from outside: contracts as WebAssembly text, messages in, receipts out.
 
 mod accounts;
+mod adversarial;
 mod artifacts;
 mod bombs;
+mod call_trees;
 mod calls;
 mod code;
 mod compiler;
+mod deposits;
 mod engines;
 mod extensions;
 mod floats;
@@ -14,7 +17,9 @@ mod hostile;
 mod largest;
 mod machine;
 mod models;
+mod reentrancy;
 mod specification;
 mod stack;
 mod storage;
+mod transient;
 mod world;

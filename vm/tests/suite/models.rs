@@ -17,7 +17,7 @@ const CLASSES: u32 = 500;
 
 /// A container of three chunks: 300 numbers in, the largest of 500 scores out. Score `c` is `x[0] * w[c]`, plus `c`
 /// where it is below 4.
-fn model() -> Vec<u8> {
+pub(super) fn model() -> Vec<u8> {
     let graph = Graph {
         inputs: vec![Edge::new(DType::I8, &[INPUTS])],
         nodes: vec![
@@ -60,7 +60,8 @@ impl Upload {
     }
 
     fn begin(&self) -> Action {
-        Action::BeginModel { id: self.id, total_len: u64::try_from(self.container.len()).unwrap() }
+        let top = merkle::MerkleTree::new(&self.container).top();
+        Action::BeginModel { total_len: u64::try_from(self.container.len()).unwrap(), top }
     }
 
     fn chunks(&self) -> u32 {
@@ -184,21 +185,19 @@ fn chunks_that_do_not_belong_are_refused() {
 }
 
 #[test]
-fn nobody_can_block_a_model_by_announcing_nonsense() {
+fn a_length_that_is_not_the_models_is_another_model() {
     let mut world = World::new();
     let upload = Upload::new(model());
-    for total_len in [0, 1 << 31, u64::MAX] {
-        let action = Action::BeginModel { id: upload.id, total_len };
+    let Action::BeginModel { top, .. } = upload.begin() else { panic!("it is an announcement") };
+    for total_len in [0, (1 << 30) + 1, 1 << 31, u64::MAX] {
+        let action = Action::BeginModel { total_len, top };
         assert_eq!(rejected(&send(&mut world, action)), Rejection::ModelLength);
     }
-    succeeded(&send(&mut world, Action::BeginModel { id: upload.id, total_len: 7 }));
-    let Action::ModelChunk { id, index, bytes, proof } = upload.chunk(0) else { panic!("it is a chunk") };
-    assert_eq!(rejected(&send(&mut world, Action::ModelChunk { id, index, bytes, proof })), Rejection::BadChunk);
+    // Whoever announces nonsense announces something else, and is in nobody's way.
+    succeeded(&world.send(BOB, 0, GAS, Action::BeginModel { total_len: 7, top }));
+    assert_eq!(rejected(&send(&mut world, upload.chunk(0))), Rejection::NoModel);
     succeeded(&send(&mut world, upload.begin()));
     succeeded(&send(&mut world, upload.chunk(0)));
-    // One verified chunk proves the length.
-    let action = Action::BeginModel { id: upload.id, total_len: 7 };
-    assert_eq!(rejected(&world.send(BOB, 0, GAS, action)), Rejection::ModelConflict);
     assert_eq!(rejected(&world.send(ALICE, 1, GAS, upload.chunk(1))), Rejection::UnexpectedValue);
 }
 

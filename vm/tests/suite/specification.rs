@@ -98,6 +98,7 @@ fn gas_states_every_price() {
         ("a byte and # a hash of the proof", prices.model_chunk_step),
         ("finish model: #, then", prices.model_finish),
         ("is finished, # for every byte of the model", prices.model_finish_byte),
+        ("withdraw model: #;", prices.model_withdraw),
         ("nested call: #; ", prices.instantiate),
         ("; # for every page its memory starts with", prices.instantiate_page),
         ("memory starts with, up to # pages", noema_vm::rules::Prices::RESIDENT_PAGES),
@@ -135,4 +136,14 @@ fn stack_states_the_sizes_of_the_machine() {
     assert_eq!(stated(admission, "pages and # elements at most"), machine.table_elements);
     let receipt = include_str!("../../../docs/spec/receipt.md");
     assert_eq!(stated(receipt, "1 byte to # GiB") << 30, machine.model_bytes);
+}
+
+#[test]
+fn receipt_states_what_deposits_are_for() {
+    let text = include_str!("../../../docs/spec/receipt.md");
+    let kept = &Rules::of(ProtocolVersion::V1).kept;
+    assert_eq!(stated(text, "keeps `# + code_len + entries` bytes"), kept.contract);
+    assert_eq!(stated(text, "of `# + length of the key + length of the value`"), kept.entry);
+    assert_eq!(stated(text, "times `# + total_len`"), kept.model);
+    assert_eq!(stated(text, "have at most # MiB, counting") << 20, noema_abi::limits::MAX_WRITTEN_BYTES);
 }

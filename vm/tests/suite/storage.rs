@@ -33,8 +33,8 @@ fn a_scan_merges_what_was_written_in_the_same_call() {
              (drop (call $output (i32.const 100) (i32.wrap_i64
                (call $scan (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 9) (i32.const 100) (i32.const 200))))))"#,
     ));
-    world.state.insert(layout::storage_key(&contract, b"b2"), b"gone".to_vec());
-    world.state.insert(layout::storage_key(&contract, b"d4"), b"stays".to_vec());
+    world.store(&contract, b"b2", b"gone");
+    world.store(&contract, b"d4", b"stays");
     let outcome = world.call(contract, &[]);
     let entry = |key: &[u8], value: &[u8]| {
         [&2u32.to_le_bytes()[..], &u32::try_from(value.len()).unwrap().to_le_bytes(), key, value].concat()
@@ -65,7 +65,7 @@ fn passing_over_removed_entries_is_paid_for() {
                  (drop (call $output (i32.const 16) (i32.const 8))))"#
         )));
         for number in 0..100 {
-            world.state.insert(layout::storage_key(&contract, &[number]), vec![]);
+            world.store(&contract, &[number], b"");
         }
         let outcome = world.call(contract, &[]);
         u64::from_le_bytes(succeeded(&outcome).output.clone().try_into().unwrap())

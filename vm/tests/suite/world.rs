@@ -7,7 +7,8 @@ use noema_abi::ProtocolVersion;
 use noema_model::MemoryModelStore;
 use noema_tensor::{Kernels, Level};
 use noema_vm::{
-    Action, Address, BlockContext, Message, Outcome, Receipt, ReceiptStatus, Vm, VmConfig, VmError, code_hash, layout,
+    Action, Address, BlockContext, Deposit, Message, Outcome, Receipt, ReceiptStatus, Shortfall, Vm, VmConfig, VmError,
+    code_hash, deposit, layout,
 };
 
 pub(crate) const GAS: u64 = 1_000_000_000_000;
@@ -15,7 +16,7 @@ pub(crate) const ALICE: Address = Address([0xa1; 32]);
 pub(crate) const BOB: Address = Address([0xb0; 32]);
 
 /// What contracts in these tests begin with: imports by short names, and a page of memory.
-const PRELUDE: &str = r#"
+pub(crate) const PRELUDE: &str = r#"
   (import "context" "input_read" (func $input_read (param i32 i32 i32) (result i64)))
   (import "context" "input_len" (func $input_len (result i64)))
   (import "context" "output_write" (func $output (param i32 i32) (result i64)))
@@ -28,6 +29,10 @@ const PRELUDE: &str = r#"
   (import "storage" "set" (func $set (param i32 i32 i32 i32) (result i64)))
   (import "storage" "remove" (func $remove (param i32 i32) (result i64)))
   (import "storage" "scan" (func $scan (param i32 i32 i32 i32 i32 i32 i32) (result i64)))
+  (import "context" "deposit" (func $deposit (param i32) (result i64)))
+  (import "transient" "get" (func $transient_get (param i32 i32 i32 i32) (result i64)))
+  (import "transient" "set" (func $transient_set (param i32 i32 i32 i32) (result i64)))
+  (import "transient" "remove" (func $transient_remove (param i32 i32) (result i64)))
   (import "event" "emit" (func $emit (param i32 i32 i32 i32) (result i64)))
   (import "call" "contract" (func $contract (param i32 i32 i64 i32 i32 i32 i32) (result i64)))
   (import "call" "output_read" (func $output_read (param i32 i32 i32) (result i64)))
@@ -63,11 +68,18 @@ pub(crate) fn config() -> VmConfig {
 }
 
 pub(crate) fn block() -> BlockContext {
-    BlockContext { chain_id: "test".into(), height: 7, time_ms: 1_700_000_000_000, version: ProtocolVersion::V1 }
+    BlockContext {
+        chain_id: "test".into(),
+        height: 7,
+        time_ms: 1_700_000_000_000,
+        version: ProtocolVersion::V1,
+        deposit_per_byte: 0,
+    }
 }
 
 pub(crate) struct World {
     pub(crate) vm: Arc<Vm>,
+    pub(crate) deposit_per_byte: u128,
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
     salt: u64,
 }
@@ -78,7 +90,7 @@ impl World {
     }
 
     pub(crate) fn on(vm: Arc<Vm>) -> World {
-        let mut world = World { vm, state: BTreeMap::new(), salt: 0 };
+        let mut world = World { vm, deposit_per_byte: 0, state: BTreeMap::new(), salt: 0 };
         world.fund(&ALICE, 1_000_000);
         world
     }
@@ -95,9 +107,19 @@ impl World {
         self.state.get(&layout::storage_key(contract, key)).map(Vec::as_slice)
     }
 
+    /// Gives a contract an entry that it does not have.
+    pub(crate) fn store(&mut self, contract: &Address, name: &[u8], value: &[u8]) {
+        let counted = self.state.get(&layout::entries_key(contract)).map(Vec::as_slice);
+        let sum = layout::decode_count(counted).expect("a count");
+        let sum = sum + deposit::entry_bytes(ProtocolVersion::V1, name, value);
+        self.state.insert(layout::entries_key(contract), layout::encode_count(sum).expect("not zero"));
+        let before = self.state.insert(layout::storage_key(contract, name), value.to_vec());
+        assert_eq!(before, None);
+    }
+
     /// Executes without committing.
     pub(crate) fn try_execute(&self, message: &Message) -> Result<Outcome, VmError> {
-        self.vm.execute(&self.state, &block(), message)
+        self.vm.execute(&self.state, &self.block(), message)
     }
 
     /// Executes and commits, and checks what must hold for every receipt.
@@ -130,6 +152,21 @@ impl World {
         Address::of_contract(ALICE, self.salt, &code_hash(code))
     }
 
+    /// The same with value.
+    pub(crate) fn deploy_funded(&mut self, code: &[u8], value: u128) -> Address {
+        self.salt += 1;
+        let action = Action::Deploy { code: code.to_vec(), salt: self.salt, input: vec![] };
+        succeeded(&self.send(ALICE, value, GAS, action));
+        Address::of_contract(ALICE, self.salt, &code_hash(code))
+    }
+
+    /// Length of a contract's code.
+    pub(crate) fn code_len(&self, contract: &Address) -> u64 {
+        let record = self.state.get(&layout::contract_key(contract)).expect("a contract");
+        let record: layout::ContractRecord = borsh::from_slice(record).expect("a record");
+        record.code_len
+    }
+
     pub(crate) fn call(&mut self, contract: Address, input: &[u8]) -> Outcome {
         self.call_with(contract, input, GAS)
     }
@@ -145,7 +182,15 @@ impl World {
     }
 
     pub(crate) fn view(&self, contract: Address, input: &[u8]) -> Outcome {
-        self.vm.view(&self.state, &block(), contract, input, GAS).expect("this node is well")
+        self.vm.view(&self.state, &self.block(), contract, input, GAS).expect("this node is well")
+    }
+
+    pub(crate) fn block(&self) -> BlockContext {
+        BlockContext { deposit_per_byte: self.deposit_per_byte, ..block() }
+    }
+
+    pub(crate) fn deposit(&self, address: &Address) -> Deposit {
+        Deposit::of(&self.state, &self.block(), address).expect("this node is well")
     }
 }
 
@@ -183,6 +228,17 @@ pub(crate) fn faulted<'o>(outcome: &'o Outcome, diagnostic: &str) -> &'o Receipt
 pub(crate) fn rejected(outcome: &Outcome) -> noema_vm::Rejection {
     match outcome.receipt.status {
         ReceiptStatus::Rejected { reason } => reason,
+        ref other => panic!("{other:?}: {:?}", outcome.diagnostic),
+    }
+}
+
+#[track_caller]
+pub(crate) fn short(outcome: &Outcome) -> Shortfall {
+    match outcome.receipt.status {
+        ReceiptStatus::InsufficientDeposit(shortfall) => {
+            assert_eq!(outcome.diagnostic, Some(shortfall.to_string()));
+            shortfall
+        }
         ref other => panic!("{other:?}: {:?}", outcome.diagnostic),
     }
 }

@@ -55,8 +55,23 @@ impl HostContext for Context<'_> {
     fn storage_get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Stop> {
         self.0.storage_get(key)
     }
-    fn storage_set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Stop> {
+    fn storage_len(&mut self, key: &[u8]) -> Result<Option<u64>, Stop> {
+        self.0.storage_len(key)
+    }
+    fn storage_set(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), Status>, Stop> {
         self.0.storage_set(key, value)
+    }
+    fn deposit(&mut self) -> Result<(u64, u128), Stop> {
+        self.0.deposit()
+    }
+    fn transient_get(&self, key: &[u8]) -> Option<&[u8]> {
+        self.0.transient_get(key)
+    }
+    fn transient_set(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), Status>, Stop> {
+        self.0.transient_set(key, value)
+    }
+    fn transient_remove(&mut self, key: &[u8]) -> Result<bool, Stop> {
+        self.0.transient_remove(key)
     }
     fn storage_remove(&mut self, key: &[u8]) -> Result<bool, Stop> {
         self.0.storage_remove(key)

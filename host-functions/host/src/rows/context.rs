@@ -63,6 +63,12 @@ pub(crate) fn balance<C: HostContext>(context: &mut C, address: &[u8; 32], amoun
     Ok(())
 }
 
+pub(crate) fn deposit<C: HostContext>(context: &mut C, amount: &mut [u8; 16]) -> Reply<u64> {
+    let (bytes, deposit) = context.deposit()?;
+    *amount = deposit.to_le_bytes();
+    Ok(bytes)
+}
+
 /// What there is from `offset` on; nothing, exactly at the end.
 pub(super) fn from_offset(data: &[u8], offset: u32) -> Result<&[u8], Status> {
     usize::try_from(offset).ok().and_then(|offset| data.get(offset..)).ok_or(Status::IndexOutOfRange)

@@ -13,6 +13,7 @@ pub(crate) mod event;
 pub(crate) mod model;
 pub(crate) mod storage;
 pub(crate) mod tensor;
+pub(crate) mod transient;
 
 use crate::{Fault, HostContext};
 

@@ -3,10 +3,6 @@
 use noema_abi::Status;
 use noema_abi::limits::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 
-use super::forbid_in_view;
-use crate::HostContext;
-use crate::outcome::Reply;
-
 /// A lookup finds the value before it can be paid for: one value of at most `MAX_VALUE_BYTES`, which
 /// the base price covers. Copying it is paid for first.
 pub(crate) mod get {
@@ -36,19 +32,46 @@ pub(crate) mod get {
     }
 }
 
-pub(crate) fn set<C: HostContext>(context: &mut C, key: &[u8], value: &[u8]) -> Reply<()> {
-    forbid_in_view(context, "storage", "set")?;
-    check_key(key)?;
-    if value.len() > MAX_VALUE_BYTES {
-        return Err(Status::LimitExceeded.into());
+/// The value that was there is looked up for its length: the deposit changes by the difference.
+pub(crate) mod set {
+    use super::super::forbid_in_view;
+    use super::{check_key, check_value};
+    use crate::HostContext;
+    use crate::call::{Planned, Pricing};
+    use crate::outcome::Reply;
+
+    pub(crate) type Plan = ();
+
+    pub(crate) fn plan<C: HostContext>(pricing: &mut Pricing<'_, C>, key: &[u8], value: &[u8]) -> Reply<Planned<Plan>> {
+        forbid_in_view(pricing.context, "storage", "set")?;
+        check_key(key)?;
+        check_value(value)?;
+        Ok(Planned::work(pricing.context.storage_len(key)?.unwrap_or(0), ()))
     }
-    Ok(context.storage_set(key, value)?)
+
+    pub(crate) fn run<C: HostContext>(context: &mut C, (): Plan, key: &[u8], value: &[u8]) -> Reply<()> {
+        Ok(context.storage_set(key, value)??)
+    }
 }
 
-pub(crate) fn remove<C: HostContext>(context: &mut C, key: &[u8]) -> Reply<u64> {
-    forbid_in_view(context, "storage", "remove")?;
-    check_key(key)?;
-    Ok(u64::from(context.storage_remove(key)?))
+pub(crate) mod remove {
+    use super::super::forbid_in_view;
+    use super::check_key;
+    use crate::HostContext;
+    use crate::call::{Planned, Pricing};
+    use crate::outcome::Reply;
+
+    pub(crate) type Plan = ();
+
+    pub(crate) fn plan<C: HostContext>(pricing: &mut Pricing<'_, C>, key: &[u8]) -> Reply<Planned<Plan>> {
+        forbid_in_view(pricing.context, "storage", "remove")?;
+        check_key(key)?;
+        Ok(Planned::work(pricing.context.storage_len(key)?.unwrap_or(0), ()))
+    }
+
+    pub(crate) fn run<C: HostContext>(context: &mut C, (): Plan, key: &[u8]) -> Reply<u64> {
+        Ok(u64::from(context.storage_remove(key)?))
+    }
 }
 
 /// Every entry is paid for before the next one is looked at, so that what a contract makes a node
@@ -140,6 +163,10 @@ pub(crate) mod scan {
     }
 }
 
-fn check_key(key: &[u8]) -> Result<(), Status> {
+pub(super) fn check_key(key: &[u8]) -> Result<(), Status> {
     if key.len() > MAX_KEY_BYTES { Err(Status::LimitExceeded) } else { Ok(()) }
+}
+
+pub(super) fn check_value(value: &[u8]) -> Result<(), Status> {
+    if value.len() > MAX_VALUE_BYTES { Err(Status::LimitExceeded) } else { Ok(()) }
 }

@@ -14,12 +14,16 @@ pub(super) const SELF: [u8; 32] = [0x5e; 32];
 pub(super) const CALLER: [u8; 32] = [0xca; 32];
 pub(super) const OTHER: [u8; 32] = [0x07; 32];
 pub(super) const CODE_LEN: u64 = 12_345;
+/// What the contract keeps, and the deposit for it.
+pub(super) const KEPT: u64 = 4_321;
+pub(super) const DEPOSIT: u128 = 0x1122_3344_5566_7788_99aa_bbcc_ddee_ff00;
 
 /// What a row can change, other than gas and guest memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Effects {
     pub(super) output: Vec<u8>,
     pub(super) storage: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(super) transient: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) extension: BTreeMap<(String, Vec<u8>), Vec<u8>>,
     pub(super) events: Vec<(Vec<u8>, Vec<u8>)>,
     pub(super) transfers: Vec<([u8; 32], u128)>,
@@ -42,6 +46,8 @@ pub(super) struct Frame {
     pub(super) scanned: Vec<u32>,
     pub(super) call_answer: Result<Vec<u8>, Status>,
     pub(super) traced: Vec<(u16, i64)>,
+    /// Nothing more can be written.
+    pub(super) full: bool,
     kernels: Arc<Kernels>,
 }
 
@@ -71,6 +77,7 @@ impl Frame {
             scanned: Vec::new(),
             call_answer: Ok(b"what the other answered".to_vec()),
             traced: Vec::new(),
+            full: false,
             kernels: Arc::clone(kernels),
         }
     }
@@ -114,9 +121,31 @@ impl HostContext for Frame {
     fn storage_get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Stop> {
         Ok(self.effects.storage.get(key).cloned())
     }
-    fn storage_set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Stop> {
+    fn storage_len(&mut self, key: &[u8]) -> Result<Option<u64>, Stop> {
+        Ok(self.effects.storage.get(key).map(|value| u64::try_from(value.len()).unwrap()))
+    }
+    fn storage_set(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), Status>, Stop> {
+        if self.full {
+            return Ok(Err(Status::LimitExceeded));
+        }
         self.effects.storage.insert(key.to_vec(), value.to_vec());
-        Ok(())
+        Ok(Ok(()))
+    }
+    fn deposit(&mut self) -> Result<(u64, u128), Stop> {
+        Ok((KEPT, DEPOSIT))
+    }
+    fn transient_get(&self, key: &[u8]) -> Option<&[u8]> {
+        self.effects.transient.get(key).map(Vec::as_slice)
+    }
+    fn transient_set(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), Status>, Stop> {
+        if self.full {
+            return Ok(Err(Status::LimitExceeded));
+        }
+        self.effects.transient.insert(key.to_vec(), value.to_vec());
+        Ok(Ok(()))
+    }
+    fn transient_remove(&mut self, key: &[u8]) -> Result<bool, Stop> {
+        Ok(self.effects.transient.remove(key).is_some())
     }
     fn storage_remove(&mut self, key: &[u8]) -> Result<bool, Stop> {
         Ok(self.effects.storage.remove(key).is_some())

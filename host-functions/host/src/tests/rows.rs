@@ -6,7 +6,7 @@ use noema_abi::limits::{
 };
 use noema_abi::{ROWS, Return, Status, find};
 
-use super::fake::{CALLER, CODE_LEN, Caller, OTHER, SELF};
+use super::fake::{CALLER, CODE_LEN, Caller, DEPOSIT, KEPT, OTHER, SELF};
 use super::scene::{OUT, call, good_call, guest_ranges, model, scene, scene_of};
 use crate::{Fault, GasClass, HostContext, Stop};
 
@@ -84,6 +84,8 @@ fn context_rows() {
     assert_eq!(at(guest, OUT, 16), 9_000u128.to_le_bytes());
     ok(guest, "context.balance", &[0x110, OUT]);
     assert_eq!(at(guest, OUT, 16), [0; 16]);
+    assert_eq!(ok(guest, "context.deposit", &[OUT]), KEPT);
+    assert_eq!(at(guest, OUT, 16), DEPOSIT.to_le_bytes());
 
     guest.frame.gas = 1_000_000;
     assert_eq!(ok(guest, "context.gas_left", &[]), 990_000);
@@ -132,6 +134,55 @@ fn storage_rows() {
     assert_eq!(ok(guest, "storage.get", &[0x100, 5, OUT, 0]), u64::try_from(MAX_VALUE_BYTES).unwrap());
     let work = u64::try_from(MAX_VALUE_BYTES).unwrap() * 500;
     assert_eq!(guest.frame.charged() - before, 2_000_000 + 5 * 100 + work, "a value found is paid for whole");
+    // So is one that is written over or removed.
+    let before = guest.frame.charged();
+    ok(guest, "storage.set", &[0x100, 5, 0, 3]);
+    assert_eq!(guest.frame.charged() - before, 10_000_000 + (5 + 3) * 5_000 + work);
+    let before = guest.frame.charged();
+    ok(guest, "storage.remove", &[0x100, 5]);
+    assert_eq!(guest.frame.charged() - before, 10_000_000 + 5 * 500 + 3 * 500);
+    guest.frame.full = true;
+    assert_eq!(refused(guest, "storage.set", &[0x100, 5, 0, 3]), Status::LimitExceeded);
+}
+
+#[test]
+fn transient_rows() {
+    let mut guest = scene();
+    let guest = &mut guest;
+    assert_eq!(ok(guest, "transient.get", &[0x100, 5, OUT, 2]), 7);
+    assert_eq!(at(guest, OUT, 2), b"pa");
+    assert_ne!(at(guest, OUT + 2, 3), b"ssi", "nothing beyond the capacity");
+    assert_eq!(refused(guest, "transient.get", &[0x110, 2, OUT, 9]), Status::NotFound);
+    let storage = guest.frame.effects.storage.clone();
+    ok(guest, "transient.set", &[0x110, 2, 0x120, 16]);
+    assert_eq!(ok(guest, "transient.get", &[0x110, 2, OUT, 64]), 16);
+    assert_eq!(at(guest, OUT, 16), b"a value to write");
+    ok(guest, "transient.set", &[0x110, 2, 0, 0]);
+    assert_eq!(ok(guest, "transient.get", &[0x110, 2, OUT, 64]), 0, "an empty value is a value");
+    assert_eq!(ok(guest, "transient.remove", &[0x110, 2]), 1);
+    assert_eq!(ok(guest, "transient.remove", &[0x110, 2]), 0);
+    assert_eq!(guest.frame.effects.storage, storage, "storage is another thing");
+
+    let long = i64::try_from(MAX_KEY_BYTES).unwrap() + 1;
+    ok(guest, "transient.set", &[0x400, long - 1, 0x120, 1]);
+    for (name, raw) in [
+        ("transient.get", &[0x400, long, OUT, 9][..]),
+        ("transient.set", &[0x400, long, 0, 0]),
+        ("transient.remove", &[0x400, long]),
+    ] {
+        assert_eq!(refused(guest, name, raw), Status::LimitExceeded, "{name}");
+    }
+    guest.memory.resize(MAX_VALUE_BYTES + 1, 0);
+    let most = i64::try_from(MAX_VALUE_BYTES).unwrap();
+    assert_eq!(refused(guest, "transient.set", &[0x100, 5, 0, most + 1]), Status::LimitExceeded);
+    guest.frame.full = true;
+    assert_eq!(refused(guest, "transient.set", &[0x100, 5, 0, 3]), Status::LimitExceeded);
+
+    guest.frame.info.read_only = true;
+    assert_eq!(ok(guest, "transient.get", &[0x100, 5, OUT, 2]), 7);
+    for (name, raw) in [("transient.set", &[0x100, 5, 0, 3][..]), ("transient.remove", &[0x100, 5])] {
+        assert!(matches!(run(guest, name, raw), Err(Stop::Fault(Fault::WriteInView { .. }))), "{name}");
+    }
 }
 
 /// `u32 key length, u32 value length, key, value`, again and again.
@@ -257,8 +308,16 @@ fn control_rows() {
 
 #[test]
 fn nothing_changes_in_a_view() {
-    let writing = ["storage.set", "storage.remove", "event.emit", "call.transfer", "call.contract"]
-        .map(|name| name.split_once('.').unwrap());
+    let writing = [
+        "storage.set",
+        "storage.remove",
+        "transient.set",
+        "transient.remove",
+        "event.emit",
+        "call.transfer",
+        "call.contract",
+    ]
+    .map(|name| name.split_once('.').unwrap());
     for row in ROWS {
         let mut guest = scene_of(row);
         guest.frame.info.read_only = true;

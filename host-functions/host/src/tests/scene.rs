@@ -51,6 +51,7 @@ pub(super) fn scene() -> Caller {
     for (key, value) in [("alpha", "first"), ("alpine", "second value"), ("beta", "third")] {
         frame.effects.storage.insert(key.into(), value.into());
     }
+    frame.effects.transient.insert("alpha".into(), "passing".into());
     let shape = |dims: &[u32]| Shape::new(dims).unwrap();
     for tensor in [
         Tensor::from_vec(shape(&[2, 3]), vec![1i8, -2, 3, -4, 5, -6]),
@@ -120,9 +121,10 @@ pub(super) fn good_call(row: &HostFunction) -> Raw {
         ("context", "caller" | "self_address" | "value") => vec![OUT],
         ("context", "chain_id") => vec![OUT, 32],
         ("context", "balance") => vec![0x140, OUT],
-        ("storage", "get") => vec![0x100, 5, OUT, 100],
-        ("storage", "set") => vec![0x100, 5, 0x120, 16],
-        ("storage", "remove") => vec![0x100, 5],
+        ("context", "deposit") => vec![OUT],
+        ("storage" | "transient", "get") => vec![0x100, 5, OUT, 100],
+        ("storage" | "transient", "set") => vec![0x100, 5, 0x120, 16],
+        ("storage" | "transient", "remove") => vec![0x100, 5],
         ("storage", "scan") => vec![0x110, 2, 0x110, 2, 10, OUT, 200],
         ("event", "emit") => vec![0x100, 5, 0x120, 16],
         ("call", "contract") => vec![0x140, 0x160, 1 << 40, 0x120, 16, OUT, 64],

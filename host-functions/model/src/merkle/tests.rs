@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::{
-    CHUNK_BYTES, MerkleTree, ModelId, RootHasher, chunk_count, chunk_len, chunks, leaf, node, proof, root, top, verify,
+    CHUNK_BYTES, MerkleTree, ModelId, RootHasher, chunk_count, chunk_len, chunks, id_of, leaf, node, proof, root,
+    verify,
 };
 
 /// Bytes that differ from chunk to chunk.
@@ -27,7 +28,7 @@ fn every_chunk_of_every_small_tree_verifies_alone() {
             let bytes = container(len);
             let id = root(&bytes);
             let leaves: Vec<_> = chunks(&bytes).map(leaf).collect();
-            assert_eq!(id, top(len as u64, &by_definition(&leaves)));
+            assert_eq!(id, id_of(len as u64, &by_definition(&leaves)));
             let tree = MerkleTree::new(&bytes);
             assert_eq!((tree.id(), tree.chunk_count()), (id, count as u64));
             for (index, chunk) in chunks(&bytes).enumerate() {

@@ -151,6 +151,44 @@ impl ModelStore for DirModelStore {
     fn open(&self, id: ModelId) -> Result<Arc<Model>, ModelStoreError> {
         self.cache.get(id, || self.load(id, &self.model_path(id)))
     }
+
+    fn ids(&self) -> Result<Vec<ModelId>, ModelStoreError> {
+        let mut ids = BTreeSet::new();
+        for path in entries(&self.dir)? {
+            if path.extension().is_some_and(|extension| extension == "model") {
+                ids.extend(id_of(path.file_stem()));
+            }
+        }
+        for path in entries(&self.staging())? {
+            ids.extend(id_of(path.file_name()));
+        }
+        Ok(ids.into_iter().collect())
+    }
+
+    fn remove(&self, id: ModelId) -> Result<(), ModelStoreError> {
+        let mut staged = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        staged.remove(&id);
+        self.cache.remove(id);
+        let (model, chunks) = (self.model_path(id), self.staging().join(id.to_string()));
+        for (path, removed) in [(&model, fs::remove_file(&model)), (&chunks, fs::remove_dir_all(&chunks))] {
+            match removed {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file_error(path, error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The model that a file or directory is named after; none for what this store has not made.
+fn id_of(name: Option<&std::ffi::OsStr>) -> Option<ModelId> {
+    let name = name?.to_str().filter(|name| name.len() == 64)?;
+    let mut id = [0; 32];
+    for (byte, digits) in id.iter_mut().zip(name.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    // Only the one spelling that names have.
+    Some(ModelId(id)).filter(|id| id.to_string() == name)
 }
 
 const CHUNK_LIMIT: u64 = 64 * 1024 + 1;

@@ -1,7 +1,7 @@
 //! Models in memory, for tests and for views.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -58,6 +58,20 @@ impl ModelStore for MemoryModelStore {
         }
         self.insert(container).map_err(|error| ModelStoreError::Invalid { id, error })?;
         chunks.retain(|(staged, _), _| *staged != id);
+        Ok(())
+    }
+
+    fn ids(&self) -> Result<Vec<ModelId>, ModelStoreError> {
+        let containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
+        let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: BTreeSet<ModelId> = containers.keys().copied().chain(chunks.keys().map(|(id, _)| *id)).collect();
+        Ok(all.into_iter().collect())
+    }
+
+    fn remove(&self, id: ModelId) -> Result<(), ModelStoreError> {
+        self.containers.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.chunks.lock().unwrap_or_else(PoisonError::into_inner).retain(|(staged, _), _| *staged != id);
+        self.cache.remove(id);
         Ok(())
     }
 

@@ -48,6 +48,24 @@ fn suite(store: &dyn ModelStore) {
         assert!(Arc::ptr_eq(&model, &store.open(id).unwrap()), "loaded once");
     }
 
+    // What is removed is gone, whether finished or staged, and can come again.
+    assert_eq!(store.ids().unwrap(), [id]);
+    let open = store.open(id).unwrap();
+    for _ in 0..2 {
+        store.remove(id).unwrap();
+    }
+    assert_eq!(store.ids().unwrap(), []);
+    assert!(matches!(store.open(id), Err(ModelStoreError::Missing(_))));
+    assert!(matches!(store.assemble(id, total), Err(ModelStoreError::MissingChunk { index: 0, .. })));
+    assert_eq!(open.container(), bytes, "who has it open keeps it");
+    store.stage_chunk(id, 0, &bytes[..merkle::CHUNK_BYTES]).unwrap();
+    assert_eq!(store.ids().unwrap(), [id]);
+    store.remove(id).unwrap();
+    assert_eq!(store.ids().unwrap(), []);
+    stage(store, &bytes);
+    store.assemble(id, total).unwrap();
+    assert_eq!(store.open(id).unwrap().container(), bytes);
+
     // Chunks of other models do not mix.
     let other = container(2);
     let other_id = stage(store, &other);

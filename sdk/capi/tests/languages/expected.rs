@@ -51,7 +51,13 @@ pub(crate) fn receipts() -> Printed {
     let config = VmConfig::new(kernels, Arc::new(MemoryModelStore::new()));
     let vm = Vm::new(config.with_extension(mychain::extension(Functions))).unwrap();
     let mut state = BTreeMap::new();
-    let block = BlockContext { chain_id: "mychain".into(), height: 1, time_ms: 0, version: ProtocolVersion::LATEST };
+    let block = BlockContext {
+        chain_id: "mychain".into(),
+        height: 1,
+        time_ms: 0,
+        version: ProtocolVersion::LATEST,
+        deposit_per_byte: 0,
+    };
     let mut first = [0; 32];
     first[0] = 1;
     let alice = Address(first);

@@ -11,7 +11,8 @@ fn actions() -> impl Strategy<Value = Action> {
         (address(), bytes()).prop_map(|(contract, input)| Action::Call { contract, input }),
         (address(), bytes(), bytes()).prop_map(|(contract, code, input)| Action::Migrate { contract, code, input }),
         address().prop_map(|to| Action::Transfer { to }),
-        (any::<[u8; 32]>(), any::<u64>()).prop_map(|(id, total_len)| Action::BeginModel { id, total_len }),
+        (any::<[u8; 32]>(), any::<u64>()).prop_map(|(top, total_len)| Action::BeginModel { total_len, top }),
+        any::<[u8; 32]>().prop_map(|id| Action::WithdrawModel { id }),
         (any::<[u8; 32]>(), any::<u32>(), bytes(), prop::collection::vec(any::<[u8; 32]>(), 0..3))
             .prop_map(|(id, index, bytes, proof)| Action::ModelChunk { id, index, bytes, proof }),
         any::<[u8; 32]>().prop_map(|id| Action::FinishModel { id }),

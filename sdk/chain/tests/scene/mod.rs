@@ -117,7 +117,7 @@ pub(crate) fn model(licence: usize) -> (ModelId, Vec<u8>) {
 
 /// The transactions that bring a model onto the chain.
 pub(crate) fn upload(from: u8, nonce: u64, id: ModelId, bytes: &[u8]) -> Vec<SignedTransaction> {
-    let begin = Action::BeginModel { id: id.0, total_len: bytes.len() as u64 };
+    let begin = Action::BeginModel { total_len: bytes.len() as u64, top: merkle::MerkleTree::new(bytes).top() };
     let chunks = (0_u32..).zip(merkle::chunks(bytes)).map(|(index, chunk)| Action::ModelChunk {
         id: id.0,
         index,

@@ -1,10 +1,11 @@
-//! `noema account`: nonce and balance.
+//! `noema account`: nonce, balance and deposits.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
 use noema_chain::Address;
+use noema_model::ModelId;
 use noema_vm::layout;
 use serde::Serialize;
 
@@ -29,8 +30,23 @@ pub struct AccountReport {
     address: String,
     nonce: u64,
     balance: String,
+    /// The part of the balance that is the deposit for what a contract keeps.
+    locked: String,
+    /// The rest.
+    free: String,
+    /// Bytes that a contract keeps.
+    kept_bytes: u64,
+    /// Models that it holds, whose deposits are not in the balance.
+    models: Vec<HeldModel>,
     contract: bool,
     height: u64,
+}
+
+/// A model that an account holds.
+#[derive(Serialize, Debug)]
+pub struct HeldModel {
+    model: String,
+    deposit: String,
 }
 
 impl Report for AccountReport {
@@ -38,6 +54,13 @@ impl Report for AccountReport {
         writeln!(out, "address     {}{}", self.address, if self.contract { "  (a contract)" } else { "" })?;
         writeln!(out, "next nonce  {}", self.nonce)?;
         writeln!(out, "balance     {}", self.balance)?;
+        if self.contract {
+            writeln!(out, "  locked    {}  for {} bytes", self.locked, self.kept_bytes)?;
+            writeln!(out, "  free      {}", self.free)?;
+        }
+        for HeldModel { model, deposit } in &self.models {
+            writeln!(out, "holds       model {model}, deposit {deposit}")?;
+        }
         writeln!(out, "at block    {}", self.height)
     }
 }
@@ -53,10 +76,16 @@ pub fn run(context: &Context, arguments: AccountArgs) -> Result<AccountReport, C
         None => keys::read(&arguments.key.unwrap_or_else(|| keys::default_path(&context.chain)))?.address(),
     };
     let account = chain.account(&address)?;
+    let deposit = chain.deposit(&address)?;
+    let held = |(id, deposit): (ModelId, u128)| HeldModel { model: id.to_string(), deposit: deposit.to_string() };
     Ok(AccountReport {
         address: address.to_string(),
         nonce: account.nonce,
         balance: account.balance.to_string(),
+        locked: deposit.locked.to_string(),
+        free: deposit.free().to_string(),
+        kept_bytes: deposit.bytes,
+        models: chain.holds(&address)?.into_iter().map(held).collect(),
         contract: chain.state()?.get(&layout::contract_key(&address))?.is_some(),
         height: chain.height(),
     })

@@ -111,5 +111,6 @@ fn action_name(transaction: &SignedTransaction) -> &'static str {
         Action::BeginModel { .. } => "begin model",
         Action::ModelChunk { .. } => "model chunk",
         Action::FinishModel { .. } => "finish model",
+        Action::WithdrawModel { .. } => "withdraw model",
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use noema_chain::{Action, Address};
-use noema_vm::{admit, code_hash};
+use noema_vm::{admit, code_hash, deposit};
 use serde::Serialize;
 
 use crate::arguments::{self, KernelArgs, SenderArgs};
@@ -30,9 +30,9 @@ pub struct DeployArgs {
     /// Tells contracts of one sender with the same code apart
     #[arg(long, value_name = "N", default_value_t = 0)]
     salt: u64,
-    /// Native units to send with it
-    #[arg(long, value_name = "UNITS", default_value_t = 0)]
-    value: u128,
+    /// Native units to send with it [default: the deposit for the contract and some entries]
+    #[arg(long, value_name = "UNITS")]
+    value: Option<u128>,
     #[command(flatten)]
     sender: SenderArgs,
     #[command(flatten)]
@@ -48,6 +48,8 @@ pub struct DeployReport {
     pub code_hash: String,
     /// Bytes of its code.
     pub code_bytes: usize,
+    /// What was sent with it, in native units.
+    pub value: String,
     /// What became of the transaction.
     pub receipt: ReceiptReport,
 }
@@ -57,6 +59,7 @@ impl Report for DeployReport {
         writeln!(out, "contract      {}", self.contract)?;
         writeln!(out, "code hash     {}", self.code_hash)?;
         writeln!(out, "code bytes    {}", self.code_bytes)?;
+        writeln!(out, "value sent    {}", self.value)?;
         self.receipt.write(out)
     }
 }
@@ -79,7 +82,18 @@ pub fn run(context: &Context, arguments: DeployArgs) -> Result<DeployReport, Cli
         (None, None) if arguments.args.trim() == "[]" => Vec::new(),
         (None, None) => return Err(Interface::missing(&arguments.code.display())),
     };
-    deploy(&mut chain, &mut sender, code, arguments.salt, arguments.value, input)
+    let value = arguments.value.unwrap_or_else(|| usual_value(&chain, code.len()));
+    deploy(&mut chain, &mut sender, code, arguments.salt, value, input)
+}
+
+/// Bytes of entries that a contract has the deposit for, if nobody says how much to send.
+const ROOM: u64 = 256 * 1024;
+
+/// What a contract needs to keep code of this length and some entries.
+#[must_use]
+pub fn usual_value(chain: &noema_chain::Chain, code_len: usize) -> u128 {
+    let bytes = u64::try_from(code_len).unwrap_or(u64::MAX).saturating_add(ROOM);
+    deposit::for_code(&chain.context(), bytes)
 }
 
 /// Deploys a contract in a block of its own.
@@ -99,7 +113,13 @@ pub fn deploy(
     let transaction = sender.sign(value, Action::Deploy { code, salt, input });
     let executed = sender.commit(chain, vec![transaction])?;
     let receipt = super::receipt::only(chain, &executed)?.successful("the deployment")?;
-    Ok(DeployReport { contract: contract.to_string(), code_hash: arguments::show(hash), code_bytes, receipt })
+    Ok(DeployReport {
+        contract: contract.to_string(),
+        code_hash: arguments::show(hash),
+        code_bytes,
+        value: value.to_string(),
+        receipt,
+    })
 }
 
 /// A wasm file, or what building a directory gives.

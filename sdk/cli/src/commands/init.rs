@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use noema_chain::{Chain, ChainConfig, ChainError, Genesis, KeyPair};
+use noema_chain::{Chain, ChainConfig, ChainError, DEFAULT_DEPOSIT_PER_BYTE, Genesis, KeyPair};
 use serde::Serialize;
 
 use crate::arguments::KernelArgs;
@@ -23,6 +23,9 @@ pub struct InitArgs {
     /// What that account has at the start, in native units
     #[arg(long, value_name = "UNITS", default_value_t = 1_000_000_000_000_000_000_000_000)]
     pub balance: u128,
+    /// Deposit for every byte that contracts and models take, in native units; 0 for none
+    #[arg(long, value_name = "UNITS", default_value_t = DEFAULT_DEPOSIT_PER_BYTE)]
+    pub deposit_per_byte: u128,
     /// Time of block 0, milliseconds since 1970 [default: now]
     #[arg(long, value_name = "MS")]
     pub time_ms: Option<u64>,
@@ -40,6 +43,7 @@ pub struct InitReport {
     key: PathBuf,
     address: String,
     balance: String,
+    deposit_per_byte: String,
     state_root: String,
 }
 
@@ -50,6 +54,7 @@ impl Report for InitReport {
         writeln!(out, "key         {}", self.key.display())?;
         writeln!(out, "address     {}", self.address)?;
         writeln!(out, "balance     {}", self.balance)?;
+        writeln!(out, "deposit     {} a byte", self.deposit_per_byte)?;
         writeln!(out, "state root  {}", self.state_root)
     }
 }
@@ -64,6 +69,7 @@ pub fn run(context: &Context, arguments: InitArgs) -> Result<InitReport, CliErro
     session::store(context.store)?;
     let time_ms = arguments.time_ms.unwrap_or_else(session::now_ms);
     let mut genesis = Genesis::new(arguments.chain_id, time_ms);
+    genesis.deposit_per_byte = arguments.deposit_per_byte;
     genesis.check().map_err(ChainError::from)?;
     let (path, key) = match arguments.key {
         Some(path) => {
@@ -82,6 +88,7 @@ pub fn run(context: &Context, arguments: InitArgs) -> Result<InitReport, CliErro
         key: path,
         address: key.address().to_string(),
         balance: arguments.balance.to_string(),
+        deposit_per_byte: arguments.deposit_per_byte.to_string(),
         state_root: arguments::show(chain.root()),
     })
 }

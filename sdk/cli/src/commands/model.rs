@@ -3,6 +3,7 @@
 pub mod add;
 pub mod import;
 pub mod inspect;
+pub mod withdraw;
 
 use std::path::Path;
 
@@ -32,6 +33,9 @@ enum ModelAction {
     /// Upload a container to the chain in chunks; an interrupted upload goes on where it stopped
     #[command(after_help = "Example:\n  noema model add screening.noema")]
     Add(add::AddArgs),
+    /// Give up a model that one has added, and get its deposit back; without holders it is gone from the chain
+    #[command(after_help = "Example:\n  noema model withdraw MODEL")]
+    Withdraw(withdraw::WithdrawArgs),
 }
 
 /// Runs the command.
@@ -44,6 +48,7 @@ pub fn run(context: &Context, arguments: ModelArgs) -> Result<(), CliError> {
         ModelAction::Import(arguments) => output.report(&import::run(context, &arguments)?),
         ModelAction::Inspect(arguments) => output.report(&inspect::run(&arguments)?),
         ModelAction::Add(arguments) => output.report(&add::run(context, &arguments)?),
+        ModelAction::Withdraw(arguments) => output.report(&withdraw::run(context, &arguments)?),
     }
     Ok(())
 }

@@ -121,6 +121,9 @@ impl<const N: usize> Writer<N> {
         if method.payable {
             self.text(",\"payable\":true");
         }
+        if method.reentrant {
+            self.text(",\"reentrant\":true");
+        }
         self.text(",\"args\":");
         self.fields(method.args);
         self.text(",\"returns\":");

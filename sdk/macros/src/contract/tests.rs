@@ -54,6 +54,8 @@ fn every_mistake_is_reported_at_once() {
             #[migrate] fn move_on(&self) {}
             #[view(payable)] fn paid(&self) {}
             #[call(free)] fn free(&self) {}
+            #[call(payable, payable)] fn twice(&self) {}
+            #[init(reentrant)] fn once() -> Self { A }
             #[call] fn clone_me(&self) -> Self { A }
         }
     });
@@ -71,7 +73,8 @@ fn every_mistake_is_reported_at_once() {
         "write out what the result holds",
         "`#[migrate]` takes `&mut self`",
         "`#[view]` receives no value",
-        "expected `#[call]` or `#[call(payable)]`",
+        "expected `#[call]`, with `(payable)`, `(reentrant)` or both in parentheses",
+        "`#[init]` runs once",
         "only `#[init]` and `#[migrate]` return the contract",
     ] {
         assert!(errors.contains(part), "missing: {part}\n{errors}");
@@ -93,7 +96,7 @@ fn markers_go_and_other_attributes_and_methods_stay() {
 fn only_what_exists_is_exported() {
     let text = accepted(quote!(impl A { #[init] fn new() -> Self { A } }));
     assert!(text.contains("export_name = \"init\""));
-    for absent in ["call", "view", "migrate"] {
+    for absent in ["call", "view", "migrate", "call_reentrant", "view_reentrant"] {
         assert!(!text.contains(&format!("export_name = \"{absent}\"")), "{absent}");
     }
     // A view is also reachable through `call`, for other contracts.
@@ -115,9 +118,37 @@ fn a_view_never_dispatches_a_call() {
 #[test]
 fn value_is_refused_unless_payable() {
     let text = accepted(quote!(impl A { #[init] fn new() -> Self { A } #[call] fn f(&self) {} }));
-    assert_eq!(text.matches("refuse_value").count(), 2);
+    // Who deploys sends the deposit.
+    assert_eq!(text.matches("refuse_value").count(), 1);
     let text = accepted(quote!(impl A { #[init(payable)] fn new() -> Self { A } #[call(payable)] fn f(&self) {} }));
     assert_eq!(text.matches("refuse_value").count(), 0);
+}
+
+#[test]
+fn only_what_is_marked_can_be_entered_again() {
+    let text = accepted(quote! {
+        impl A {
+            #[init] fn new() -> Self { A }
+            #[call] fn plain(&mut self) {}
+            #[call(payable, reentrant)] fn again(&self) {}
+            #[view] fn peek(&self) -> u8 { 1 }
+            #[view(reentrant)] fn peek_again(&self) -> u8 { 1 }
+        }
+    });
+    for export in ["call_reentrant", "view_reentrant"] {
+        assert!(text.contains(&format!("export_name = \"{export}\"")), "{export}");
+    }
+    // In `call` and `call_reentrant`; a view in `view`, `view_reentrant`, and for calls in `call_reentrant`.
+    let arms = |name: &str| text.matches(&format!("b\"{name}\" =>")).count();
+    assert_eq!([arms("plain"), arms("again"), arms("peek"), arms("peek_again")], [1, 2, 1, 3]);
+    assert_eq!(text.matches("not_reentrant").count(), 2);
+    // Nobody overwrites what an inner call wrote.
+    assert_eq!((text.matches(". save ()").count(), text.matches(". save_unless_changed ()").count()), (0, 1));
+    let text =
+        accepted(quote!(impl A { #[init] fn new() -> Self { A } #[view(reentrant)] fn peek(&self) -> u8 { 1 } }));
+    assert!(text.contains("export_name = \"view_reentrant\"") && text.contains("export_name = \"call_reentrant\""));
+    let text = accepted(quote!(impl A { #[init] fn new() -> Self { A } #[call(reentrant)] fn f(&self) {} }));
+    assert!(!text.contains("export_name = \"view_reentrant\"") && text.contains("export_name = \"call_reentrant\""));
 }
 
 #[test]

@@ -8,9 +8,10 @@ use clap::Args;
 use noema_chain::{Action, Chain, ChainError, SignedTransaction};
 use noema_model::merkle::{self, MerkleTree};
 use noema_model::{Model, ModelStoreError};
-use noema_vm::layout::{self, ModelRecord};
+use noema_vm::layout::{self, Chunks, ModelRecord};
 use serde::Serialize;
 
+use super::withdraw::deposit_of;
 use crate::arguments::{self, KernelArgs, SenderArgs};
 use crate::output::{Output, Report};
 use crate::receipts::{ReceiptReport, amount};
@@ -48,6 +49,8 @@ pub struct AddReport {
     pub blocks: u64,
     /// Gas that it took.
     pub gas: u64,
+    /// What the sender has deposited for it, in native units.
+    pub deposit: String,
     /// Whether the chain had all of it before.
     pub already_there: bool,
     /// Whether this node had lost the bytes, and has them again now.
@@ -59,6 +62,7 @@ impl Report for AddReport {
         writeln!(out, "model   {}", self.model)?;
         writeln!(out, "name    {}", self.name)?;
         writeln!(out, "bytes   {}", self.bytes)?;
+        writeln!(out, "deposit {}", self.deposit)?;
         if self.restored {
             return writeln!(out, "the chain had it already; this node had lost its bytes, and has them again");
         }
@@ -107,17 +111,21 @@ pub fn upload(
         sent: 0,
         blocks: 0,
         gas: 0,
-        already_there: record.as_ref().is_some_and(|record| record.active),
+        deposit: String::new(),
+        already_there: record.is_some_and(|record| record.active),
         restored: false,
     };
     if report.already_there {
         report.restored = restore(chain, model, total_len)?;
+    }
+    if deposit_of(chain, sender, &id)?.is_none() {
+        commit(chain, sender, &mut report, vec![Action::BeginModel { total_len, top: tree.top() }])?;
+    }
+    report.deposit = deposit_of(chain, sender, &id)?.unwrap_or(0).to_string();
+    if report.already_there {
         return Ok(report);
     }
     let missing = missing(chain, &id, tree.chunk_count())?;
-    if record.is_none_or(|record| record.total_len != total_len) {
-        commit(chain, sender, &mut report, vec![Action::BeginModel { id, total_len }])?;
-    }
     let bar = output.progress(tree.chunk_count(), "model chunks");
     bar.set_position(tree.chunk_count().saturating_sub(u64::try_from(missing.len()).unwrap_or(u64::MAX)));
     for block in missing.chunks(block_size) {
@@ -143,14 +151,11 @@ fn record(chain: &Chain, id: &[u8; 32]) -> Result<Option<ModelRecord>, CliError>
 
 /// The chunks that the chain has not verified yet.
 fn missing(chain: &Chain, id: &[u8; 32], count: u64) -> Result<Vec<u32>, CliError> {
-    let state = chain.state()?;
-    let mut missing = Vec::new();
-    for index in 0..u32::try_from(count).unwrap_or(u32::MAX) {
-        if state.get(&layout::chunk_key(id, index))?.is_none() {
-            missing.push(index);
-        }
-    }
-    Ok(missing)
+    let bits = chain.state()?.get(&layout::chunks_key(id))?;
+    let chunks = bits.and_then(|bits| Chunks::from_bytes(count, &bits)).ok_or_else(|| ChainError::Damaged {
+        detail: format!("the chunks of model {} cannot be read", arguments::show(id)),
+    })?;
+    Ok((0..u32::try_from(count).unwrap_or(u32::MAX)).filter(|index| !chunks.has(u64::from(*index))).collect())
 }
 
 /// Gives this node the bytes of a model of its chain, if it does not have them or they are damaged.

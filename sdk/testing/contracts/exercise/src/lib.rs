@@ -72,6 +72,7 @@ pub const ZERO: u32 = 1;
 pub const NOT_OWNER: u32 = 2;
 
 const NOTE: Item<String> = Item::new("note");
+const PASSING: transient::Item<u64> = transient::Item::new("note");
 const SCORES: Map<(Address, i32), u64> = Map::new("scores");
 const BLOBS: Map<u32, Vec<u8>> = Map::new("blobs");
 
@@ -263,6 +264,50 @@ impl Exercise {
             Err(call::CallError::Status(status)) => Nested::Status(status.code()),
             Err(_) => Nested::Other,
         }
+    }
+
+    /// What it keeps, and what is locked and free of its balance.
+    #[view]
+    fn deposit() -> (u64, u128, u128) {
+        (env::kept_bytes(), env::locked_balance(), env::free_balance())
+    }
+
+    /// Writes a transient value, has another contract call back, and says what it is then.
+    #[call]
+    fn lend(through: Address, amount: u64) -> Result<Option<u64>> {
+        PASSING.set(&amount)?;
+        let back = (env::self_address(), "give_back".to_owned(), amount, None::<u64>);
+        let nested: Nested = call::contract(&through).method("nested", &back)?;
+        ensure!(nested == Nested::Returned(amount), NOT_OWNER, "{nested:?}");
+        PASSING.get()
+    }
+
+    /// Called back: the transient value and half of it.
+    #[call(reentrant)]
+    fn give_back(amount: u64) -> Result<u64> {
+        let lent = PASSING.get()?.unwrap_or(0);
+        PASSING.set(&(lent / 2))?;
+        Ok(if lent == amount { lent } else { 0 })
+    }
+
+    /// The transient value, which no transaction leaves.
+    #[view(reentrant)]
+    fn passing() -> Result<Option<u64>> {
+        PASSING.get()
+    }
+
+    /// Counts itself, after a call back that may count as well.
+    #[call]
+    fn add_around(&mut self, through: Address, method: String) -> Result<Nested> {
+        self.count += 1;
+        Ok(call::contract(&through).method("nested", &(env::self_address(), method, 5u64, None::<u64>))?)
+    }
+
+    /// As `add`, while the contract is running.
+    #[call(reentrant)]
+    fn add_again(&mut self, amount: u64) -> u64 {
+        self.count += amount;
+        self.count
     }
 
     /// Asks another contract's view, from a call or from a view.
