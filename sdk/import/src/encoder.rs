@@ -132,7 +132,8 @@ pub fn import_encoder(path: &Path, options: &EncoderOptions) -> Result<ImportedE
     let traces: Vec<Trace> = compared.iter().map(|tokens| float.run(tokens)).collect::<Result<_, _>>()?;
     let kernels = Kernels::new(Level::best(), 1).map_err(|error| ImportError::Compute(error.to_string()))?;
 
-    let import = Import { options, folder: &folder, float: &float, kernels: &kernels, compared: &compared, traces: &traces };
+    let import =
+        Import { options, folder: &folder, float: &float, kernels: &kernels, compared: &compared, traces: &traces };
     let mut best = None;
     for sites in LADDER {
         let built = build::build(&float, &ranges, folder.longest, &vec![sites; float.layers.len()])?;

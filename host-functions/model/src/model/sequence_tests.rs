@@ -146,7 +146,7 @@ fn cost_and_memory_follow_the_length() {
     // Attention grows with the square: the differences grow by the same number of gas from each length to the next.
     let growth: Vec<u64> = all.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let bend: Vec<u64> = growth.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(bend[0] > 0 && bend.iter().all(|bend| *bend == bend[0]), "{bend:?}");
+    assert!(bend[0] > 0 && bend.windows(2).all(|pair| pair[0] == pair[1]), "{bend:?}");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn sequences_that_cannot_be_are_refused() {
         sample.graph.inputs = inputs;
         let output = node(&mut sample);
         sample.graph.outputs = vec![output];
-        if let Err(error) = sample.graph.edges() {
+        if let Err(error) = sample.graph.edges().and_then(|_| sample.graph.edges_at(1)) {
             return error;
         }
         container::encode(&sample.manifest(), &sample.graph, &sample.parameters).unwrap_err()

@@ -56,7 +56,8 @@ struct Sides {
 impl Attention {
     fn sides(&self, inputs: &[&Edge]) -> Result<Sides, String> {
         let (q, k, v) = (inputs[0], inputs[1], inputs[2]);
-        let refused = || format!("queries {:?}, keys {:?}, values {:?} of {} heads", q.dims, k.dims, v.dims, self.heads);
+        let refused =
+            || format!("queries {:?}, keys {:?}, values {:?} of {} heads", q.dims, k.dims, v.dims, self.heads);
         let (&[queries, q_row], &[keys, k_row], &[values, v_row]) = (&q.dims[..], &k.dims[..], &v.dims[..]) else {
             return Err(refused());
         };
@@ -131,11 +132,13 @@ impl Step for AttentionStep {
         output: &mut Sink<'_>,
     ) -> Result<(), OpError> {
         let Attention { heads, key_heads, masked, causal, out_multiplier, out_shift, .. } = self.attention;
-        let sides = self.attention.sides(&[shapes.input(0), shapes.input(1), shapes.input(2)]).map_err(OpError::Node)?;
+        let sides =
+            self.attention.sides(&[shapes.input(0), shapes.input(1), shapes.input(2)]).map_err(OpError::Node)?;
         let [queries, keys, depth, width] = [sides.queries, sides.keys, sides.depth, sides.width].map(length);
         let (key_heads, group) = (length(key_heads), length(heads / key_heads));
         let lengths = if masked { Some(super::sequence_lengths(inputs[3], 0, keys)?) } else { None };
-        let (Source::I8(q), Source::I8(k), Source::I8(v), Sink::I8(y)) = (inputs[0], inputs[1], inputs[2], output) else {
+        let (Source::I8(q), Source::I8(k), Source::I8(v), Sink::I8(y)) = (inputs[0], inputs[1], inputs[2], output)
+        else {
             return Err(arena::unexpected());
         };
         let (mut qs, mut ks, mut vs) = (vec![0; group * queries * depth], vec![0; keys * depth], vec![0; keys * width]);

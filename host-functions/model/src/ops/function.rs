@@ -62,7 +62,9 @@ impl Operator for Function {
         }
         if u32::from(self.in_bits) > MAX_IN_BITS || u32::from(self.out_bits) > MAX_OUT_BITS {
             let Function { in_bits, out_bits, .. } = self;
-            return Err(format!("{in_bits} and {out_bits} fraction bits, the limits are {MAX_IN_BITS} and {MAX_OUT_BITS}"));
+            return Err(format!(
+                "{in_bits} and {out_bits} fraction bits, the limits are {MAX_IN_BITS} and {MAX_OUT_BITS}"
+            ));
         }
         Ok(Edge { dtype: self.dtype, dims: x.dims.clone() })
     }

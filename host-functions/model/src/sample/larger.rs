@@ -61,7 +61,7 @@ pub(crate) fn encoder(heads: u32, depth: u32, longest: u32, inner: u32, seed: u6
     let placed = s.node(AddRows { rows: longest }, &[words], vec![Array::I16(positions)]);
     let x = layer_norm(s, numbers, placed, DType::I16);
     let narrow_x = layer_norm(s, numbers, placed, DType::I8);
-    let mut of = |s: &mut Sample, numbers: &mut Numbers, x: EdgeId| {
+    let of = |s: &mut Sample, numbers: &mut Numbers, x: EdgeId| {
         let sums = linear(s, numbers, x, width);
         narrow(s, numbers, sums, 12, DType::I8)
     };

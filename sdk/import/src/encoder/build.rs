@@ -13,8 +13,8 @@
 use noema_model::{
     graph::{Edge, EdgeId, Graph, Node, sequence},
     ops::{
-        Add, AddRows, Attention, Embedding, L2Norm, LayerNorm, Linear, Lookup, MeanPool, Mul, Op, QuantiseRows, Requantise, Reshape,
-        RowStep, Slice,
+        Add, AddRows, Attention, Embedding, L2Norm, LayerNorm, Linear, Lookup, MeanPool, Mul, Op, QuantiseRows,
+        Requantise, Reshape, RowStep, Slice,
     },
     parameters::{Array, NodeParameters},
 };
@@ -71,7 +71,11 @@ pub(crate) fn build(float: &Float, ranges: &Ranges, longest: usize, sites: &[Sit
     let mut x_range = &ranges.embedded;
     for (index, layer) in float.layers.iter().enumerate() {
         let range = &ranges.layers[index];
-        let at = At { name: format!("layer {index}"), epsilon: float.config.layer_norm_eps, heads: float.config.num_attention_heads };
+        let at = At {
+            name: format!("layer {index}"),
+            epsilon: float.config.layer_norm_eps,
+            heads: float.config.num_attention_heads,
+        };
         let unit = unit_of(largest(x_range).max(largest(&range.sum)));
         let x = builder.norm(&format!("{} input", at.name), &from, normal, unit, at.epsilon)?;
         checkpoints.push((x, unit));
@@ -172,7 +176,14 @@ impl Builder {
     }
 
     /// Normalises to 16 bits, one unit for all channels.
-    fn norm(&mut self, name: &str, from: &Sum, normal: &Normal, unit: f64, epsilon: f64) -> Result<EdgeId, ImportError> {
+    fn norm(
+        &mut self,
+        name: &str,
+        from: &Sum,
+        normal: &Normal,
+        unit: f64,
+        epsilon: f64,
+    ) -> Result<EdgeId, ImportError> {
         self.norm_to(name, from, normal, &vec![unit; normal.gain.len()], epsilon, DType::I16)
     }
 
@@ -186,7 +197,9 @@ impl Builder {
         epsilon: f64,
         dtype: DType,
     ) -> Result<EdgeId, ImportError> {
-        let over = |values: &[f32]| -> Vec<f64> { values.iter().zip(units).map(|(value, unit)| f64::from(*value) / unit).collect() };
+        let over = |values: &[f32]| -> Vec<f64> {
+            values.iter().zip(units).map(|(value, unit)| f64::from(*value) / unit).collect()
+        };
         let (gain, bias) = (over(&normal.gain), over(&normal.bias));
         let top = gain.iter().chain(&bias).fold(1.0e-9, |top: f64, value| top.max(value.abs()));
         // As many bits as leave both inside 31.
@@ -206,7 +219,14 @@ impl Builder {
     }
 
     /// What a product reads of a normalised edge.
-    fn read(&mut self, name: &str, x: &Normalised<'_>, site: Site, layers: &[&Dense], epsilon: f64) -> Result<Read, ImportError> {
+    fn read(
+        &mut self,
+        name: &str,
+        x: &Normalised<'_>,
+        site: Site,
+        layers: &[&Dense],
+        epsilon: f64,
+    ) -> Result<Read, ImportError> {
         let channels = x.range.len();
         if site == Site::Sixteen {
             return Ok(Read { edge: x.edge, units: vec![x.unit; channels], largest: 32_768, wide: true });
@@ -249,7 +269,14 @@ impl Builder {
     }
 
     /// Brings sums to other units, channel by channel.
-    fn scaled(&mut self, name: &str, sums: EdgeId, from: &[f64], to: &[f64], dtype: DType) -> Result<EdgeId, ImportError> {
+    fn scaled(
+        &mut self,
+        name: &str,
+        sums: EdgeId,
+        from: &[f64],
+        to: &[f64],
+        dtype: DType,
+    ) -> Result<EdgeId, ImportError> {
         let (mut multipliers, mut shifts) = (vec![], vec![]);
         for (from, to) in from.iter().zip(to) {
             let (multiplier, shift) = dyadic(from / to).ok_or_else(|| quantise(name, "no scale fits"))?;
@@ -270,7 +297,8 @@ impl Builder {
         site: Site,
     ) -> Result<Sum, ImportError> {
         let name = |part: &str| format!("{} {part}", at.name);
-        let read = self.read(&name("attention input"), x, site, &[&layer.query, &layer.key, &layer.value], at.epsilon)?;
+        let read =
+            self.read(&name("attention input"), x, site, &[&layer.query, &layer.key, &layer.value], at.epsilon)?;
         let (q_units, k_units, score_unit) = score_units(&range.query, &range.key);
         let (v_units, mixed_units, ratio) = value_units(&range.value, &range.mixed);
         let mut edges = Vec::with_capacity(4);
@@ -287,7 +315,16 @@ impl Builder {
         let refused = || quantise(&at.name, "no scale fits the scores");
         let (multiplier, shift) = dyadic(score_unit / depth.sqrt()).ok_or_else(refused)?;
         let (out_multiplier, out_shift) = dyadic(1.0 / ratio).ok_or_else(refused)?;
-        let op = Attention { heads, key_heads: heads, masked: true, causal: false, multiplier, shift, out_multiplier, out_shift };
+        let op = Attention {
+            heads,
+            key_heads: heads,
+            masked: true,
+            causal: false,
+            multiplier,
+            shift,
+            out_multiplier,
+            out_shift,
+        };
         let mixed = self.node(&name("attention"), op, &edges, vec![]);
         let mixed = Read { edge: mixed, units: mixed_units, largest: 128, wide: false };
         let (sums, from) = self.linear(&name("back sums"), &mixed, &layer.back)?;
@@ -327,7 +364,8 @@ impl Builder {
         // A unit of the rows stands for one step, which is in units of `bent` with 32 fraction bits.
         let read = Read { edge: rows, units: vec![unit; from.len()], largest: 128, wide: false };
         let bias = layer.out.bias.zeros_like()?;
-        let (sums, from) = self.linear(&name("out sums"), &read, &Dense { weights: layer.out.weights.clone(), bias })?;
+        let (sums, from) =
+            self.linear(&name("out sums"), &read, &Dense { weights: layer.out.weights.clone(), bias })?;
         let common = from.iter().copied().fold(f64::MIN_POSITIVE, f64::max) / 64.0;
         let wide = self.scaled(&name("out wide"), sums, &from, &vec![common; from.len()], DType::I32)?;
         let (multiplier, shift) = dyadic(common / x.unit).ok_or_else(|| quantise(&at.name, "no scale fits"))?;

@@ -39,7 +39,8 @@ fn absolute() -> String {
 
 impl Config {
     fn check(&self) -> Result<(), ImportError> {
-        let refused = |what: String, supported: &str| Err(ImportError::Encoder(format!("{what}; what can: {supported}")));
+        let refused =
+            |what: String, supported: &str| Err(ImportError::Encoder(format!("{what}; what can: {supported}")));
         if self.model_type != "bert" {
             return refused(format!("model_type `{}` cannot be imported", self.model_type), "bert");
         }
@@ -51,7 +52,9 @@ impl Config {
             return refused(format!("position_embedding_type `{kind}` cannot be imported"), "absolute");
         }
         let sides = [self.hidden_size, self.intermediate_size, self.vocab_size, self.max_position_embeddings];
-        if sides.iter().any(|side| !(1..=MAX_SIDE).contains(side)) || !(1..=MAX_LAYERS).contains(&self.num_hidden_layers) {
+        if sides.iter().any(|side| !(1..=MAX_SIDE).contains(side))
+            || !(1..=MAX_LAYERS).contains(&self.num_hidden_layers)
+        {
             let reason = format!("config.json: sizes {sides:?} and {} layers", self.num_hidden_layers);
             return Err(ImportError::Encoder(reason));
         }
@@ -116,13 +119,15 @@ impl Folder {
                     (true, false) if !other => Pooling::Mean,
                     (false, true) if !other => Pooling::First,
                     _ => {
-                        let reason = "1_Pooling/config.json: this pooling cannot be imported; what can: mean_tokens, cls_token";
+                        let reason =
+                            "1_Pooling/config.json: this pooling cannot be imported; what can: mean_tokens, cls_token";
                         return Err(ImportError::Encoder(reason.to_owned()));
                     }
                 }
             }
         };
-        let stated = json::<SentenceConfig>(path, "sentence_bert_config.json")?.and_then(|config| config.max_seq_length);
+        let stated =
+            json::<SentenceConfig>(path, "sentence_bert_config.json")?.and_then(|config| config.max_seq_length);
         let longest = longest.or(stated).unwrap_or(config.max_position_embeddings).min(config.max_position_embeddings);
         if longest < 2 {
             return Err(ImportError::Encoder(format!("sentences of at most {longest} tokens")));
@@ -158,7 +163,9 @@ impl Folder {
         let encoding = self.tokenizer.encode(sentence, true);
         let encoding = encoding.map_err(|error| ImportError::Encoder(format!("tokenizer: {error}")))?;
         let tokens = encoding.get_ids().to_vec();
-        if let Some(token) = tokens.iter().find(|token| usize::try_from(**token).is_ok_and(|at| at >= self.config.vocab_size)) {
+        if let Some(token) =
+            tokens.iter().find(|token| usize::try_from(**token).is_ok_and(|at| at >= self.config.vocab_size))
+        {
             return Err(ImportError::Encoder(format!("the tokenizer gives token {token}, the model has fewer")));
         }
         Ok(tokens)

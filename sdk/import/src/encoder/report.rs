@@ -68,8 +68,10 @@ impl Nearness {
             let others = (0..pairs.len()).filter(|other| *other != of);
             others.max_by(|a, b| near(of, *a).total_cmp(&near(of, *b)))
         };
-        let real = |a: usize, b: usize| pairs[a].1.iter().zip(&pairs[b].1).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-        let integer = |a: usize, b: usize| pairs[a].0.iter().zip(&pairs[b].0).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+        let real =
+            |a: usize, b: usize| pairs[a].1.iter().zip(&pairs[b].1).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+        let integer =
+            |a: usize, b: usize| pairs[a].0.iter().zip(&pairs[b].0).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
         let same = (0..pairs.len()).filter(|of| nearest(&real, *of) == nearest(&integer, *of)).count();
         Nearness { same_nearest: Some(same), ..Nearness::of(&cosines) }
     }
