@@ -136,7 +136,6 @@ struct Read {
     edge: EdgeId,
     units: Vec<f64>,
     largest: u64,
-    wide: bool,
 }
 
 fn size(value: usize) -> Result<u32, ImportError> {
@@ -229,14 +228,14 @@ impl Builder {
     ) -> Result<Read, ImportError> {
         let channels = x.range.len();
         if site == Site::Sixteen {
-            return Ok(Read { edge: x.edge, units: vec![x.unit; channels], largest: 32_768, wide: true });
+            return Ok(Read { edge: x.edge, units: vec![x.unit; channels], largest: 32_768 });
         }
         let factors = smoothing(x.range, layers)?;
         let top = x.range.iter().zip(&factors).map(|(most, factor)| most / factor).fold(0.0, f64::max);
         let unit = if top > 0.0 { top / 127.0 } else { 1.0 };
         let units: Vec<f64> = factors.iter().map(|factor| factor * unit).collect();
         let edge = self.norm_to(name, x.from, x.normal, &units, epsilon, DType::I8)?;
-        Ok(Read { edge, units, largest: 128, wide: false })
+        Ok(Read { edge, units, largest: 128 })
     }
 
     /// A linear layer; its edge and what a unit of each output stands for.
@@ -326,7 +325,7 @@ impl Builder {
             out_shift,
         };
         let mixed = self.node(&name("attention"), op, &edges, vec![]);
-        let mixed = Read { edge: mixed, units: mixed_units, largest: 128, wide: false };
+        let mixed = Read { edge: mixed, units: mixed_units, largest: 128 };
         let (sums, from) = self.linear(&name("back sums"), &mixed, &layer.back)?;
         self.added(&name("back"), sums, &from, x)
     }
@@ -355,14 +354,14 @@ impl Builder {
         let table = (i16::MIN..=i16::MAX).map(|x| to_i16(gelu(f64::from(x) * unit) / unit)).collect();
         let bent = self.node(&name("gelu"), Lookup { dtype: DType::I16 }, &[hidden], vec![Array::I16(table)]);
         if sites.out == Site::Sixteen {
-            let read = Read { edge: bent, units: vec![unit; from.len()], largest: 32_768, wide: true };
+            let read = Read { edge: bent, units: vec![unit; from.len()], largest: 32_768 };
             let (sums, from) = self.linear(&name("out sums"), &read, &layer.out)?;
             return self.added(&name("out"), sums, &from, x);
         }
         let step = self.node(&name("step"), RowStep { dtype: DType::I8 }, &[bent], vec![]);
         let rows = self.node(&name("rows"), QuantiseRows { dtype: DType::I8 }, &[bent, step], vec![]);
         // A unit of the rows stands for one step, which is in units of `bent` with 32 fraction bits.
-        let read = Read { edge: rows, units: vec![unit; from.len()], largest: 128, wide: false };
+        let read = Read { edge: rows, units: vec![unit; from.len()], largest: 128 };
         let bias = layer.out.bias.zeros_like()?;
         let (sums, from) =
             self.linear(&name("out sums"), &read, &Dense { weights: layer.out.weights.clone(), bias })?;

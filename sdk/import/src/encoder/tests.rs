@@ -45,7 +45,7 @@ fn tensors(seed: u64) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
     for (name, rows) in [("word", WORDS.len()), ("position", PLACES), ("token_type", 2)] {
         add(format!("embeddings.{name}_embeddings.weight"), &[rows, HIDDEN], 1.0, 0.0);
     }
-    let mut norm = |add: &mut dyn FnMut(String, &[usize], f32, f32), name: &str| {
+    let norm = |add: &mut dyn FnMut(String, &[usize], f32, f32), name: &str| {
         add(format!("{name}.weight"), &[HIDDEN], 0.5, 1.0);
         add(format!("{name}.bias"), &[HIDDEN], 0.2, 0.0);
     };
