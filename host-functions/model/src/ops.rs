@@ -4,8 +4,8 @@
 //! what is forgotten does not compile.
 //!
 //! Each operator is a composition of opcodes of the table, named in its documentation, and has exactly their
-//! result: running a graph and running its opcodes one by one gives the same bits. [`TreeEnsemble`] is the exception: no
-//! opcode takes trees, because checking them on every call would cost more than running them.
+//! result: running a graph and running its opcodes one by one gives the same bits. [`TreeEnsemble`] and [`WordPiece`] are the
+//! exceptions: no opcode takes trees or vocabularies, because checking them on every call would cost more than using them.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::{DType, Status};
@@ -84,6 +84,12 @@ operators! {
     25 max_pool MaxPool,
     26 average_pool AveragePool,
     27 global_average_pool GlobalAveragePool,
+    28 word_piece WordPiece,
+}
+
+/// What the tables of [`WordPiece`] are made of.
+pub mod text {
+    pub use super::word_piece::{ALONE, DROP, KEEP, LIST, SPACE, entry};
 }
 
 mod broadcast;

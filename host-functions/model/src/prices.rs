@@ -2,8 +2,8 @@
 //! are never edited.
 //!
 //! A node does the work of opcodes and pays for it what their rows of the table say, so running a graph is never
-//! priced unlike running its opcodes; what it saves is the price of each call. Decisions of trees have no row: their
-//! prices stand here (docs/spec/trees.md).
+//! priced unlike running its opcodes; what it saves is the price of each call. Decisions of trees and steps through a
+//! vocabulary have no row: their prices stand here (docs/spec/trees.md, docs/spec/text.md).
 
 use noema_abi::{ProtocolVersion, ROWS};
 use noema_tensor::kernel::Function;
@@ -60,6 +60,8 @@ pub enum Opcode {
     AveragePool,
     /// Work: elements of the input, and 16 for each element of the result.
     GlobalAveragePool,
+    /// Work: steps through the tries of a vocabulary, and 16 for each byte.
+    WordPiece,
     /// Work: comparisons on the longest way through each tree, trees and outputs, of an ensemble of
     /// [`Forest::Small`](crate::ops::Forest::Small) size.
     SmallForest,
@@ -122,6 +124,8 @@ fn v1(opcode: Opcode) -> u64 {
         Opcode::MaxPool => const { row("max_pool") },
         Opcode::AveragePool => const { row("average_pool") },
         Opcode::GlobalAveragePool => const { row("global_average_pool") },
+        // A step is a search among the children of a node, up to some thousand at the roots.
+        Opcode::WordPiece => 10_000,
         // The example `tree_speed` of noema-tensor on the development machine, one core: 2 to 6, 2 to 10 and 11 to 74 ns.
         Opcode::SmallForest => 5_000,
         Opcode::MediumForest => 9_000,

@@ -40,7 +40,13 @@ fn claims_are_not_believed() {
     let before = high_water();
     let linear = |outputs| Linear { outputs, accumulator: DType::I32 };
     let window = |size, pad| Window { pads: [pad; 4], ..Window::new(size, size) };
-    let conv = |size, pad| Conv2d { outputs: 1 << 20, window: window(size, pad), groups: 1, pad_value: 0, accumulator: DType::I64 };
+    let conv = |size, pad| Conv2d {
+        outputs: 1 << 20,
+        window: window(size, pad),
+        groups: 1,
+        pad_value: 0,
+        accumulator: DType::I64,
+    };
     let whole_row = Edge::new(DType::I8, &[1 << 28]);
     let mut containers = vec![
         // 2^40 elements from three integers, and more.
