@@ -24,6 +24,8 @@ mod ranges;
 mod report;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tiny;
 
 pub use report::{EncoderReport, LayerError, Nearness};
 

@@ -25,6 +25,7 @@ enum ModelAction {
     #[command(after_help = "Example:\n  \
         noema model import screening.onnx --calibration calibration.csv -o screening.noema\n  \
         noema model import all-MiniLM-L6-v2/ --calibration sentences.txt -o minilm.noema   # a Hugging Face folder\n  \
+        noema model import all-MiniLM-L6-v2/tokenizer.json -o tokenizer.noema\n  \
         noema model import model.lightgbm.txt -o trees.noema   # as Booster.save_model writes it\n  \
         noema model import model.xgboost.json -o trees.noema")]
     Import(import::ImportArgs),

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use noema_import::{
     Accuracy, EncoderOptions, EncoderReport, FileKind, ImportError, ImportOptions, ImportReport, Imported,
-    ImportedEncoder, ImportedTrees, LayerError, Nearness, Precision, Table, TreeOptions, TreeReport, Width, Widths,
-    compare_encoder, import_encoder, import_lightgbm, import_onnx, import_xgboost,
+    ImportedEncoder, ImportedTokenizer, ImportedTrees, LayerError, Nearness, Precision, Table, TokenizerOptions,
+    TreeOptions, TreeReport, Width, Widths, compare_encoder, import_encoder, import_lightgbm, import_onnx,
+    import_tokenizer, import_xgboost,
 };
 use noema_tensor::DType;
 use serde::Serialize;
@@ -18,8 +19,8 @@ use crate::{CliError, Context};
 /// Arguments of `noema model import`.
 #[derive(Args, Debug)]
 pub struct ImportArgs {
-    /// The network as an ONNX file, a sentence encoder as a Hugging Face folder, or trees as LightGBM (text) or XGBoost
-    /// (JSON) saves them
+    /// The network as an ONNX file, a sentence encoder as a Hugging Face folder, its tokenizer as the file `tokenizer.json` in
+    /// it, or trees as LightGBM (text) or XGBoost (JSON) saves them
     file: PathBuf,
     /// Where to write the container; an existing file is not overwritten
     #[arg(short, long, value_name = "FILE")]
@@ -57,9 +58,13 @@ pub struct ImportArgs {
     /// may be five times as far
     #[arg(long, value_name = "ERROR", default_value_t = 0.001)]
     max_error: f64,
-    /// The longest sentence of an encoder, in tokens [default: what its folder says]
+    /// The longest sentence of an encoder, or text of a tokenizer, in tokens [default: what the folder of the encoder says;
+    /// 256 for a tokenizer]
     #[arg(long, value_name = "TOKENS")]
     max_tokens: Option<usize>,
+    /// The longest text of a tokenizer, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
+    max_bytes: u32,
     /// Sentences, one in each line, on which the encoder and the integer model are compared when all is done
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
@@ -247,6 +252,27 @@ pub enum ImportedReport {
     Trees(TreesReport),
     /// A sentence encoder.
     Encoder(EncoderLine),
+    /// A tokenizer.
+    Tokenizer(TokenizerLine),
+}
+
+/// A tokenizer that was just imported.
+#[derive(Serialize, Debug)]
+pub struct TokenizerLine {
+    /// Where the container is.
+    pub file: PathBuf,
+    /// Its id.
+    pub model: String,
+    /// Bytes of the container.
+    pub bytes: usize,
+    /// Tokens of the vocabulary.
+    pub vocabulary: u32,
+    /// Most tokens and bytes of a text.
+    pub max_tokens: u32,
+    /// See `max_tokens`.
+    pub max_bytes: u32,
+    #[serde(skip)]
+    text: String,
 }
 
 /// A layer of weights.
@@ -336,6 +362,7 @@ impl Report for ImportedReport {
             ImportedReport::Network(report) => (&report.text, &report.file),
             ImportedReport::Trees(report) => (&report.text, &report.file),
             ImportedReport::Encoder(report) => (&report.text, &report.file),
+            ImportedReport::Tokenizer(report) => (&report.text, &report.file),
         };
         writeln!(out, "{text}")?;
         writeln!(out, "written to {}", file.display())
@@ -351,6 +378,9 @@ pub fn run(context: &Context, arguments: &ImportArgs) -> Result<ImportedReport, 
         return encoder(context, arguments).map(ImportedReport::Encoder);
     }
     let bytes = std::fs::read(&arguments.file).map_err(|error| CliError::io("read", &arguments.file, error))?;
+    if arguments.file.file_name().is_some_and(|name| name == "tokenizer.json") {
+        return tokenizer(context, arguments, &bytes).map(ImportedReport::Tokenizer);
+    }
     if FileKind::of(&bytes) != FileKind::Onnx {
         let bar = context.output.spinner("importing");
         let imported = import_trees(&arguments.file, &bytes, &tree_options(arguments)?);
@@ -400,6 +430,41 @@ fn encoder(context: &Context, arguments: &ImportArgs) -> Result<EncoderLine, Cli
     let compared = compared.transpose()?;
     write_new(&arguments.out, &container)?;
     Ok(EncoderLine::new(arguments.out.clone(), &report, compared))
+}
+
+fn tokenizer(context: &Context, arguments: &ImportArgs, bytes: &[u8]) -> Result<TokenizerLine, CliError> {
+    let wrong = |count: usize| {
+        let problem = format!("a text of {count} tokens");
+        CliError::argument("--max-tokens", problem, "give a number from 2 to 65535")
+    };
+    let options = TokenizerOptions {
+        version: arguments.version.clone(),
+        ..TokenizerOptions::new(&name(arguments), &arguments.licence)
+    };
+    let tokens = match arguments.max_tokens {
+        None => options.tokens,
+        Some(count) => u16::try_from(count).ok().filter(|count| *count >= 2).ok_or_else(|| wrong(count))?.into(),
+    };
+    let options = TokenizerOptions { tokens, bytes: arguments.max_bytes, ..options };
+    let bar = context.output.spinner("importing");
+    let imported = import_tokenizer(bytes, &options).map_err(|error| CliError::import(&arguments.file, error));
+    bar.finish_and_clear();
+    let ImportedTokenizer { container, id, vocabulary, ranges } = imported?;
+    write_new(&arguments.out, &container)?;
+    let text = format!(
+        "model {id}, {} bytes\n{vocabulary} tokens, {ranges} ranges of characters\ntexts of up to {} bytes to up to {tokens} tokens",
+        container.len(),
+        options.bytes
+    );
+    Ok(TokenizerLine {
+        file: arguments.out.clone(),
+        model: id.to_string(),
+        bytes: container.len(),
+        vocabulary,
+        max_tokens: tokens,
+        max_bytes: options.bytes,
+        text,
+    })
 }
 
 /// The lines of a text file that are not empty.
