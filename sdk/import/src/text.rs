@@ -195,10 +195,13 @@ impl Characters {
         let mut all = Characters::default();
         let mut last: Option<Fate> = None;
         let mut alone = BTreeMap::new();
-        for point in 0..=0x10_ffff_u32 {
-            // Surrogates are no characters of a text: they are like what stands before them.
-            let Some(character) = char::from_u32(point) else { continue };
-            let fate = fate(normalizer, splitter, ordered, character, &mut alone)?;
+        // Surrogates are no characters of a text: they are like what stands before them.
+        let every: Vec<char> = (0..=0x10_ffff_u32).filter_map(char::from_u32).collect();
+        let characters = every.chunks(ASKED_AT_ONCE).map(|some| normalised(normalizer, some));
+        let characters = characters.collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
+        for (character, found) in every.into_iter().zip(characters) {
+            let point = u32::from(character);
+            let fate = fate(normalizer, splitter, ordered, (character, &found), &mut alone)?;
             if last.as_ref() == Some(&fate) && fate.entries.is_empty() {
                 continue;
             }
@@ -221,18 +224,42 @@ fn signed(point: u32) -> i32 {
     point.cast_signed()
 }
 
-/// Asks the library.
+/// Characters that the library is asked for together.
+const ASKED_AT_ONCE: usize = 256;
+
+/// What the library makes of each character for itself.
+fn normalised(normalizer: &NormalizerWrapper, characters: &[char]) -> Result<Vec<String>, ImportError> {
+    // Nothing becomes this sign but itself, and no mark moves over it.
+    const BETWEEN: char = '\u{2581}';
+    let ask = |text: String| {
+        let mut normalised = NormalizedString::from(text);
+        normalizer.normalize(&mut normalised).map_err(|error| refused(&error.to_string()))?;
+        Ok::<String, ImportError>(normalised.get().to_owned())
+    };
+    if !characters.contains(&BETWEEN) {
+        let mut text = String::new();
+        for character in characters {
+            text.push(*character);
+            text.push(BETWEEN);
+        }
+        let answer = ask(text)?;
+        let parts: Vec<String> = answer.split_terminator(BETWEEN).map(str::to_owned).collect();
+        if parts.len() == characters.len() {
+            return Ok(parts);
+        }
+    }
+    characters.iter().map(|character| ask(character.to_string())).collect()
+}
+
+/// What becomes of a character that the library turns into `found`.
 fn fate(
     normalizer: &NormalizerWrapper,
     splitter: &PreTokenizerWrapper,
     ordered: bool,
-    character: char,
+    (character, found): (char, &str),
     alone: &mut BTreeMap<char, bool>,
 ) -> Result<Fate, ImportError> {
     let failed = |error: tokenizers::Error| refused(&error.to_string());
-    let mut normalised = NormalizedString::from(character.to_string());
-    normalizer.normalize(&mut normalised).map_err(failed)?;
-    let found = normalised.get();
     let class_of = |character: char| if ordered { canonical_combining_class(character) } else { 0 };
     let plain = |kind, class| Fate { kind, class, value: 0, entries: vec![] };
     if found.is_empty() {
