@@ -287,6 +287,40 @@ fn cosine(integer: &[i16], real: &[f32]) -> f64 {
     if lengths > 0.0 { product / lengths } else { 0.0 }
 }
 
+/// The original of a folder, in `f32` by candle: the party to compare with.
+#[derive(Debug)]
+pub struct FloatEncoder {
+    folder: Folder,
+    float: Float,
+}
+
+impl FloatEncoder {
+    /// Reads a folder, for sentences of up to `longest` tokens (what the folder says where nothing is said here).
+    ///
+    /// # Errors
+    /// As [`import_encoder`].
+    pub fn read(path: &Path, longest: Option<usize>) -> Result<FloatEncoder, ImportError> {
+        let folder = Folder::read(path, longest)?;
+        Ok(FloatEncoder { float: Float::new(&folder)?, folder })
+    }
+
+    /// The tokens of a sentence, by the `tokenizers` library.
+    ///
+    /// # Errors
+    /// [`ImportError::Encoder`] where the library fails.
+    pub fn tokens(&self, sentence: &str) -> Result<Vec<u32>, ImportError> {
+        self.folder.tokens(sentence)
+    }
+
+    /// The embedding of tokens, of length 1.
+    ///
+    /// # Errors
+    /// [`ImportError::Compute`] for tokens that the model does not have, and more than it takes.
+    pub fn embed(&self, tokens: &[u32]) -> Result<Vec<f32>, ImportError> {
+        Ok(self.float.run(tokens)?.embedding)
+    }
+}
+
 /// The original and the integer model side by side, on sentences that neither ranges nor choices were made from.
 ///
 /// # Errors

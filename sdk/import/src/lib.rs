@@ -56,7 +56,8 @@ mod trees;
 mod wire;
 
 pub use encoder::{
-    EncoderOptions, EncoderReport, ImportedEncoder, LayerError, Nearness, Site, Sites, compare_encoder, import_encoder,
+    EncoderOptions, EncoderReport, FloatEncoder, ImportedEncoder, LayerError, Nearness, Site, Sites, compare_encoder,
+    import_encoder,
 };
 pub use error::ImportError;
 pub use float::{FloatModel, Prediction};
