@@ -79,7 +79,7 @@ pub fn import_tokenizer(json: &[u8], options: &TokenizerOptions) -> Result<Impor
     };
     let ordered = bert.strip_accents.unwrap_or(bert.lowercase);
     let characters = Characters::of(normalizer, splitter, ordered)?;
-    let vocabulary = tokenizer.get_vocab(false);
+    let vocabulary: BTreeMap<String, u32> = tokenizer.get_vocab(false).into_iter().collect();
     let tries = Tries::of(&vocabulary, &model.continuing_subword_prefix)?;
     let empty = tokenizer.encode("", true).map_err(|error| refused(&error.to_string()))?;
     let [before, behind] = *empty.get_ids() else {
@@ -321,11 +321,10 @@ struct Branch {
 }
 
 impl Tries {
-    fn of(vocabulary: &std::collections::HashMap<String, u32>, prefix: &str) -> Result<Tries, ImportError> {
+    fn of(vocabulary: &BTreeMap<String, u32>, prefix: &str) -> Result<Tries, ImportError> {
         let mut roots = [Branch::default(), Branch::default()];
         let mut depth = 0;
-        let sorted: BTreeMap<&String, u32> = vocabulary.iter().map(|(piece, token)| (piece, *token)).collect();
-        for (piece, token) in sorted {
+        for (piece, token) in vocabulary {
             let (root, piece) = match piece.strip_prefix(prefix).filter(|_| !prefix.is_empty()) {
                 Some(rest) => (1, rest),
                 None => (0, piece.as_str()),
@@ -335,7 +334,7 @@ impl Tries {
                 branch = branch.children.entry(character).or_default();
             }
             if !piece.is_empty() {
-                branch.token = Some(token);
+                branch.token = Some(*token);
                 depth = depth.max(piece.chars().count());
             }
         }

@@ -30,6 +30,9 @@ impl Numbers {
     }
 }
 
+/// Adds a tensor: name, shape, scale, centre.
+type AddTensor<'a> = dyn FnMut(String, &[usize], f32, f32) + 'a;
+
 /// All weights, by their names.
 pub(crate) fn tensors(seed: u64) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
     let mut numbers = Numbers(seed);
@@ -41,7 +44,7 @@ pub(crate) fn tensors(seed: u64) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
     for (name, rows) in [("word", WORDS.len()), ("position", PLACES), ("token_type", 2)] {
         add(format!("embeddings.{name}_embeddings.weight"), &[rows, HIDDEN], 1.0, 0.0);
     }
-    let norm = |add: &mut dyn FnMut(String, &[usize], f32, f32), name: &str| {
+    let norm = |add: &mut AddTensor<'_>, name: &str| {
         add(format!("{name}.weight"), &[HIDDEN], 0.5, 1.0);
         add(format!("{name}.bias"), &[HIDDEN], 0.2, 0.0);
     };
