@@ -29,6 +29,7 @@ pub mod admit;
 pub mod calls;
 pub mod clock;
 pub mod deployed;
+pub mod encoder;
 pub mod gas;
 pub mod gemm;
 #[cfg(feature = "cuda")]

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::{Parser, Subcommand};
-use noema_bench::{admit, calls, gas, gemm, metering};
+use noema_bench::{admit, calls, encoder, gas, gemm, metering};
 
 /// Measures Noema beside other software, interleaved in one run, and prints ratios.
 #[derive(Parser)]
@@ -27,6 +27,8 @@ enum Bench {
     Gemm(gemm::Options),
     /// Gas, stack limit and canonical NaN, beside plain wasmtime with none of them and with its fuel.
     Metering(metering::Options),
+    /// A sentence encoder of integers, beside the original by candle.
+    Model(encoder::Options),
     /// Products on the first CUDA device, beside PyTorch in bf16 (needs feature `cuda`).
     #[cfg(feature = "cuda")]
     Gpu(noema_bench::gpu::Options),
@@ -40,6 +42,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Gas(options) => gas::run(options)?,
         Bench::Gemm(options) => gemm::run(options)?,
         Bench::Metering(options) => metering::run(options)?,
+        Bench::Model(options) => encoder::run(options)?,
         #[cfg(feature = "cuda")]
         Bench::Gpu(options) => noema_bench::gpu::run(options)?,
     };

@@ -11,11 +11,13 @@ import struct
 
 import exact
 import keccak
+import model_operators
 
 OUT = pathlib.Path(__file__).parent.parent / "vectors" / "models"
 SIZES = {"i8": 1, "u8": 1, "i16": 2, "i32": 4, "i64": 8}
 CODE = {"Linear": 0, "Requantise": 1, "AddConst": 2, "Relu": 3, "Softmax": 4, "Argmax": 5, "Add": 6}
-PRICE = {"matmul": 50, "requantise": 1500, "add": 1500, "relu": 500, "softmax": 40_000, "argmax": 1500}
+PRICE = {"matmul": 50, "requantise": 1500, "add": 1500, "relu": 500, "softmax": 40_000, "argmax": 1500, **model_operators.PRICE}
+SEQUENCE = 1 << 31
 HALF = 1 << 30
 
 
@@ -51,6 +53,8 @@ class Node:
         self.parameters = list(parameters)  # of (type, values)
 
     def edge(self, inputs):
+        if self.kind in model_operators.ALL:
+            return model_operators.ALL[self.kind].edge(self.a, inputs)
         dtype, dims = inputs[0]
         if self.kind == "Linear":
             return self.a["accumulator"], dims[:-1] + [self.a["outputs"]]
@@ -64,6 +68,9 @@ class Node:
 
     def encoded(self):
         a = self.a
+        if self.kind in model_operators.ALL:
+            kind = model_operators.ALL[self.kind]
+            return text(self.name) + bytes([kind.code]) + kind.attributes(a) + items(struct.pack("<I", r) for r in self.reads)
         attributes = {
             "Linear": lambda: struct.pack("<IB", a["outputs"], exact.CODES[a["accumulator"]]),
             "Requantise": lambda: struct.pack("<BiB", a["per_channel"], a["zero_point"], exact.CODES[a["dtype"]]),
@@ -81,6 +88,8 @@ class Node:
         return multipliers[at], shifts[at]
 
     def bound(self, inputs, bounds, out):
+        if self.kind in model_operators.ALL:
+            return model_operators.ALL[self.kind].bound(self, inputs, bounds, out)
         dtype, dims = inputs[0]
         lo, hi = bounds[0][:2]
         sat = lambda value: exact.saturate(value, out)
@@ -110,14 +119,18 @@ class Node:
         return lo, hi, max(abs(lo), abs(hi))
 
     def work(self, inputs):
+        if self.kind in model_operators.ALL:
+            return model_operators.ALL[self.kind].work(self.a, inputs)
         elements = product(inputs[0][1])
         if self.kind == "Linear":
             outputs = self.a["outputs"]
             return {"matmul": elements * outputs, "add": elements // inputs[0][1][-1] * outputs}
         return {{"AddConst": "add"}.get(self.kind, self.kind.lower()): elements}
 
-    def run(self, inputs, values, out):
+    def run(self, inputs, values, out, batch):
         """All rows: `values` are flat lists of elements."""
+        if self.kind in model_operators.ALL:
+            return model_operators.ALL[self.kind].run(self, inputs, values, out, batch)
         dims, x = inputs[0][1], values[0]
         last = dims[-1] if dims else 1
         rows = [x[at : at + last] for at in range(0, len(x), last)]
@@ -138,11 +151,21 @@ class Node:
 
 
 class Model:
-    def __init__(self, name, inputs, nodes, outputs, labels=(), version="1"):
-        self.name, self.inputs, self.nodes, self.outputs, self.labels, self.version = name, inputs, nodes, outputs, labels, version
-        self.edges = list(inputs)
-        for node in nodes:
-            self.edges.append(node.edge([self.edges[r] for r in node.reads]))
+    """Edges are those of the longest sequence; `ports` are the input edges with their sequence axes marked."""
+
+    def __init__(self, name, inputs, nodes, outputs, labels=(), version="1", sequence_outputs=()):
+        self.name, self.ports, self.nodes, self.outputs, self.labels, self.version = name, inputs, nodes, outputs, labels, version
+        lengths = {dim - SEQUENCE for _, dims in inputs for dim in dims if dim >= SEQUENCE}
+        self.longest = max(lengths, default=1)
+        self.sequence_outputs = dict(sequence_outputs)  # output edge to its axes with the sequence axis marked
+        self.edges = self.edges_at(self.longest)
+        self.inputs = self.edges[: len(inputs)]
+
+    def edges_at(self, length):
+        edges = [(dtype, [length if dim >= SEQUENCE else dim for dim in dims]) for dtype, dims in self.ports]
+        for node in self.nodes:
+            edges.append(node.edge([edges[r] for r in node.reads]))
+        return edges
 
     def bounds(self):
         bounds = [(*exact.RANGES[dtype], max(abs(end) for end in exact.RANGES[dtype])) for dtype, _ in self.inputs]
@@ -154,11 +177,11 @@ class Model:
         port = lambda name, edge: text(name) + bytes([exact.CODES[edge[0]]]) + items(struct.pack("<I", d) for d in edge[1]) + b"\0"
         names = [node.name for node in self.nodes]
         manifest = text(self.name) + text("CC0-1.0") + text(self.version)
-        manifest += items(port("x" if i == 0 else f"x{i}", edge) for i, edge in enumerate(self.inputs))
+        manifest += items(port("x" if i == 0 else f"x{i}", edge) for i, edge in enumerate(self.ports))
         called = [names[o - len(self.inputs)] for o in self.outputs]
-        manifest += items(port(name + "'" * called[:at].count(name), self.edges[o]) for at, (name, o) in enumerate(zip(called, self.outputs)))
+        manifest += items(port(name + "'" * called[:at].count(name), (self.edges[o][0], self.sequence_outputs.get(o, self.edges[o][1]))) for at, (name, o) in enumerate(zip(called, self.outputs)))
         manifest += items(text(label) for label in self.labels) + text("")
-        graph = items(bytes([exact.CODES[d]]) + items(struct.pack("<I", n) for n in dims) for d, dims in self.inputs)
+        graph = items(bytes([exact.CODES[d]]) + items(struct.pack("<I", n) for n in dims) for d, dims in self.ports)
         graph += items(node.encoded() for node in self.nodes) + items(struct.pack("<I", o) for o in self.outputs)
         certificate = items(struct.pack("<qqQ", *bound) for bound in change(self.bounds()))
         header = manifest + graph + certificate
@@ -191,17 +214,18 @@ class Model:
             end = max(end, at + size)
         return end + sum(self.row_bytes(self.edges[o]) for o in self.outputs)
 
-    def cost(self, batch):
-        ports = sum(self.row_bytes(edge) for edge in self.inputs) + sum(self.row_bytes(self.edges[o]) for o in self.outputs)
+    def cost(self, batch, length=None):
+        edges = self.edges_at(length or self.longest)
+        ports = sum(self.row_bytes(edge) for edge in edges[: len(self.ports)]) + sum(self.row_bytes(edges[o]) for o in self.outputs)
         row = 200 * ports
         for node in self.nodes:
-            row += sum(PRICE[op] * work for op, work in node.work([self.edges[r] for r in node.reads]).items())
+            row += sum(PRICE[op] * work for op, work in node.work([edges[r] for r in node.reads]).items())
         return 1_000_000 + 100_000 * len(self.nodes) + batch * row
 
-    def run(self, inputs):
-        values = list(inputs)
-        for node, edge in zip(self.nodes, self.edges[len(self.inputs) :]):
-            values.append(node.run([self.edges[r] for r in node.reads], [values[r] for r in node.reads], edge[0]))
+    def run(self, inputs, batch, length=None):
+        values, edges = list(inputs), self.edges_at(length or self.longest)
+        for node, edge in zip(self.nodes, edges[len(self.ports) :]):
+            values.append(node.run([edges[r] for r in node.reads], [values[r] for r in node.reads], edge[0], batch))
         return [values[o] for o in self.outputs]
 
 
@@ -236,7 +260,7 @@ def vectors(model, about, rng):
             low, high = exact.RANGES[dtype]
             fill = {"least": lambda: low, "largest": lambda: high, "zero": lambda: 0, "random": lambda: rng.randint(low, high)}[style]
             inputs.append([fill() for _ in range(batch * product(dims))])
-        outputs = model.run(inputs)
+        outputs = model.run(inputs, batch)
         cases.append(
             {
                 "name": f"{style}, {batch} rows",
@@ -302,12 +326,98 @@ def two_scores():
     return Model("two-scores", [("i8", [3])], nodes, [1, 2], ["no", "yes"])
 
 
+def encoder(rng):
+    """Tokens and their number to an embedding: a layer of a transformer, with a sequence of up to 4 tokens."""
+    numbers = lambda count, top: [rng.randint(-top, top) for _ in range(count)]
+    linear = lambda name, reads, n, k=4: Node(name, "Linear", reads, {"outputs": n, "accumulator": "i32"}, [("i8", numbers(n * k, 127)), ("i32", numbers(n, 900))])
+    scale = lambda name, reads, dtype, shift: Node(name, "Requantise", reads, {"per_channel": 0, "zero_point": 0, "dtype": dtype}, [("i32", [rng.randint(HALF, 2 * HALF - 1)]), ("u8", [shift])])
+    norm = lambda name, reads, dtype: Node(name, "LayerNorm", reads, {"epsilon": 1 << 12, "shift": 11, "dtype": dtype}, [("i32", numbers(4, 1 << 18)), ("i32", numbers(4, 1 << 16))])
+    nodes = [
+        Node("words", "Embedding", [0], {"rows": 7, "columns": 4, "dtype": "i16"}, [("i16", numbers(28, 20_000))]),  # 2
+        Node("placed", "AddRows", [2], {"rows": 4}, [("i16", numbers(16, 20_000))]),  # 3
+        norm("norm", [3], "i16"),  # 4
+        norm("narrow norm", [3], "i8"),  # 5
+        linear("query sums", [4], 4), scale("query", [6], "i8", 41),  # 6, 7
+        linear("key sums", [5], 4), scale("key", [8], "i8", 37),  # 8, 9
+        linear("value sums", [5], 4), scale("value", [10], "i8", 37),  # 10, 11
+        Node("mixed", "Attention", [7, 9, 11, 1], {"heads": 2, "masked": 1, "causal": 0, "scales": (HALF, 37, 2 * HALF - 1, 31)}),  # 12
+        linear("back sums", [12], 4), scale("back", [13], "i16", 31),  # 13, 14
+        Node("sum", "Add", [4, 14]), norm("norm 2", [15], "i16"),  # 15, 16
+        linear("hidden sums", [16], 6), scale("hidden", [17], "i16", 39),  # 17, 18
+        Node("gelu", "Function", [18], {"function": "gelu", "in_bits": 12, "out_bits": 11, "dtype": "i16"}),  # 19
+        Node("step", "RowStep", [19], {"dtype": "i8"}), Node("rows", "QuantiseRows", [19, 20], {"dtype": "i8"}),  # 20, 21
+        linear("out sums", [21], 4, 6), scale("wide", [22], "i32", 31),  # 22, 23
+        Node("out", "Mul", [23, 20], {"multiplier": HALF, "shift": 70, "zero_point": 3, "dtype": "i16"}),  # 24
+        Node("sum 2", "Add", [16, 24]), norm("last", [25], "i32"),  # 25, 26
+        Node("mean", "MeanPool", [26, 1]),  # 27
+        Node("embedding", "L2Norm", [27], {"epsilon": 1, "fraction_bits": 15, "dtype": "i16"}),  # 28
+        Node("keys", "Transpose", [9], {"axes": [1, 0]}), Node("scores", "MatMul", [7, 29]),  # 29, 30
+        Node("heads", "Reshape", [11], {"dims": [0, 2, 2]}),  # 31
+    ]
+    s = SEQUENCE + 4
+    inputs = [("i32", [s]), ("i32", [])]
+    return Model("encoder", inputs, nodes, [28, 12, 30, 31], sequence_outputs={12: [s, 4], 30: [s, s], 31: [s, 2, 2]})
+
+
+def encoder_vectors(rng):
+    model, cases = encoder(rng), []
+    for batch, length, counts in [(1, 4, [4]), (3, 4, [1, 3, 4]), (2, 3, [2, 3]), (2, 1, [1, 1])]:
+        tokens = [rng.randrange(7) for _ in range(batch * length)]
+        outputs, edges = model.run([tokens, counts], batch, length), model.edges_at(length)
+        inputs = [tensor(edges[0], batch, tokens), tensor(edges[1], batch, counts)]
+        expected = [tensor(edges[o], batch, data) for o, data in zip(model.outputs, outputs)]
+        cases.append({"name": f"{batch} sentences of {length}", "inputs": inputs, "outputs": expected})
+    one = lambda tokens, count: [tensor(("i32", [len(tokens)]), 1, tokens), tensor(("i32", []), 1, [count])]
+    for name, inputs, status in [
+        ("an unknown token", one([0, 7], 2), "IndexOutOfRange"),
+        ("a negative token", one([0, -1], 1), "IndexOutOfRange"),
+        ("more tokens than there are", one([0, 1], 3), "IndexOutOfRange"),
+        ("no tokens that count", one([0, 1], 0), "IndexOutOfRange"),
+        ("a sequence too long", one([0] * 5, 1), "ShapeMismatch"),
+        ("an empty sequence", one([], 0), "ShapeMismatch"),
+    ]:
+        cases.append({"name": name, "inputs": inputs, "status": status})
+    write(
+        model.name,
+        "A layer of an encoder: sequences of several lengths, masks, quantised rows",
+        model.container(),
+        cost={str(batch): model.cost(batch) for batch in (1, 1000)},
+        cost_of={str(length): model.cost(1, length) for length in (1, 2, 3, 4)},
+        memory={str(batch): batch * model.memory() for batch in (1, 1000)},
+        cases=cases,
+    )
+
+
+def images(rng):
+    """A convolutional network: every operator on images, and what moves elements."""
+    numbers = lambda count, top: [rng.randint(-top, top) for _ in range(count)]
+    scale = lambda name, reads, dtype, shift: Node(name, "Requantise", reads, {"per_channel": 0, "zero_point": 0, "dtype": dtype}, [("i32", [rng.randint(HALF, 2 * HALF - 1)]), ("u8", [shift])])
+    window = lambda w, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1): {"window": w, "strides": strides, "pads": pads, "dilations": dilations}
+    conv = lambda name, reads, outputs, weights, **more: Node(name, "Conv2d", reads, {"outputs": outputs, "groups": 1, "pad_value": 0, "accumulator": "i32", **more}, [("i8", numbers(weights, 127)), ("i32", numbers(outputs, 900))])
+    nodes = [
+        conv("first sums", [0], 4, 4 * 6 * 2, **window((2, 3), (1, 2), (1, 0, 0, 1)), pad_value=300), scale("first", [1], "i8", 39),  # 1, 2
+        Node("relu", "Relu", [2]), Node("max", "MaxPool", [3], window((2, 1), pads=(1, 0, 0, 0))),  # 3, 4
+        conv("depthwise sums", [4], 4, 4 * 4, **window((2, 2), pads=(1, 1, 1, 1), dilations=(2, 1)), groups=4, accumulator="i64"),  # 5
+        scale("depthwise", [5], "i8", 37),  # 6
+        Node("seen", "AveragePool", [6], {**window((2, 2), pads=(0, 1, 1, 0)), "count_pads": 0}),  # 7
+        Node("all", "AveragePool", [6], {**window((2, 2), pads=(0, 1, 1, 0)), "count_pads": 1}),  # 8
+        Node("both", "Concat", [7, 8], {"axis": 1}), Node("part", "Slice", [9], {"starts": [1, 0, 0], "sizes": [0, 3, 0]}),  # 9, 10
+        Node("mean", "GlobalAveragePool", [10]), Node("table", "Lookup", [11], {"dtype": "i16"}, [("i16", numbers(256, 32_767))]),  # 11, 12
+        Node("gated", "Mul", [9, 12], {"multiplier": HALF, "shift": 44, "zero_point": -1, "dtype": "i8"}),  # 13
+        Node("channels first", "Transpose", [13], {"axes": [2, 0, 1]}), Node("narrow mean", "GlobalAveragePool", [13]),  # 14, 15
+    ]
+    return Model("images", [("u8", [4, 5, 2])], nodes, [14, 12, 10, 15])
+
+
 def main():
     OUT.mkdir(exist_ok=True)
     rng = random.Random(20260101)
     vectors(two_scores(), "The smallest model that scenarios use", rng)
     vectors(screening(rng), "Every step of an imported classifier", rng)
     vectors(branches(rng), "Places in the arena, several inputs and outputs", rng)
+
+    encoder_vectors(random.Random(20260102))
+    vectors(images(random.Random(20260103)), "Convolutions, pools and movement", random.Random(20260104))
 
     sound = two_scores()
     data = sound.container()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use noema_abi::{ProtocolVersion, Status};
-use noema_model::{Model, merkle};
+use noema_model::{Extent, Model, merkle};
 use noema_tensor::{Kernels, OpError, Tensor};
 use serde::Deserialize;
 
@@ -29,6 +29,9 @@ struct File {
     /// Gas of a batch, by the number of rows.
     #[serde(default)]
     cost: BTreeMap<u32, u64>,
+    /// Gas of one row, by the length of the sequence.
+    #[serde(default)]
+    cost_of: BTreeMap<u32, u64>,
     /// Bytes that a batch is charged for, by the number of rows.
     #[serde(default)]
     memory: BTreeMap<u32, u64>,
@@ -91,6 +94,10 @@ pub fn check(directory: &Path) -> Result<Report, ConformanceError> {
         for (batch, gas) in &file.cost {
             let found = model.cost(ProtocolVersion::LATEST, *batch);
             report.equal(|| format!("{name}, gas of {batch} rows"), &Ok(*gas), &found);
+        }
+        for (length, gas) in &file.cost_of {
+            let found = model.cost_of(ProtocolVersion::LATEST, Extent { batch: 1, length: *length });
+            report.equal(|| format!("{name}, gas of a sequence of {length}"), &Ok(*gas), &found);
         }
         for (batch, bytes) in &file.memory {
             report.equal(|| format!("{name}, bytes of {batch} rows"), &Ok(*bytes), &model.arena_bytes(*batch));

@@ -1,10 +1,10 @@
 //! Models that vectors and golden contracts use.
 
-use noema_model::graph::{Edge, EdgeId, Graph, Node};
-use noema_model::ops::{Argmax, Linear, Softmax, TreeEnsemble};
+use noema_model::graph::{Edge, EdgeId, Graph, Node, sequence};
+use noema_model::ops::{Argmax, Embedding, Function, Linear, Op, Softmax, TreeEnsemble};
 use noema_model::parameters::Array;
 use noema_model::{Manifest, ModelError, Port, container};
-use noema_tensor::DType;
+use noema_tensor::{DType, kernel::Function as RealFunction};
 
 use crate::ConformanceError;
 
@@ -15,6 +15,8 @@ use crate::ConformanceError;
 /// - `small-forest`: `i32[2]` in; out come the sums `i64[2]` of three trees, and the index of the larger one. With `a` and
 ///   `b` the features, the first sum is 1000 and: where `a <= 5` (missing: left), 10 where `b <= -3` (missing or 0: right),
 ///   else -20; else 7. And -40 where `b <= 2147483647` (missing: right), else 400. The second sum is 990.
+/// - `roots`: a sequence of up to 3 `i32` in, each naming one of the rows `4 1`, `-4 1`, `0 1`; out come, of each number `x` in
+///   them, `sqrt(x)` and `1 / sqrt(x)`, as `i8`;
 /// - `wide-softmax`: a softmax of `i8[65536]`, whose price leaves 64 bits at the largest batches.
 ///
 /// # Errors
@@ -25,8 +27,9 @@ pub fn model(name: &str) -> Result<Vec<u8>, ConformanceError> {
     let made = match kind {
         "two-scores" => two_scores(version),
         "small-forest" => small_forest(version),
+        "roots" => roots(version),
         "wide-softmax" => wide_softmax(version),
-        _ => return Err(fail("there are `two-scores`, `small-forest` and `wide-softmax`".to_owned())),
+        _ => return Err(fail("there are `two-scores`, `small-forest`, `roots` and `wide-softmax`".to_owned())),
     };
     made.map_err(|error| fail(error.to_string()))
 }
@@ -71,6 +74,33 @@ fn small_forest(version: &str) -> Result<Vec<u8>, ModelError> {
         vec![],
     ];
     encode("small-forest", version, &graph, &["sums", "class"], Vec::new(), &weights)
+}
+
+fn roots(version: &str) -> Result<Vec<u8>, ModelError> {
+    let function = |function| Function::new(function, 0, 0, DType::I8);
+    let node = |name: &str, op: Op, input| Node { name: name.into(), op, inputs: vec![EdgeId(input)] };
+    let table = Embedding { rows: 3, columns: 2, dtype: DType::I8 };
+    let graph = Graph {
+        inputs: vec![Edge::new(DType::I32, &[sequence(3)])],
+        nodes: vec![
+            node("rows", table.into(), 0),
+            node("roots", function(RealFunction::Sqrt).into(), 1),
+            node("inverses", function(RealFunction::Recip).into(), 2),
+        ],
+        outputs: vec![EdgeId(2), EdgeId(3)],
+    };
+    let port = |name: &str| Port::with_sequence(name, DType::I8, &[sequence(3), 2], 0);
+    let manifest = Manifest {
+        name: "roots".into(),
+        licence: "CC0-1.0".into(),
+        version: version.into(),
+        inputs: vec![Port::new("x", &graph.inputs[0], 0)],
+        outputs: vec![port("roots"), port("inverses")],
+        labels: Vec::new(),
+        accuracy: String::new(),
+    };
+    let weights = vec![vec![Array::I8(vec![4, 1, -4, 1, 0, 1])], vec![], vec![]];
+    container::encode(&manifest, &graph, &weights)
 }
 
 fn wide_softmax(version: &str) -> Result<Vec<u8>, ModelError> {

@@ -1,6 +1,6 @@
 //! Models with inputs.
 
-use noema_model::Model;
+use noema_model::{Extent, Model};
 use noema_tensor::{OpError, Shape, Tensor};
 
 use crate::cursor::Cursor;
@@ -11,6 +11,9 @@ const MAX_ROWS: u32 = 5;
 
 /// Runs that are too large to be tried many times: elements of a row.
 const MAX_ELEMENTS: u64 = 1 << 16;
+
+/// Runs that would take too long: windows that are larger than any image.
+const MAX_GAS: u64 = 200_000_000_000;
 
 /// An input of [`model`]: the length of the container, the container, what the inputs are made of.
 pub(crate) fn input(container: &[u8], inputs: &[u8]) -> Vec<u8> {
@@ -36,10 +39,16 @@ pub fn model(bytes: &[u8]) {
 
     let mut cursor = Cursor(inputs);
     let rows = 1 + u32::from(cursor.byte()) % MAX_ROWS;
+    let length = 1 + u32::from(cursor.byte()) % model.longest();
+    let cost = model.cost_of(noema_abi::ProtocolVersion::LATEST, Extent { batch: rows, length });
+    if cost.is_ok_and(|gas| gas > MAX_GAS) || cost == Err(noema_abi::Status::LimitExceeded) {
+        return;
+    }
     let tensors: Vec<Tensor> = model
         .graph()
         .inputs
         .iter()
+        .map(|edge| edge.at(length))
         .map(|edge| {
             let dims = [&[rows][..], &edge.dims].concat();
             let shape = Shape::new(&dims).expect("the model was admitted with it");

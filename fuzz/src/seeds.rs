@@ -46,10 +46,16 @@ pub fn arbitrary() -> Vec<Vec<u8>> {
     (0..64).map(|number| mutator.bytes(100 + 20 * number)).collect()
 }
 
-/// The containers of the screening models.
+/// The containers of the screening models, of an encoder and of an image classifier.
 #[must_use]
 pub fn containers() -> Vec<Vec<u8>> {
-    vec![screening(), trees()]
+    let of = |digits: &str| {
+        let digits: Vec<u8> = digits.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or(0);
+        digits.chunks(2).map(|pair| (nibble(pair[0]) << 4) | nibble(pair[1])).collect()
+    };
+    let encoder = of(include_str!("../../conformance-tests/vectors/models/encoder.model.hex"));
+    vec![screening(), trees(), encoder, of(include_str!("../../conformance-tests/vectors/models/images.model.hex"))]
 }
 
 /// The same, with inputs behind it.

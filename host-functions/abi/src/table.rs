@@ -461,15 +461,18 @@ macro_rules! host_functions {
             /// A handle for the model with this id, the same one where it is open already. `NotFound`
             /// where the chain has none, `LimitExceeded` above `MAX_OPEN_MODELS`.
             0x0901 since 1 open(id: in32) -> model price(5_000_000, 0, 0);
-            /// The gas that `run` will charge for a batch of this many rows. `BadHandle`,
-            /// `LimitExceeded`.
+            /// The gas that `run` will charge for a batch of this many rows; with a sequence axis, of the longest sequences.
+            /// `BadHandle`, `LimitExceeded`.
             0x0902 since 1 cost(model: model, batch: u32) -> u64 price(50_000, 0, 0);
             /// Runs the model on input tensors (a little-endian `u32` handle each) and writes the
             /// handles of its outputs into `outputs`; returns how many there are. `BadHandle`,
             /// `ShapeMismatch` (also for a wrong number of inputs), `TypeMismatch`, `LimitExceeded` (also
-            /// where `outputs` has no room for all). Work: picoseconds of the model's price list for the
-            /// batch.
+            /// where `outputs` has no room for all); `IndexOutOfRange`, `BadArgument`, `DivisionByZero` where an operator finds
+            /// elements that it does not take. Work: picoseconds of the model's price list for the batch.
             0x0903 since 1 run(model: model, inputs: bytes, outputs: out) -> u64 price(2_000_000, 100, 1);
+            /// The gas that `run` will charge for a batch of this many rows with sequences of this length; 1 for a model without a
+            /// sequence axis. `BadHandle`, `ShapeMismatch`, `LimitExceeded`.
+            0x0904 since 1 cost_of(model: model, batch: u32, length: u32) -> u64 price(50_000, 0, 0);
         }
     } };
 }

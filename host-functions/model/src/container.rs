@@ -64,6 +64,7 @@ pub fn encode(manifest: &Manifest, graph: &Graph, parameters: &[NodeParameters])
     let edges = graph.edges()?;
     manifest.check(graph, &edges)?;
     let layout = Layout::new(graph, &edges)?;
+    graph.check_lengths(&edges, &layout)?;
     let weights = layout.write(graph, parameters)?;
     let certificate = bounds::prove(graph, &edges, &layout, &weights)?;
     write(manifest, graph, &certificate, &weights)
@@ -125,6 +126,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, ModelError> {
     let edges = graph.edges()?;
     manifest.check(&graph, &edges)?;
     let layout = Layout::new(&graph, &edges)?;
+    graph.check_lengths(&edges, &layout)?;
 
     let weights_start = header_end.next_multiple_of(64);
     let needed = (weights_start as u64).saturating_add(layout.total_bytes());

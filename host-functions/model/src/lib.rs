@@ -63,6 +63,8 @@
 
 mod arena;
 pub mod bounds;
+#[cfg(test)]
+mod by_opcodes;
 pub mod container;
 mod error;
 pub mod graph;
@@ -79,5 +81,5 @@ mod store;
 pub use error::ModelError;
 pub use manifest::{Manifest, Port};
 pub use merkle::ModelId;
-pub use model::{Model, ModelBytes};
+pub use model::{Extent, Model, ModelBytes};
 pub use store::{DirModelStore, MemoryModelStore, ModelStore, ModelStoreError};

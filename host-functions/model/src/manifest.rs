@@ -38,7 +38,8 @@ pub struct Port {
     /// Element type.
     #[borsh(serialize_with = "dtype_codec::serialize", deserialize_with = "dtype_codec::deserialize")]
     pub dtype: DType,
-    /// Shape of one row: every axis but the batch axis, which comes first.
+    /// Shape of one row: every axis but the batch axis, which comes first. An axis of [`sequence`](crate::graph::sequence)
+    /// is the sequence axis, and says how long that may be.
     pub shape: Vec<u32>,
     /// How many bits of the integer stand for the fraction, at most [`MAX_FRACTION_BITS`].
     pub fraction_bits: u8,
@@ -51,20 +52,40 @@ impl Port {
         Port { name: name.into(), dtype: edge.dtype, shape: edge.dims.clone(), fraction_bits }
     }
 
-    fn matches(&self, edge: &Edge) -> bool {
-        self.dtype == edge.dtype && self.shape == edge.dims
+    /// The port of an edge with a sequence axis: `shape` has [`sequence`](crate::graph::sequence) in its place.
+    #[must_use]
+    pub fn with_sequence(name: &str, dtype: DType, shape: &[u32], fraction_bits: u8) -> Port {
+        Port { name: name.into(), dtype, shape: shape.to_vec(), fraction_bits }
+    }
+
+    fn matches(&self, edge: &Edge, length: u32) -> bool {
+        let shape = Edge { dtype: self.dtype, dims: self.shape.clone() };
+        shape.at(length) == *edge
     }
 }
 
 impl Manifest {
-    /// Checks the manifest against the graph whose edges are `edges`.
+    /// Checks the manifest against the graph whose edges are `edges`, for the longest sequence and for one of length 1.
     ///
     /// # Errors
     /// [`ModelError::Manifest`].
     pub fn check(&self, graph: &Graph, edges: &[Edge]) -> Result<(), ModelError> {
         let inputs: Vec<_> = (0..).map(EdgeId).take(graph.inputs.len()).collect();
-        check_ports("input", &self.inputs, &inputs, edges)?;
-        check_ports("output", &self.outputs, &graph.outputs, edges)
+        let longest = graph.longest()?;
+        check_ports("input", &self.inputs, &inputs, edges, longest)?;
+        check_ports("output", &self.outputs, &graph.outputs, edges, longest)?;
+        if graph.has_sequence() {
+            let shortest = graph.edges_at(1)?;
+            check_ports("input", &self.inputs, &inputs, &shortest, 1)?;
+            check_ports("output", &self.outputs, &graph.outputs, &shortest, 1)?;
+            for (port, edge) in self.inputs.iter().zip(&graph.inputs) {
+                if port.shape != edge.dims {
+                    let reason = format!("input `{}`: is {:?}, the graph has {:?}", port.name, port.shape, edge.dims);
+                    return Err(ModelError::Manifest(reason));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The index of the output with this name.
@@ -74,7 +95,7 @@ impl Manifest {
     }
 }
 
-fn check_ports(kind: &str, ports: &[Port], ids: &[EdgeId], edges: &[Edge]) -> Result<(), ModelError> {
+fn check_ports(kind: &str, ports: &[Port], ids: &[EdgeId], edges: &[Edge], length: u32) -> Result<(), ModelError> {
     if ports.len() != ids.len() {
         let reason = format!("describes {} {kind}s, the graph has {}", ports.len(), ids.len());
         return Err(ModelError::Manifest(reason));
@@ -83,7 +104,7 @@ fn check_ports(kind: &str, ports: &[Port], ids: &[EdgeId], edges: &[Edge]) -> Re
         let refused = |reason: String| Err(ModelError::Manifest(format!("{kind} {index} `{}`: {reason}", port.name)));
         let edge = usize::try_from(id.0).ok().and_then(|id| edges.get(id));
         let Some(edge) = edge else { return refused(format!("there is no edge {}", id.0)) };
-        if !port.matches(edge) {
+        if !port.matches(edge, length) {
             let (have, need) = ((port.dtype, &port.shape), (edge.dtype, &edge.dims));
             return refused(format!("is {} {:?}, the graph has {} {:?}", have.0, have.1, need.0, need.1));
         }

@@ -13,10 +13,10 @@ use crate::{
     arena::{Arena, ArenaPlan, Sink, Source},
     bounds::{self, Certificate},
     container::{self, Decoded},
-    graph::{Edge, EdgeId, Graph},
+    graph::{Edge, EdgeId, Graph, SEQUENCE},
     manifest::Manifest,
     merkle,
-    ops::Step,
+    ops::{Shapes, Step},
     prices::PriceList,
 };
 
@@ -51,6 +51,15 @@ impl From<Vec<u8>> for ModelBytes {
     }
 }
 
+/// How large a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Extent {
+    /// Rows of the batch.
+    pub batch: u32,
+    /// Length of the sequence axis; 1 for a graph without one.
+    pub length: u32,
+}
+
 /// A model whose container was decoded and whose certificate was checked.
 ///
 /// Weights are packed for a kernel level when it runs there for the first time, and shared from then on.
@@ -59,9 +68,15 @@ pub struct Model {
     bytes: ModelBytes,
     decoded: Decoded,
     plan: ArenaPlan,
+    longest: u32,
+    /// The edges for the sequences that were run last.
+    shorter: Mutex<Vec<(u32, Arc<[Edge]>)>>,
     steps: Mutex<BTreeMap<Level, Steps>>,
     on_device: on_device::Slot,
 }
+
+/// How many lengths of sequences a model keeps the edges of.
+const KEPT_LENGTHS: usize = 16;
 
 /// Every node of a graph, ready to run.
 type Steps = Arc<[Box<dyn Step>]>;
@@ -90,7 +105,18 @@ impl Model {
         let Decoded { graph, edges, layout, certificate, .. } = &decoded;
         bounds::check(graph, edges, layout, &bytes.as_ref()[decoded.weights_start..], certificate)?;
         let plan = ArenaPlan::new(graph, edges);
-        let model = Model { id, bytes, plan, decoded, steps: Mutex::default(), on_device: on_device::Slot::default() };
+        let longest = graph.longest()?;
+        let shorter = Mutex::default();
+        let model = Model {
+            id,
+            bytes,
+            plan,
+            decoded,
+            longest,
+            shorter,
+            steps: Mutex::default(),
+            on_device: on_device::Slot::default(),
+        };
         let row = model.row_bytes();
         if row > noema_abi::limits::MAX_TENSOR_BYTES {
             let limit = noema_abi::limits::MAX_TENSOR_BYTES;
@@ -117,7 +143,13 @@ impl Model {
         &self.decoded.graph
     }
 
-    /// Element type and row shape of every edge of the graph.
+    /// The longest sequence that it takes; 1 for a graph without a sequence axis.
+    #[must_use]
+    pub fn longest(&self) -> u32 {
+        self.longest
+    }
+
+    /// Element type and row shape of every edge of the graph, for the longest sequence.
     #[must_use]
     pub fn edges(&self) -> &[Edge] {
         &self.decoded.edges
@@ -141,31 +173,64 @@ impl Model {
         self.decoded.layout.parameters(index, &self.bytes.as_ref()[self.decoded.weights_start..])
     }
 
-    /// The gas of running a batch of this many rows: for the run its base and the bytes of inputs and outputs, for each
-    /// node its base and the work of its opcodes, each times its price ([`PriceList`]). Known from the shapes alone.
+    /// Element type and row shape of every edge of the graph, for sequences of this length.
+    fn edges_for(&self, length: u32) -> Result<Option<Arc<[Edge]>>, Status> {
+        if length == self.longest {
+            return Ok(None);
+        }
+        let mut kept = self.shorter.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, edges)) = kept.iter().find(|(other, _)| *other == length) {
+            return Ok(Some(Arc::clone(edges)));
+        }
+        if length == 0 || length > self.longest {
+            return Err(Status::ShapeMismatch);
+        }
+        let Decoded { graph, edges, layout, .. } = &self.decoded;
+        let edges: Arc<[Edge]> = graph.edges_for(length, edges, layout).map_err(|_| Status::ShapeMismatch)?.into();
+        if kept.len() == KEPT_LENGTHS {
+            kept.remove(0);
+        }
+        kept.push((length, Arc::clone(&edges)));
+        Ok(Some(edges))
+    }
+
+    /// [`Model::cost_of`] sequences of the longest length.
     ///
     /// # Errors
-    /// `LimitExceeded` where the sum does not fit 63 bits.
+    /// As there.
     pub fn cost(&self, version: ProtocolVersion, batch: u32) -> Result<u64, Status> {
+        self.cost_of(version, Extent { batch, length: self.longest })
+    }
+
+    /// The gas of a run: for the run its base and the bytes of inputs and outputs, for each node its base and the work of
+    /// its opcodes, each times its price ([`PriceList`]). Known from the shapes alone.
+    ///
+    /// # Errors
+    /// `ShapeMismatch` for a length that the graph does not take, `LimitExceeded` where the sum does not fit 63 bits.
+    pub fn cost_of(&self, version: ProtocolVersion, extent: Extent) -> Result<u64, Status> {
+        let shorter = self.edges_for(extent.length)?;
+        let edges = shorter.as_deref().unwrap_or(self.edges());
         let prices = PriceList::of(version);
-        let outputs = self.graph().outputs.iter().map(|id| self.edge(*id).row_bytes());
-        let ports = self.graph().inputs.iter().map(Edge::row_bytes).chain(outputs).fold(0, u64::saturating_add);
+        let inputs = edges.iter().take(self.graph().inputs.len());
+        let outputs = self.graph().outputs.iter().map(|id| &edges[place(*id)]);
+        let ports = inputs.chain(outputs).map(Edge::row_bytes).fold(0, u64::saturating_add);
         let mut fixed = Some(prices.run);
         let mut per_row = ports.checked_mul(prices.port_byte);
         for node in &self.graph().nodes {
-            let inputs = node.input_edges(self.edges()).expect("checked when loaded");
+            let inputs = node.input_edges(edges).expect("checked when loaded");
             fixed = fixed.and_then(|fixed| fixed.checked_add(prices.node));
             for (opcode, work) in node.op.operator().work(&inputs) {
                 let gas = work.checked_mul((prices.per_work)(opcode));
                 per_row = per_row.zip(gas).and_then(|(sum, gas)| sum.checked_add(gas));
             }
         }
-        let rows = per_row.and_then(|per_row| per_row.checked_mul(u64::from(batch)));
+        let rows = per_row.and_then(|per_row| per_row.checked_mul(u64::from(extent.batch)));
         let total = fixed.zip(rows).and_then(|(fixed, rows)| fixed.checked_add(rows));
         total.filter(|gas| i64::try_from(*gas).is_ok()).ok_or(Status::LimitExceeded)
     }
 
-    /// Bytes of memory that running a batch of this many rows is charged for: its arena and its outputs.
+    /// Bytes of memory that running a batch of this many rows is charged for: its arena and its outputs, with sequences
+    /// of any length those of the longest.
     ///
     /// # Errors
     /// `LimitExceeded` where that does not fit 64 bits.
@@ -181,52 +246,77 @@ impl Model {
     /// Checks the inputs of a run and gives the batch.
     ///
     /// # Errors
-    /// `TypeMismatch` for a wrong element type, `ShapeMismatch` for a wrong number of inputs and for a shape that is not
-    /// `[N, dims..]` with one `N` above 0 for all inputs.
+    /// As [`Model::extent_of`].
     pub fn batch_of(&self, inputs: &[&Tensor]) -> Result<u32, Status> {
+        self.extent_of(inputs).map(|extent| extent.batch)
+    }
+
+    /// Checks the inputs of a run and says how large it is.
+    ///
+    /// # Errors
+    /// `TypeMismatch` for a wrong element type, `ShapeMismatch` for a wrong number of inputs and for a shape that is not
+    /// `[N, dims..]` with one `N` above 0, and one length from 1 to the longest of the sequence axis, for all inputs.
+    pub fn extent_of(&self, inputs: &[&Tensor]) -> Result<Extent, Status> {
         if inputs.len() != self.graph().inputs.len() {
             return Err(Status::ShapeMismatch);
         }
-        let mut batch = None;
+        let (mut batch, mut length) = (None, None);
+        let mut fits = |dim: &u32, of_edge: &u32| {
+            let mut found = |longest: u32| (1..=longest).contains(dim) && *length.get_or_insert(*dim) == *dim;
+            if of_edge & SEQUENCE == 0 { dim == of_edge } else { found(of_edge & !SEQUENCE) }
+        };
         for (tensor, edge) in inputs.iter().zip(&self.graph().inputs) {
             if tensor.dtype() != edge.dtype {
                 return Err(Status::TypeMismatch);
             }
             match tensor.shape().dims().split_first() {
-                Some((rows, dims)) if dims == edge.dims && *rows == *batch.get_or_insert(*rows) => {}
+                Some((rows, dims)) if dims.len() == edge.dims.len() && *rows == *batch.get_or_insert(*rows) => {
+                    if !dims.iter().zip(&edge.dims).all(|(dim, of_edge)| fits(dim, of_edge)) {
+                        return Err(Status::ShapeMismatch);
+                    }
+                }
                 _ => return Err(Status::ShapeMismatch),
             }
         }
-        batch.filter(|rows| *rows > 0).ok_or(Status::ShapeMismatch)
+        let batch = batch.filter(|rows| *rows > 0).ok_or(Status::ShapeMismatch)?;
+        Ok(Extent { batch, length: length.unwrap_or(1) })
     }
 
     /// Runs the graph: one tensor for each output. The result depends on the inputs alone, never on the kernels,
     /// and each row of it on that row of the inputs alone.
     ///
     /// # Errors
-    /// As [`Model::batch_of`]; [`OpError::Node`] where this machine cannot do it.
+    /// As [`Model::extent_of`]; what an operator answers for elements that it does not take (`IndexOutOfRange` for a token
+    /// or a length); [`OpError::Node`] where this machine cannot do it.
     pub fn run(&self, kernels: &Kernels, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
-        let batch = self.batch_of(inputs)?;
-        let answer = kernels.accelerator().and_then(|accelerator| self.run_on(accelerator, kernels, batch, inputs));
+        let extent = self.extent_of(inputs)?;
+        let batch = extent.batch;
+        // A device has a graph for one length.
+        let accelerator = kernels.accelerator().filter(|_| !self.graph().has_sequence());
+        let answer = accelerator.and_then(|accelerator| self.run_on(accelerator, kernels, batch, inputs));
         match answer {
             Some(outputs) => Ok(outputs),
-            None => self.run_on_cpu(kernels, batch, inputs),
+            None => self.run_on_cpu(kernels, extent, inputs),
         }
     }
 
-    fn run_on_cpu(&self, kernels: &Kernels, batch: u32, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
+    fn run_on_cpu(&self, kernels: &Kernels, extent: Extent, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
+        let batch = extent.batch;
         let rows = usize::try_from(batch).map_err(|_| Status::LimitExceeded)?;
+        let shorter = self.edges_for(extent.length)?;
+        let edges = shorter.as_deref().unwrap_or(self.edges());
         let steps = self.steps(kernels.level())?;
         let mut arena = self.plan.allocate(batch)?;
-        for (index, (tensor, edge)) in (0..).zip(inputs.iter().zip(&self.graph().inputs)) {
+        for ((index, tensor), edge) in (0..).zip(inputs).zip(edges) {
             copy_in(tensor, arena.write(EdgeId(index), edge))?;
         }
         for ((index, node), step) in (self.graph().inputs.len()..).zip(&self.graph().nodes).zip(steps.iter()) {
             let output = EdgeId(u32::try_from(index).map_err(|_| Status::LimitExceeded)?);
-            let edge = |id: &EdgeId| (*id, self.edge(*id));
-            arena.with(&node.inputs, edge, edge(&output), |sources, sink| step.run(kernels, rows, sources, sink))?;
+            let edge = |id: &EdgeId| (*id, &edges[place(*id)]);
+            let shapes = Shapes { rows, edges, reads: &node.inputs, output: index };
+            arena.with(&node.inputs, edge, edge(&output), |sources, sink| step.run(kernels, &shapes, sources, sink))?;
         }
-        self.graph().outputs.iter().map(|id| copy_out(&arena, *id, self.edge(*id), batch)).collect()
+        self.graph().outputs.iter().map(|id| copy_out(&arena, *id, &edges[place(*id)], batch)).collect()
     }
 
     fn edge(&self, id: EdgeId) -> &Edge {
@@ -248,6 +338,11 @@ impl Model {
         levels.insert(level, Arc::clone(&steps));
         Ok(steps)
     }
+}
+
+/// The index of an edge that was checked when the model was loaded.
+fn place(id: EdgeId) -> usize {
+    usize::try_from(id.0).unwrap_or(usize::MAX)
 }
 
 fn copy_in(tensor: &Tensor, sink: Sink<'_>) -> Result<(), OpError> {
@@ -274,5 +369,7 @@ fn copy_out(arena: &Arena<'_>, id: EdgeId, edge: &Edge, batch: u32) -> Result<Te
 }
 
 mod on_device;
+#[cfg(test)]
+mod sequence_tests;
 #[cfg(test)]
 mod tests;

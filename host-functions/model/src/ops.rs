@@ -4,17 +4,17 @@
 //! what is forgotten does not compile.
 //!
 //! Each operator is a composition of opcodes of the table, named in its documentation, and has exactly their
-//! result: running a graph and running its opcodes one by one gives the same bits. [`TreeEnsemble`] is the exception: no
-//! opcode takes trees, because checking them on every call would cost more than running them.
+//! result: running a graph and running its opcodes one by one gives the same bits. [`TreeEnsemble`] and [`WordPiece`] are the
+//! exceptions: no opcode takes trees or vocabularies, because checking them on every call would cost more than using them.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_abi::DType;
+use noema_abi::{DType, Status};
 use noema_tensor::{Kernels, Level, OpError, program::Operation};
 
 use crate::{
     arena::{Sink, Source},
     bounds::{EdgeBound, Interval},
-    graph::Edge,
+    graph::{Edge, EdgeId},
     parameters::Parameters,
     prices::Opcode,
 };
@@ -64,7 +64,37 @@ operators! {
     5 argmax Argmax,
     6 add Add,
     7 tree_ensemble TreeEnsemble,
+    8 embedding Embedding,
+    9 add_rows AddRows,
+    10 layer_norm LayerNorm,
+    11 function Function,
+    12 lookup Lookup,
+    13 matmul MatMul,
+    14 attention Attention,
+    15 reshape Reshape,
+    16 transpose Transpose,
+    17 concat Concat,
+    18 slice Slice,
+    19 mul Mul,
+    20 row_step RowStep,
+    21 quantise_rows QuantiseRows,
+    22 mean_pool MeanPool,
+    23 l2_norm L2Norm,
+    24 conv2d Conv2d,
+    25 max_pool MaxPool,
+    26 average_pool AveragePool,
+    27 global_average_pool GlobalAveragePool,
+    28 word_piece WordPiece,
 }
+
+/// What the tables of [`WordPiece`] are made of.
+pub mod text {
+    pub use super::word_piece::{ALONE, DROP, KEEP, LIST, SPACE, entry};
+}
+
+mod broadcast;
+mod window;
+pub use window::Window;
 
 pub use tree_ensemble::{
     Forest, MAX_DECISIONS, MAX_TREE_DEPTH, MAX_TREE_WIDTH, MAX_TREES, MISSING_LEFT, ZERO_IS_MISSING,
@@ -124,7 +154,13 @@ pub(crate) trait Operator {
     /// The opcodes that it is made of and their work for one row, saturating.
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)>;
 
-    /// What it needs for running, with weights packed for `level`.
+    /// Whether its parameters speak of places along the last axis of what it reads, which then cannot be the sequence
+    /// axis. (Where their number depends on it, that is noticed without this.)
+    fn needs_channels(&self) -> bool {
+        false
+    }
+
+    /// What it needs for running, with weights packed for `level`; the same for sequences of any length.
     fn prepare(&self, level: Level, inputs: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError>;
 
     /// The same for a device; nothing where devices do not know it, and the whole graph stays on the CPU.
@@ -133,18 +169,101 @@ pub(crate) trait Operator {
     }
 }
 
-/// An operator ready to run.
-pub(crate) trait Step: Send + Sync {
-    /// Computes `rows` rows of its output. The slices have exactly the elements of that many rows.
-    fn run(&self, kernels: &Kernels, rows: usize, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError>;
+/// How large everything is that a node reads and makes, in one run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shapes<'a> {
+    /// Rows of the batch.
+    pub(crate) rows: usize,
+    /// All edges of the graph.
+    pub(crate) edges: &'a [Edge],
+    /// The numbers of those that the node reads.
+    pub(crate) reads: &'a [EdgeId],
+    /// The number of its own.
+    pub(crate) output: usize,
 }
 
-/// Product of all axes but the last, for one row, times the batch: how many vectors along the last axis there are.
-fn vectors(edge: &Edge) -> usize {
-    let before_last = edge.dims.split_last().map_or(&[][..], |(_, before)| before);
-    before_last
-        .iter()
-        .fold(1, |product: usize, dim| product.saturating_mul(usize::try_from(*dim).unwrap_or(usize::MAX)))
+impl<'a> Shapes<'a> {
+    /// What the node reads.
+    pub(crate) fn input(&self, index: usize) -> &'a Edge {
+        &self.edges[length(self.reads[index].0)]
+    }
+
+    /// What it makes.
+    pub(crate) fn output(&self) -> &'a Edge {
+        &self.edges[self.output]
+    }
+}
+
+/// An operator ready to run.
+pub(crate) trait Step: Send + Sync {
+    /// Computes all rows of its output. The slices have exactly the elements of that many rows.
+    ///
+    /// # Errors
+    /// A status where elements are not what the operator takes; [`OpError::Node`] where this machine cannot do it.
+    fn run(&self, k: &Kernels, shapes: &Shapes<'_>, inputs: &[Source<'_>], y: &mut Sink<'_>) -> Result<(), OpError>;
+}
+
+/// The axes of a row as lengths of this machine.
+fn lengths(dims: &[u32]) -> Vec<usize> {
+    dims.iter().map(|dim| length(*dim)).collect()
+}
+
+/// Evaluates `$body` with `$x` and `$y` the elements of an input and of an output of one type.
+macro_rules! same_type {
+    ($input:expr, $output:expr, |$x:ident, $y:ident| $body:expr) => {
+        match ($input, $output) {
+            (Source::I8($x), Sink::I8($y)) => $body,
+            (Source::U8($x), Sink::U8($y)) => $body,
+            (Source::I16($x), Sink::I16($y)) => $body,
+            (Source::I32($x), Sink::I32($y)) => $body,
+            (Source::I64($x), Sink::I64($y)) => $body,
+            _ => return Err(arena::unexpected()),
+        }
+    };
+}
+use same_type;
+
+/// Evaluates `$body` with `$x` the elements of an input of `i8`, `i16` or `i32`.
+macro_rules! signed_source {
+    ($input:expr, |$x:ident| $body:expr) => {
+        match $input {
+            Source::I8($x) => $body,
+            Source::I16($x) => $body,
+            Source::I32($x) => $body,
+            _ => return Err(arena::unexpected()),
+        }
+    };
+}
+use signed_source;
+
+/// Evaluates `$body` with `$y` the elements of an output of `i8`, `i16` or `i32`.
+macro_rules! signed_sink {
+    ($output:expr, |$y:ident| $body:expr) => {
+        match $output {
+            Sink::I8($y) => $body,
+            Sink::I16($y) => $body,
+            Sink::I32($y) => $body,
+            _ => return Err(arena::unexpected()),
+        }
+    };
+}
+use signed_sink;
+
+/// Whether norms, and what quantises rows, take and give elements of this type.
+fn is_signed(dtype: DType) -> bool {
+    matches!(dtype, DType::I8 | DType::I16 | DType::I32)
+}
+
+/// Lengths of sequences, one for each row of the batch, each of at least `least` and at most `most`.
+fn sequence_lengths(source: Source<'_>, least: usize, most: usize) -> Result<Vec<usize>, OpError> {
+    let length = |length: &i32| usize::try_from(*length).ok().filter(|length| (least..=most).contains(length));
+    let lengths: Option<Vec<usize>> = source.i32s()?.iter().map(length).collect();
+    Ok(lengths.ok_or(Status::IndexOutOfRange)?)
+}
+
+/// Whether an edge can be lengths of sequences: one `i32` for each row.
+fn is_length(edge: &Edge) -> bool {
+    edge.dtype == DType::I32 && edge.dims.is_empty()
 }
 
 /// A length that an edge check has bounded.

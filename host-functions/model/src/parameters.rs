@@ -117,6 +117,8 @@ pub enum Array {
     I8(Vec<i8>),
     /// Unsigned 8-bit.
     U8(Vec<u8>),
+    /// Signed 16-bit.
+    I16(Vec<i16>),
     /// Signed 32-bit.
     I32(Vec<i32>),
     /// Signed 64-bit.
@@ -130,6 +132,7 @@ impl Array {
         match self {
             Array::I8(_) => DType::I8,
             Array::U8(_) => DType::U8,
+            Array::I16(_) => DType::I16,
             Array::I32(_) => DType::I32,
             Array::I64(_) => DType::I64,
         }
@@ -139,6 +142,7 @@ impl Array {
         match self {
             Array::I8(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Array::U8(values) => values.clone(),
+            Array::I16(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Array::I32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Array::I64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         }
@@ -173,6 +177,12 @@ impl<'a> Parameters<'a> {
     #[must_use]
     pub fn u8s(&self, index: usize) -> &'a [u8] {
         self.bytes(index, DType::U8)
+    }
+
+    /// Array `index`, of `i16`.
+    pub fn i16s(&self, index: usize) -> impl ExactSizeIterator<Item = i16> + use<'a> {
+        let words = self.bytes(index, DType::I16).as_chunks::<2>().0;
+        words.iter().map(|word| i16::from_le_bytes(*word))
     }
 
     /// Array `index`, of `i32`.

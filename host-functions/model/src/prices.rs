@@ -2,10 +2,11 @@
 //! are never edited.
 //!
 //! A node does the work of opcodes and pays for it what their rows of the table say, so running a graph is never
-//! priced unlike running its opcodes; what it saves is the price of each call. Decisions of trees have no row: their
-//! prices stand here (docs/spec/trees.md).
+//! priced unlike running its opcodes; what it saves is the price of each call. Decisions of trees and steps through a
+//! vocabulary have no row: their prices stand here (docs/spec/trees.md, docs/spec/text.md).
 
 use noema_abi::{ProtocolVersion, ROWS};
+use noema_tensor::kernel::Function;
 
 /// The opcodes of the table that nodes are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,44 @@ pub enum Opcode {
     Softmax,
     /// Work: elements of the input.
     Argmax,
+    /// Work: elements of the result and indices.
+    Gather,
+    /// Work: elements of the result.
+    Slice,
+    /// Work: elements.
+    Reshape,
+    /// Work: elements.
+    Transpose,
+    /// Work: elements of the result.
+    Concat,
+    /// Work: elements, and 32 for each vector.
+    LayerNorm,
+    /// Work: elements, and 32 for each vector.
+    L2Norm,
+    /// Work: elements, and 500 for each value that is computed.
+    Function(Function),
+    /// Work: elements.
+    Lookup,
+    /// Work: products, and 800 for each score.
+    Attention,
+    /// Work: elements of the result.
+    MulRequantise,
+    /// Work: elements.
+    RowStep,
+    /// Work: elements, and steps.
+    QuantiseRows,
+    /// Work: elements of the input.
+    ReduceMean,
+    /// Work: multiplications, and what gathering the taps costs.
+    Conv2d,
+    /// Work: channels and 16 for each tap, and 16 for each element of the result.
+    MaxPool,
+    /// The same.
+    AveragePool,
+    /// Work: elements of the input, and 16 for each element of the result.
+    GlobalAveragePool,
+    /// Work: steps through the tries of a vocabulary, and 16 for each byte.
+    WordPiece,
     /// Work: comparisons on the longest way through each tree, trees and outputs, of an ensemble of
     /// [`Forest::Small`](crate::ops::Forest::Small) size.
     SmallForest,
@@ -67,10 +106,49 @@ fn v1(opcode: Opcode) -> u64 {
         Opcode::Relu => const { row("relu") },
         Opcode::Softmax => const { row("softmax") },
         Opcode::Argmax => const { row("argmax") },
+        Opcode::Gather => const { row("gather") },
+        Opcode::Slice => const { row("slice") },
+        Opcode::Reshape => const { row("reshape") },
+        Opcode::Transpose => const { row("transpose") },
+        Opcode::Concat => const { row("concat") },
+        Opcode::LayerNorm => const { row("layer_norm") },
+        Opcode::L2Norm => const { row("l2_norm") },
+        Opcode::Function(function) => of_function(function),
+        Opcode::Lookup => const { row("lookup") },
+        Opcode::Attention => const { row("attention") },
+        Opcode::MulRequantise => const { row("mul_requantise") },
+        Opcode::RowStep => const { row("row_step") },
+        Opcode::QuantiseRows => const { row("quantise_rows") },
+        Opcode::ReduceMean => const { row("reduce_mean") },
+        Opcode::Conv2d => const { row("conv2d") },
+        Opcode::MaxPool => const { row("max_pool") },
+        Opcode::AveragePool => const { row("average_pool") },
+        Opcode::GlobalAveragePool => const { row("global_average_pool") },
+        // A step is a search among the children of a node, up to some thousand at the roots.
+        Opcode::WordPiece => 10_000,
         // The example `tree_speed` of noema-tensor on the development machine, one core: 2 to 6, 2 to 10 and 11 to 74 ns.
         Opcode::SmallForest => 5_000,
         Opcode::MediumForest => 9_000,
         Opcode::LargeForest => 50_000,
+    }
+}
+
+fn of_function(function: Function) -> u64 {
+    match function {
+        Function::Exp => const { row("exp") },
+        Function::Log => const { row("log") },
+        Function::Sigmoid => const { row("sigmoid") },
+        Function::Tanh => const { row("tanh") },
+        Function::Silu => const { row("silu") },
+        Function::Gelu => const { row("gelu") },
+        Function::Erf => const { row("erf") },
+        Function::Sin => const { row("sin") },
+        Function::Cos => const { row("cos") },
+        Function::Sqrt => const { row("sqrt") },
+        Function::Rsqrt => const { row("rsqrt") },
+        Function::Recip => const { row("recip") },
+        // A function that a later version of the kernels knows: operators name those above alone.
+        _ => u64::MAX,
     }
 }
 

@@ -6,10 +6,12 @@ use proptest::prelude::*;
 
 use crate::{
     Manifest, Port,
-    graph::{Edge, EdgeId, Graph, Node},
+    graph::{Edge, EdgeId, Graph, Node, sequence},
     ops::{Add, AddConst, Argmax, Linear, Op, Relu, Requantise, Softmax, TreeEnsemble},
     parameters::{Array, NodeParameters},
 };
+
+pub(crate) mod larger;
 
 /// Numbers from a seed (splitmix64).
 #[derive(Clone, Debug)]
@@ -71,7 +73,20 @@ impl Sample {
 
     pub(crate) fn manifest(&self) -> Manifest {
         let edges = self.graph.edges().unwrap();
-        let port = |(index, id): (usize, &EdgeId)| Port::new(&format!("port {index}"), &edges[id.0 as usize], 0);
+        // An axis that is another one for shorter sequences is the sequence axis.
+        let shortest = self.graph.edges_at(1).unwrap();
+        let longest = self.graph.longest().unwrap();
+        let port = |(index, id): (usize, &EdgeId)| {
+            let (edge, short) = (&edges[id.0 as usize], &shortest[id.0 as usize]);
+            let all = self.graph.has_sequence() && longest == 1;
+            let axis = |(dim, short): (&u32, &u32)| if dim == short && !all { *dim } else { sequence(*dim) };
+            let shape: Vec<u32> = match self.graph.inputs.get(id.0 as usize) {
+                Some(input) => input.dims.clone(),
+                None if all => edge.dims.clone(),
+                None => edge.dims.iter().zip(&short.dims).map(axis).collect(),
+            };
+            Port::with_sequence(&format!("port {index}"), edge.dtype, &shape, 0)
+        };
         let inputs: Vec<_> = (0..u32::try_from(self.graph.inputs.len()).unwrap()).map(EdgeId).collect();
         Manifest {
             name: "sample".into(),

@@ -5,8 +5,8 @@ use noema_model::{
     Manifest, Model, ModelError, Port,
     bounds::Certificate,
     container,
-    graph::{Edge, EdgeId, Graph, Node},
-    ops::{Linear, Op, Relu},
+    graph::{Edge, EdgeId, Graph, MAX_SEQUENCE, Node, sequence},
+    ops::{AddRows, Conv2d, Embedding, Linear, MaxPool, Op, Relu, Reshape, Transpose, Window},
 };
 use noema_tensor::DType;
 
@@ -39,6 +39,14 @@ fn hostile(input: Edge, op: impl Into<Op>, nodes: usize) -> Vec<u8> {
 fn claims_are_not_believed() {
     let before = high_water();
     let linear = |outputs| Linear { outputs, accumulator: DType::I32 };
+    let window = |size, pad| Window { pads: [pad; 4], ..Window::new(size, size) };
+    let conv = |size, pad| Conv2d {
+        outputs: 1 << 20,
+        window: window(size, pad),
+        groups: 1,
+        pad_value: 0,
+        accumulator: DType::I64,
+    };
     let whole_row = Edge::new(DType::I8, &[1 << 28]);
     let mut containers = vec![
         // 2^40 elements from three integers, and more.
@@ -49,6 +57,19 @@ fn claims_are_not_believed() {
         hostile(whole_row.clone(), linear(1 << 26), 4096),
         // As many and as large edges as there may be, with nothing behind them.
         hostile(whole_row.clone(), Relu {}, 4096),
+        // Tables and constants of 2^52 bytes and more.
+        hostile(Edge::new(DType::I32, &[4]), Embedding { rows: u32::MAX, columns: 1 << 20, dtype: DType::I16 }, 4096),
+        hostile(Edge::new(DType::I8, &[1 << 14, 1 << 14]), AddRows { rows: u32::MAX }, 4096),
+        // Windows larger than any image, with pads that make room for them, and weights for all of it.
+        hostile(Edge::new(DType::I8, &[4, 4, 4]), conv(u32::MAX, u32::MAX), 4096),
+        hostile(Edge::new(DType::I8, &[4, 4, 4]), conv(1 << 16, 1 << 15), 4096),
+        hostile(Edge::new(DType::I8, &[4, 4, 4]), MaxPool { window: window(u32::MAX, u32::MAX) }, 4096),
+        // Sequences of many lengths with large rows.
+        hostile(Edge::new(DType::I8, &[sequence(MAX_SEQUENCE), 4096]), Relu {}, 4096),
+        hostile(Edge::new(DType::I8, &[sequence(MAX_SEQUENCE); 7]), Relu {}, 1),
+        // Lists as long as a header takes.
+        hostile(Edge::new(DType::I8, &[4]), Reshape { dims: vec![0; 200_000] }, 1),
+        hostile(Edge::new(DType::I8, &[4]), Transpose { axes: vec![0; 200_000] }, 1),
         // More nodes than there may be.
         hostile(Edge::new(DType::I8, &[1]), Relu {}, 70_000),
     ];

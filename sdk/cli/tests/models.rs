@@ -340,3 +340,63 @@ fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     paths.flat_map(|path| [walk(&path), vec![path]].concat()).collect()
 }
+
+#[path = "../../import/src/encoder/tiny.rs"]
+#[allow(dead_code, reason = "the importer's own tests use all of it")]
+mod tiny;
+
+#[test]
+fn from_the_folder_of_an_encoder_to_the_chain() {
+    let workplace = Workplace::new();
+    let folder = workplace.path("encoder");
+    std::fs::create_dir(&folder).unwrap();
+    tiny::write(&folder, 8, "pooling_mode_mean_tokens");
+    workplace.write("calibration.txt", tiny::sentences(50, 1).join("\n"));
+    workplace.write("others.txt", tiny::sentences(50, 2).join("\n\n"));
+
+    let arguments = [
+        "model",
+        "import",
+        "encoder",
+        "--calibration",
+        "calibration.txt",
+        "--compare",
+        "others.txt",
+        "-o",
+        "encoder.noema",
+    ];
+    let imported = workplace.json(0, &arguments);
+    assert_eq!((imported["is_within"].as_bool(), number(&imported, "/max_tokens")), (Some(true), 12));
+    assert_eq!((number(&imported, "/calibration/sentences"), number(&imported, "/compared/sentences")), (25, 50));
+    assert!(imported["compared"]["mean_cosine"].as_f64() > Some(0.998), "{imported}");
+    assert_eq!(imported["layers"].as_array().map(Vec::len), Some(3));
+    let people = workplace.run(&["model", "inspect", "encoder.noema"]);
+    assert!(
+        people.stdout.contains("tokens: i32 [1 to 12]") && people.stdout.contains("embedding: i16 [12]"),
+        "{people:?}"
+    );
+
+    let tokenizer = workplace.json(0, &["model", "import", "encoder/tokenizer.json", "-o", "tokenizer.noema"]);
+    assert_eq!((number(&tokenizer, "/vocabulary"), number(&tokenizer, "/max_tokens")), (24, 256));
+    let inspected = workplace.json(0, &["model", "inspect", "tokenizer.noema"]);
+    assert_eq!(text(&inspected, "/model"), text(&tokenizer, "/model"));
+
+    workplace.init();
+    for (file, imported) in [("encoder.noema", &imported), ("tokenizer.noema", &tokenizer)] {
+        let added = workplace.json(0, &["model", "add", file]);
+        assert_eq!(text(&added, "/model"), text(imported, "/model"));
+    }
+
+    let refused = |code: &str, arguments: &[&str], words: &[&str]| {
+        let all = [&["model", "import"], arguments, &["-o", "not.noema"]].concat();
+        assert_error(&workplace.json(2, &all), code, words);
+        assert!(!workplace.path("not.noema").exists());
+    };
+    refused("argument", &["encoder"], &["--calibration", "sentences"]);
+    refused("argument", &["encoder", "--calibration", "calibration.txt", "--max-error", "0"], &["--max-error"]);
+    refused("argument", &["encoder/tokenizer.json", "--max-tokens", "1"], &["--max-tokens"]);
+    workplace.write("encoder/model.safetensors", b"\x08\0\0\0\0\0\0\0{\"a\": 1}");
+    refused("import", &["encoder", "--calibration", "calibration.txt"], &["model.safetensors"]);
+    workplace.write("encoder/tokenizer.json", b"{}");
+    refused("import", &["encoder/tokenizer.json"], &["tokenizer.json"]);
+}

@@ -33,11 +33,19 @@ impl Model {
         sys::model::cost(self.handle, batch)
     }
 
+    /// The same for sequences of this length, where [`Model::cost`] says what the longest cost.
+    ///
+    /// # Errors
+    /// `ShapeMismatch` for a length that the model does not take, `LimitExceeded` for a batch too large to run.
+    pub fn cost_of(&self, batch: u32, length: u32) -> Result<u64, Status> {
+        sys::model::cost_of(self.handle, batch, length)
+    }
+
     /// Runs the model and returns its outputs.
     ///
     /// # Errors
-    /// `ShapeMismatch` and `TypeMismatch` where the inputs are not what the model takes,
-    /// `LimitExceeded`.
+    /// `ShapeMismatch` and `TypeMismatch` where the inputs are not what the model takes, `IndexOutOfRange` and other
+    /// statuses of operators for elements that they do not take (a token that is not in the vocabulary), `LimitExceeded`.
     pub fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, Status> {
         let handles: Vec<u32> = inputs.iter().map(|tensor| tensor.handle()).collect();
         let mut outputs = [0; 4 * MAX_OUTPUTS];

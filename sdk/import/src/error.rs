@@ -93,6 +93,9 @@ pub enum ImportError {
         /// Why not.
         reason: String,
     },
+    /// A folder of an encoder that is incomplete, malformed, or uses what cannot be imported.
+    #[error("{0}")]
+    Encoder(String),
     /// Options that cannot be.
     #[error("{0}")]
     Options(String),

@@ -17,6 +17,8 @@
 //! `Div`: standardisation, folded), `Gemm` or `MatMul`, `Relu`, and end in scores, with `Softmax` or `ArgMax` behind
 //! them or not. Everything else is refused with the node named.
 //!
+//! Sentence encoders of Hugging Face folders: [`import_encoder`], and their tokenizers: [`import_tokenizer`].
+//!
 //! Trees ([`import_lightgbm`], [`import_xgboost`]) need no calibration: on the grid of their fixed-point features they
 //! decide as the library does.
 //!
@@ -33,6 +35,7 @@
 #![forbid(unsafe_code)]
 
 mod constant;
+mod encoder;
 mod error;
 mod float;
 mod import;
@@ -48,15 +51,21 @@ mod scale;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text;
 mod trees;
 mod wire;
 
+pub use encoder::{
+    EncoderOptions, EncoderReport, FloatEncoder, ImportedEncoder, LayerError, Nearness, Site, Sites, compare_encoder,
+    import_encoder,
+};
 pub use error::ImportError;
 pub use float::{FloatModel, Prediction};
 pub use import::{ImportOptions, Imported, Precision, import_onnx};
 pub use quantise::{Width, Widths};
 pub use report::{Accuracy, Agreement, ImportReport, LayerReport};
 pub use table::{Table, quantise_input};
+pub use text::{ImportedTokenizer, TokenizerOptions, import_tokenizer};
 pub use trees::{
     FileKind, FloatTrees, ImportedTrees, MAX_TREE_FILE_BYTES, MISSING_FEATURE, TreeOptions, TreeReport,
     import_lightgbm, import_xgboost, quantise_features,

@@ -1,7 +1,7 @@
 //! `model.*`: whole models from the store of the chain.
 
 use noema_abi::Status;
-use noema_model::Model;
+use noema_model::{Extent, Model};
 
 use crate::HostContext;
 use crate::call::OpenModel;
@@ -17,6 +17,10 @@ pub(crate) fn open<C: HostContext>(context: &mut C, id: &[u8; 32]) -> Reply<Open
 
 pub(crate) fn cost<C: HostContext>(context: &mut C, model: &Model, batch: u32) -> Reply<u64> {
     Ok(model.cost(context.version(), batch)?)
+}
+
+pub(crate) fn cost_of<C: HostContext>(context: &mut C, model: &Model, batch: u32, length: u32) -> Reply<u64> {
+    Ok(model.cost_of(context.version(), Extent { batch, length })?)
 }
 
 pub(crate) mod run {
@@ -50,10 +54,10 @@ pub(crate) mod run {
             .iter()
             .map(|handle| pricing.context.tensors().get(u32::from_le_bytes(*handle)).cloned())
             .collect::<Result<Vec<Tensor>, Status>>()?;
-        let batch = model.batch_of(&tensors.iter().collect::<Vec<&Tensor>>())?;
+        let extent = model.extent_of(&tensors.iter().collect::<Vec<&Tensor>>())?;
         Ok(Planned {
-            work: model.cost(pricing.context.version(), batch)?,
-            memory: model.arena_bytes(batch)?,
+            work: model.cost_of(pricing.context.version(), extent)?,
+            memory: model.arena_bytes(extent.batch)?,
             tensors: u32::try_from(made).map_err(|_| Status::LimitExceeded)?,
             plan: tensors,
         })

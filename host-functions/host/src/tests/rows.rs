@@ -431,6 +431,9 @@ fn model_rows() {
     assert_eq!(refused(guest, "model.open", &[0x201]), Status::NotFound);
     let cost = model().cost(guest.frame.version(), 2).unwrap();
     assert_eq!(ok(guest, "model.cost", &[1, 2]), cost);
+    assert_eq!(ok(guest, "model.cost_of", &[1, 2, 1]), cost);
+    assert_eq!(refused(guest, "model.cost_of", &[1, 2, 2]), Status::ShapeMismatch);
+    assert_eq!(refused(guest, "model.cost_of", &[1, 2, 0]), Status::ShapeMismatch);
     let before = guest.frame.charged();
     assert_eq!(ok(guest, "model.run", &[1, 0x1d0, 4, OUT, 64]), 2);
     assert_eq!(guest.frame.charged() - before, 2_000_000 + 100 * (4 + 64) + cost);

@@ -141,6 +141,7 @@ pub(super) fn good_call(row: &HostFunction) -> Raw {
         ("op", name) => opcode(name).raw.clone(),
         ("model", "open") => vec![0x200],
         ("model", "cost") => vec![1, 3],
+        ("model", "cost_of") => vec![1, 3, 1],
         ("model", "run") => vec![1, 0x1d0, 4, OUT, 16],
         (group, name) => panic!("{group}.{name} has no call in this scene"),
     }

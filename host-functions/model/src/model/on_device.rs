@@ -8,7 +8,7 @@ use noema_tensor::{
     program::{Program, ValueType},
 };
 
-use super::Model;
+use super::{Extent, Model};
 use crate::graph::Edge;
 
 /// The graph as it was loaded on the accelerator with this number; nothing where the device cannot run it.
@@ -25,6 +25,9 @@ impl Model {
     /// # Errors
     /// As [`Model::run`], for the first call that it applies to; `LimitExceeded` where the rows of all cannot be counted.
     pub fn run_many(&self, kernels: &Kernels, calls: &[&[&Tensor]]) -> Result<Vec<Vec<Tensor>>, OpError> {
+        if self.graph().has_sequence() {
+            return calls.iter().map(|inputs| self.run(kernels, inputs)).collect();
+        }
         let batches = calls.iter().map(|inputs| self.batch_of(inputs)).collect::<Result<Vec<u32>, _>>()?;
         let total = batches.iter().try_fold(0u32, |sum, batch| sum.checked_add(*batch)).ok_or(Status::LimitExceeded)?;
         if total == 0 {
@@ -107,7 +110,7 @@ impl Model {
             .zip(&self.graph().inputs)
             .map(|(bytes, edge)| rows_of(edge, 1, &part(edge, bytes)))
             .collect::<Result<_, _>>()?;
-        let found = self.run_on_cpu(kernels, 1, &one.iter().collect::<Vec<_>>())?;
+        let found = self.run_on_cpu(kernels, Extent { batch: 1, length: 1 }, &one.iter().collect::<Vec<_>>())?;
         for ((tensor, id), bytes) in found.iter().zip(&self.graph().outputs).zip(outputs) {
             if tensor.to_le_bytes()? != part(self.edge(*id), bytes) {
                 return Ok(false);

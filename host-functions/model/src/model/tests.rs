@@ -1,109 +1,17 @@
 use noema_abi::{DType, ProtocolVersion, Status, limits};
-use noema_tensor::{Kernels, Level, OpError, Shape, Tensor, ops};
+use noema_tensor::{Kernels, Level, OpError, Shape, Tensor};
 use proptest::prelude::*;
 
 use crate::{
-    Model, ModelError, container,
+    Model, ModelError,
+    by_opcodes::by_opcodes,
+    container,
     graph::{Edge, EdgeId},
-    ops::{Add, Linear, Op, Relu, TreeEnsemble},
-    parameters::{Array, Parameters},
+    ops::{Add, Linear, Relu},
+    parameters::Array,
     prices::PRICES,
     sample::{self, Sample, network, samples},
 };
-
-/// Runs the graph opcode by opcode, as a contract would.
-fn by_opcodes(model: &Model, kernels: &Kernels, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
-    let mut tensors: Vec<Tensor> = inputs.iter().map(|x| (*x).clone()).collect();
-    for (index, node) in model.graph().nodes.iter().enumerate() {
-        let read = |input: usize| &tensors[usize::try_from(node.inputs[input].0).unwrap()];
-        let parameters = model.parameters(index);
-        let y = match &node.op {
-            Op::Linear(linear) => {
-                let (n, k) = (linear.outputs, *read(0).shape().dims().last().unwrap());
-                let rows: Vec<_> = parameters.i8s(0).chunks(usize::try_from(k).unwrap()).collect();
-                let columns = (0..rows[0].len()).flat_map(|j| rows.iter().map(move |row| row[j])).collect();
-                let weights = Tensor::from_vec::<i8>(Shape::new(&[k, n])?, columns)?;
-                let plan = ops::matmul::plan(read(0), &weights)?;
-                let sums = ops::matmul::run(kernels, &plan, read(0), &weights)?;
-                let shape = Shape::new(&[n])?;
-                let bias = match sums.dtype() {
-                    DType::I64 => Tensor::from_vec(shape, parameters.i32s(1).map(i64::from).collect())?,
-                    _ => Tensor::from_vec(shape, parameters.i32s(1).collect())?,
-                };
-                let plan = ops::add::plan(&sums, &bias)?;
-                ops::add::run(kernels, &plan, &sums, &bias)?
-            }
-            Op::Requantise(requantise) => {
-                let channels = u32::try_from(parameters.u8s(1).len()).unwrap();
-                let shape = if requantise.per_channel { Shape::new(&[channels])? } else { Shape::default() };
-                let multiplier = Tensor::from_vec(shape.clone(), parameters.i32s(0).collect())?;
-                let shift = Tensor::from_vec(shape, parameters.u8s(1).to_vec())?;
-                let (zero_point, dtype) = (requantise.zero_point, requantise.dtype.code());
-                let plan = ops::requantise::plan(read(0), &multiplier, &shift, zero_point, dtype)?;
-                ops::requantise::run(kernels, &plan, read(0), &multiplier, &shift, zero_point, dtype)?
-            }
-            Op::AddConst(_) => {
-                let constants: Vec<i32> = parameters.i32s(0).collect();
-                let shape = Shape::new(&[u32::try_from(constants.len()).unwrap()])?;
-                let constants = Tensor::from_vec(shape, constants)?;
-                let plan = ops::add::plan(read(0), &constants)?;
-                ops::add::run(kernels, &plan, read(0), &constants)?
-            }
-            Op::Relu(_) => ops::relu::run(kernels, &ops::relu::plan(read(0))?, read(0))?,
-            Op::Softmax(softmax) => {
-                let (shift, bits) = (softmax.shift.into(), softmax.fraction_bits.into());
-                let plan = ops::softmax::plan(read(0), softmax.multiplier, shift, bits)?;
-                ops::softmax::run(kernels, &plan, read(0), softmax.multiplier, shift, bits)?
-            }
-            Op::Argmax(_) => ops::argmax::run(kernels, &ops::argmax::plan(read(0))?, read(0))?,
-            Op::TreeEnsemble(trees) => followed(trees, &parameters, read(0)),
-            Op::Add(_) => ops::add::run(kernels, &ops::add::plan(read(0), read(1))?, read(0), read(1))?,
-        };
-        tensors.push(y);
-    }
-    let output = |id: &EdgeId| tensors[usize::try_from(id.0).unwrap()].clone();
-    Ok(model.graph().outputs.iter().map(output).collect())
-}
-
-/// The leaves that each row leads to, from the documentation of the operator, one way at a time.
-fn followed(trees: &TreeEnsemble, parameters: &Parameters<'_>, x: &Tensor) -> Tensor {
-    let place = |value: i32| usize::try_from(value).unwrap();
-    let column = |index: usize| parameters.i32s(index).collect::<Vec<_>>();
-    let (feature, left, right) = (column(2), column(4), column(5));
-    let (thresholds, values): (Vec<i64>, Vec<i64>) = match x.dtype() {
-        DType::I64 => (parameters.i64s(3).collect(), x.to_vec().unwrap()),
-        _ => {
-            let values: Vec<i32> = x.to_vec().unwrap();
-            (column(3).into_iter().map(i64::from).collect(), values.into_iter().map(i64::from).collect())
-        }
-    };
-    let x_min = x.dtype().min();
-    let leaves: Vec<i64> = parameters.i64s(7).collect();
-    let width = place(i32::try_from(*x.shape().dims().last().unwrap()).unwrap());
-    let mut sums = Vec::new();
-    for row in values.chunks(width) {
-        let mut of_row: Vec<i128> = parameters.i64s(8).map(i128::from).collect();
-        let (mut first, mut first_leaf) = (0, 0);
-        for (decisions, output) in column(0).into_iter().zip(column(1)) {
-            let mut way = if decisions == 0 { -1 } else { 0 };
-            while way >= 0 {
-                let at = first + place(way);
-                let x = row[place(feature[at])];
-                let flags = parameters.u8s(6)[at];
-                let goes_left =
-                    if x == x_min || (x == 0 && flags & 2 == 2) { flags & 1 == 1 } else { x <= thresholds[at] };
-                way = if goes_left { left[at] } else { right[at] };
-            }
-            of_row[place(output)] += i128::from(leaves[first_leaf + place(-1 - way)]);
-            first += place(decisions);
-            first_leaf += place(decisions) + 1;
-        }
-        sums.extend(of_row.into_iter().map(|sum| i64::try_from(sum).unwrap()));
-    }
-    let mut dims = x.shape().dims().to_vec();
-    *dims.last_mut().unwrap() = trees.outputs;
-    Tensor::from_vec(Shape::new(&dims).unwrap(), sums).unwrap()
-}
 
 fn bits(tensors: &[Tensor]) -> Vec<(DType, Shape, Vec<u8>)> {
     tensors.iter().map(|x| (x.dtype(), x.shape().clone(), x.to_le_bytes().unwrap())).collect()

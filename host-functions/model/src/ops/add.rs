@@ -1,7 +1,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
 
-use super::{Operator, Step};
+use super::{Operator, Shapes, Step};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -49,7 +49,7 @@ impl Operator for Add {
 struct AddStep;
 
 impl Step for AddStep {
-    fn run(&self, k: &Kernels, _rows: usize, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
+    fn run(&self, k: &Kernels, _: &Shapes<'_>, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
         match (inputs[0], inputs[1], output) {
             (Source::I8(a), Source::I8(b), Sink::I8(y)) => kernel::add(k, a, b, y),
             (Source::U8(a), Source::U8(b), Sink::U8(y)) => kernel::add(k, a, b, y),

@@ -2,7 +2,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
 use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
 
-use super::{Operator, ParameterSpec, Step};
+use super::{Operator, ParameterSpec, Shapes, Step};
 use crate::{
     arena::{Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -62,7 +62,7 @@ struct AddConstStep {
 }
 
 impl Step for AddConstStep {
-    fn run(&self, k: &Kernels, _rows: usize, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
+    fn run(&self, k: &Kernels, _: &Shapes<'_>, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
         let (x, y) = (inputs[0].i32s()?, output.i32s()?);
         let channels = self.constants.len();
         for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact_mut(channels)) {

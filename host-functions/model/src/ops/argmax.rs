@@ -2,7 +2,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
 use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
 
-use super::{Operator, Step, length};
+use super::{Operator, Shapes, Step, length};
 use crate::{
     arena::{Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -35,8 +35,8 @@ impl Operator for Argmax {
         vec![(Opcode::Argmax, inputs[0].row_elements())]
     }
 
-    fn prepare(&self, _: Level, inputs: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
-        Ok(Box::new(ArgmaxStep { row: length(inputs[0].last()) }))
+    fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
+        Ok(Box::new(ArgmaxStep))
     }
 
     fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
@@ -44,19 +44,23 @@ impl Operator for Argmax {
     }
 }
 
-struct ArgmaxStep {
-    row: usize,
-}
+struct ArgmaxStep;
 
 impl Step for ArgmaxStep {
-    fn run(&self, k: &Kernels, _rows: usize, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
-        let y = output.i32s()?;
+    fn run(
+        &self,
+        k: &Kernels,
+        shapes: &Shapes<'_>,
+        inputs: &[Source<'_>],
+        output: &mut Sink<'_>,
+    ) -> Result<(), OpError> {
+        let (row, y) = (length(shapes.input(0).last()), output.i32s()?);
         match inputs[0] {
-            Source::I8(x) => kernel::argmax_rows(k, x, self.row, y),
-            Source::U8(x) => kernel::argmax_rows(k, x, self.row, y),
-            Source::I16(x) => kernel::argmax_rows(k, x, self.row, y),
-            Source::I32(x) => kernel::argmax_rows(k, x, self.row, y),
-            Source::I64(x) => kernel::argmax_rows(k, x, self.row, y),
+            Source::I8(x) => kernel::argmax_rows(k, x, row, y),
+            Source::U8(x) => kernel::argmax_rows(k, x, row, y),
+            Source::I16(x) => kernel::argmax_rows(k, x, row, y),
+            Source::I32(x) => kernel::argmax_rows(k, x, row, y),
+            Source::I64(x) => kernel::argmax_rows(k, x, row, y),
         }
         Ok(())
     }

@@ -15,8 +15,7 @@ mod step;
 /// `y[.., o] = bias[o] + sum over i of x[.., i] * weight[o, i]`, exact.
 ///
 /// `x` is `i8`, `u8` or `i16`; parameters are the weights (`i8`, `[outputs][inputs]`) and the bias (`i32`,
-/// `[outputs]`). The result is an `i32` (8-bit `x` only) or an `i64`, and the bound must prove that every partial
-/// sum fits it. As opcodes: `op.matmul` with the transposed weights, then `op.add`.
+/// `[outputs]`). The result is an `i32` or an `i64`, and the bound must prove that every partial sum fits it. As opcodes: `op.matmul` with the transposed weights, then `op.add`.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Linear {
     /// How many outputs.
@@ -33,7 +32,7 @@ impl Operator for Linear {
             return Err("its input has no axis beside the batch".into());
         };
         match (x.dtype, self.accumulator) {
-            (DType::I8 | DType::U8, DType::I32 | DType::I64) | (DType::I16, DType::I64) => {}
+            (DType::I8 | DType::U8 | DType::I16, DType::I32 | DType::I64) => {}
             (dtype, accumulator) => return Err(format!("{dtype} inputs do not sum to {accumulator}")),
         }
         let mut dims = before.to_vec();
@@ -48,31 +47,7 @@ impl Operator for Linear {
     }
 
     fn bound(&self, edges: &[&Edge], inputs: &[Interval], parameters: &Parameters<'_>) -> Result<EdgeBound, String> {
-        let (lo, hi) = (i128::from(inputs[0].lo), i128::from(inputs[0].hi));
-        let magnitude = i128::from(inputs[0].magnitude());
-        let limit = i128::from(self.accumulator.max());
-        let rows = parameters.i8s(0).chunks_exact(length(edges[0].last()));
-        let mut bound: Option<EdgeBound> = None;
-        for (output, (row, bias)) in rows.zip(parameters.i32s(1)).enumerate() {
-            let (positive, negative) = signed_sums(row);
-            let bias = i128::from(bias);
-            let peak = bias.abs() + (positive + negative) * magnitude;
-            if peak > limit {
-                let accumulator = self.accumulator;
-                return Err(format!("output {output} can reach {peak} on the way, {accumulator} holds {limit}"));
-            }
-            let interval = Interval::saturated(
-                bias + positive * lo - negative * hi,
-                bias + positive * hi - negative * lo,
-                self.accumulator,
-            );
-            let peak = u64::try_from(peak).map_err(|_| "peak passes 64 bits".to_string())?;
-            bound = Some(bound.map_or(EdgeBound { interval, peak }, |so_far| EdgeBound {
-                interval: so_far.interval.hull(interval),
-                peak: so_far.peak.max(peak),
-            }));
-        }
-        bound.ok_or_else(|| "it has no outputs".into())
+        sums(parameters, length(edges[0].last()), inputs[0], self.accumulator)
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
@@ -103,4 +78,37 @@ fn signed_sums(row: &[i8]) -> (i128, i128) {
         let absolute: i32 = block.iter().map(|weight| i32::from(*weight).abs()).sum();
         (positive + i128::from(absolute + sum) / 2, negative + i128::from(absolute - sum) / 2)
     })
+}
+
+/// The bound of sums of products with the rows (`row` long) of the weights in array 0, and the biases in array 1.
+pub(super) fn sums(
+    parameters: &Parameters<'_>,
+    row: usize,
+    x: Interval,
+    accumulator: DType,
+) -> Result<EdgeBound, String> {
+    let (lo, hi) = (i128::from(x.lo), i128::from(x.hi));
+    let magnitude = i128::from(x.magnitude());
+    let limit = i128::from(accumulator.max());
+    let rows = parameters.i8s(0).chunks_exact(row);
+    let mut bound: Option<EdgeBound> = None;
+    for (output, (row, bias)) in rows.zip(parameters.i32s(1)).enumerate() {
+        let (positive, negative) = signed_sums(row);
+        let bias = i128::from(bias);
+        let peak = bias.abs() + (positive + negative) * magnitude;
+        if peak > limit {
+            return Err(format!("output {output} can reach {peak} on the way, {accumulator} holds {limit}"));
+        }
+        let interval = Interval::saturated(
+            bias + positive * lo - negative * hi,
+            bias + positive * hi - negative * lo,
+            accumulator,
+        );
+        let peak = u64::try_from(peak).map_err(|_| "peak passes 64 bits".to_string())?;
+        bound = Some(bound.map_or(EdgeBound { interval, peak }, |so_far| EdgeBound {
+            interval: so_far.interval.hull(interval),
+            peak: so_far.peak.max(peak),
+        }));
+    }
+    bound.ok_or_else(|| "it has no outputs".into())
 }

@@ -1,7 +1,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
 
-use super::{Operator, Step};
+use super::{Operator, Shapes, Step};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -39,7 +39,7 @@ impl Operator for Relu {
 struct ReluStep;
 
 impl Step for ReluStep {
-    fn run(&self, k: &Kernels, _rows: usize, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
+    fn run(&self, k: &Kernels, _: &Shapes<'_>, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
         match (inputs[0], output) {
             (Source::I8(x), Sink::I8(y)) => kernel::relu(k, x, y),
             (Source::U8(x), Sink::U8(y)) => kernel::relu(k, x, y),

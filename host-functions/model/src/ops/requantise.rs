@@ -6,7 +6,7 @@ use noema_tensor::{
     program::Operation,
 };
 
-use super::{Operator, ParameterSpec, Step, length};
+use super::{Operator, ParameterSpec, Shapes, Step, length};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -66,12 +66,11 @@ impl Operator for Requantise {
         vec![(Opcode::Requantise, inputs[0].row_elements())]
     }
 
-    fn prepare(&self, _: Level, inputs: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
+    fn prepare(&self, _: Level, _: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(RequantiseStep {
             multipliers: parameters.i32s(0).collect(),
             shifts: parameters.u8s(1).to_vec(),
             zero_point: self.zero_point,
-            row: length(inputs[0].last()),
         }))
     }
 
@@ -85,27 +84,33 @@ struct RequantiseStep {
     multipliers: Vec<i32>,
     shifts: Vec<u8>,
     zero_point: i32,
-    row: usize,
 }
 
 impl Step for RequantiseStep {
-    fn run(&self, k: &Kernels, _rows: usize, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
+    fn run(
+        &self,
+        k: &Kernels,
+        shapes: &Shapes<'_>,
+        inputs: &[Source<'_>],
+        output: &mut Sink<'_>,
+    ) -> Result<(), OpError> {
+        let row = length(shapes.input(0).last());
         match inputs[0] {
-            Source::I32(x) => self.to(k, x, output),
-            Source::I64(x) => self.to(k, x, output),
+            Source::I32(x) => self.to(k, x, row, output),
+            Source::I64(x) => self.to(k, x, row, output),
             _ => Err(arena::unexpected()),
         }
     }
 }
 
 impl RequantiseStep {
-    fn to<X: Element>(&self, k: &Kernels, x: &[X], output: &mut Sink<'_>) -> Result<(), OpError> {
+    fn to<X: Element>(&self, k: &Kernels, x: &[X], row: usize, output: &mut Sink<'_>) -> Result<(), OpError> {
         let scales = Scales { multipliers: &self.multipliers, shifts: &self.shifts, zero_point: self.zero_point };
         match output {
-            Sink::I8(y) => kernel::requantise_rows(k, x, self.row, scales, y),
-            Sink::U8(y) => kernel::requantise_rows(k, x, self.row, scales, y),
-            Sink::I16(y) => kernel::requantise_rows(k, x, self.row, scales, y),
-            Sink::I32(y) => kernel::requantise_rows(k, x, self.row, scales, y),
+            Sink::I8(y) => kernel::requantise_rows(k, x, row, scales, y),
+            Sink::U8(y) => kernel::requantise_rows(k, x, row, scales, y),
+            Sink::I16(y) => kernel::requantise_rows(k, x, row, scales, y),
+            Sink::I32(y) => kernel::requantise_rows(k, x, row, scales, y),
             Sink::I64(_) => return Err(arena::unexpected()),
         }
         Ok(())

@@ -2,7 +2,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
 use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
 
-use super::{Operator, Step, length};
+use super::{Operator, Shapes, Step, length};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -54,8 +54,8 @@ impl Operator for Softmax {
         vec![(Opcode::Softmax, inputs[0].row_elements())]
     }
 
-    fn prepare(&self, _: Level, inputs: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
-        Ok(Box::new(SoftmaxStep { attributes: self.attributes()?, row: length(inputs[0].last()) }))
+    fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
+        Ok(Box::new(SoftmaxStep { attributes: self.attributes()? }))
     }
 
     fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
@@ -66,16 +66,21 @@ impl Operator for Softmax {
 
 struct SoftmaxStep {
     attributes: kernel::Softmax,
-    row: usize,
 }
 
 impl Step for SoftmaxStep {
-    fn run(&self, k: &Kernels, _rows: usize, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
-        let y = output.i32s()?;
+    fn run(
+        &self,
+        k: &Kernels,
+        shapes: &Shapes<'_>,
+        inputs: &[Source<'_>],
+        output: &mut Sink<'_>,
+    ) -> Result<(), OpError> {
+        let (row, y) = (length(shapes.input(0).last()), output.i32s()?);
         match inputs[0] {
-            Source::I8(x) => kernel::softmax_rows(k, x, self.row, self.attributes, y),
-            Source::I16(x) => kernel::softmax_rows(k, x, self.row, self.attributes, y),
-            Source::I32(x) => kernel::softmax_rows(k, x, self.row, self.attributes, y),
+            Source::I8(x) => kernel::softmax_rows(k, x, row, self.attributes, y),
+            Source::I16(x) => kernel::softmax_rows(k, x, row, self.attributes, y),
+            Source::I32(x) => kernel::softmax_rows(k, x, row, self.attributes, y),
             _ => return Err(arena::unexpected()),
         }
         Ok(())

@@ -2,7 +2,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
 use noema_tensor::{Level, OpError};
 
-use super::{Operator, ParameterSpec, Step, vectors};
+use super::{Operator, ParameterSpec, Step};
 use crate::{
     bounds::{EdgeBound, Interval},
     graph::Edge,
@@ -145,9 +145,13 @@ impl Operator for TreeEnsemble {
         check::bound(self, edges[0].last(), parameters)
     }
 
+    fn needs_channels(&self) -> bool {
+        true
+    }
+
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         let x = inputs[0];
-        let rows = u64::try_from(vectors(x)).unwrap_or(u64::MAX);
+        let rows = x.row_elements() / u64::from(x.last());
         let each = [self.steps, self.trees, self.outputs].map(u64::from).iter().sum();
         let opcode = match self.forest(x.last()) {
             Forest::Small => Opcode::SmallForest,

@@ -11,7 +11,7 @@
 //! panels: less than twice the weights and twice the results of one place, and a mebibyte). A group of one channel (depthwise)
 //! needs no patches: a product for each tap and channel, with the weights in another order.
 
-use super::{Kernels, Window, linear::Accumulator};
+use super::{Kernels, PackedWeights, Window, linear::Accumulator};
 use crate::{Element, Level, OpError};
 
 /// Bytes of the patches that are multiplied at a time.
@@ -74,6 +74,57 @@ pub(crate) struct Products<X, W, P, A> {
     /// Multiplies `[rows][k]` with them.
     pub(crate) linear: Linear<X, P, A>,
 }
+
+macro_rules! entry {
+    ($(#[$doc:meta])* $name:ident, $x:ty, $linear:ident, $out:ty) => {
+        $(#[$doc])*
+        ///
+        /// `w` is `[outputs][rows][columns][channels of a group]`, `pad` what lies beside the image; `out` is overwritten. The
+        /// caller guarantees that every sum fits.
+        ///
+        /// # Errors
+        /// [`OpError::Node`] where candle fails (level `candle-f32` only).
+        ///
+        /// # Panics
+        /// Where a slice has another length.
+        pub fn $name(
+            k: &Kernels,
+            sides: &Convolution,
+            x: &[$x],
+            pad: $x,
+            w: &[i8],
+            out: &mut [$out],
+        ) -> Result<(), OpError> {
+            let products = Products { pack: PackedWeights::pack, linear: super::$linear };
+            convolve(k, sides, (x, pad), w, &products, out)
+        }
+    };
+}
+
+entry!(
+    /// Convolution of 8-bit images, sums of 32 bits.
+    conv2d_i8, i8, linear_i8, i32
+);
+entry!(
+    /// Convolution of 8-bit images, sums of 64 bits.
+    conv2d_i8_wide, i8, linear_i8_wide, i64
+);
+entry!(
+    /// Convolution of unsigned 8-bit images, sums of 32 bits.
+    conv2d_u8, u8, linear_u8, i32
+);
+entry!(
+    /// Convolution of unsigned 8-bit images, sums of 64 bits.
+    conv2d_u8_wide, u8, linear_u8_wide, i64
+);
+entry!(
+    /// Convolution of 16-bit images, sums of 32 bits.
+    conv2d_i16_narrow, i16, linear_i16_narrow, i32
+);
+entry!(
+    /// Convolution of 16-bit images, sums of 64 bits.
+    conv2d_i16, i16, linear_i16, i64
+);
 
 /// `out[image][row][column][o] = sum over the taps and the channels of o's group of x * w`, with `w` of
 /// `[outputs][taps][channels of a group]` and `pad` where a tap lies beside the image. `out` is overwritten.

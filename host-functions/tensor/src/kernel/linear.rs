@@ -45,7 +45,23 @@ input!(i8, 131_071, x86::avx_vnni::linear, x86::avx512_vnni::linear);
 // 65793 * 255 * 128 = 2^31 - 128
 input!(u8, 65_793, x86::avx_vnni::linear, x86::avx512_vnni::linear);
 // 511 * 32768 * 128 = 2^31 - 2^22
-input!(i16, 511, x86::avx2::linear, x86::avx2::linear);
+input!(i16, 511, x86::avx2::linear, planes);
+
+/// 16-bit activations as two planes of bytes, `x = 256 * high + low`, each by the products of bytes of the level.
+///
+/// The planes are put together modulo the size of the sum, which the caller has bounded.
+#[cfg(target_arch = "x86_64")]
+fn planes<A: Accumulator>(x: &[i16], w: &Panels, columns: Range<usize>, out: &mut [A]) {
+    let high: Vec<i8> = x.iter().map(|x| x.to_be_bytes()[0].cast_signed()).collect();
+    let low: Vec<u8> = x.iter().map(|x| x.to_be_bytes()[1]).collect();
+    x86::avx512_vnni::linear(&high, w, columns.clone(), out);
+    let mut rest = vec![A::default(); out.len()];
+    x86::avx512_vnni::linear(&low, w, columns, &mut rest);
+    for (out, rest) in out.iter_mut().zip(rest) {
+        let (high, low): (i64, i64) = ((*out).into(), rest.into());
+        *out = A::wrapping_from(high.wrapping_mul(256).wrapping_add(low));
+    }
+}
 
 /// A type that sums are written to.
 pub(crate) trait Accumulator: Element {
@@ -146,6 +162,10 @@ entry!(
 entry!(
     /// Unsigned 8-bit activations, sums of 64 bits, for rows of any length.
     linear_u8_wide, u8, i64
+);
+entry!(
+    /// 16-bit activations, sums of 32 bits. The caller guarantees by a bound on its own values that every sum fits.
+    linear_i16_narrow, i16, i32
 );
 entry!(
     /// 16-bit activations, sums of 64 bits, for rows of any length.

@@ -50,14 +50,18 @@ pub use binary::{
     Binary, MAX_PRODUCT_SHIFT, Numbers, Operand, ProductScale, Relation, Unary, binary, binary_checked, compare,
     mul_requantise, select, unary,
 };
-pub use convolution::Convolution;
+pub use convolution::{
+    Convolution, conv2d_i8, conv2d_i8_wide, conv2d_i16, conv2d_i16_narrow, conv2d_u8, conv2d_u8_wide,
+};
 pub(crate) use convolution::{Products, convolve};
 pub use elementwise::{add, add_broadcast, copy_box, relu};
 pub use freivalds::{CHALLENGE, accumulate, agree, challenge, project};
 pub use function::{Format, Function, MAX_IN_BITS, MAX_OUT_BITS, apply as apply_function};
 pub use group_norm::{MAX_NARROW_GROUP, group_norm, max_group};
 pub use l2_norm::l2_norm_rows;
-pub use linear::{linear_i8, linear_i8_wide, linear_i16, linear_i16_i16, linear_u8, linear_u8_wide, max_k_i32};
+pub use linear::{
+    linear_i8, linear_i8_wide, linear_i16, linear_i16_i16, linear_i16_narrow, linear_u8, linear_u8_wide, max_k_i32,
+};
 pub use log_softmax::log_softmax_rows;
 pub use lookup::lookup;
 pub use movement::{
@@ -71,7 +75,7 @@ pub use quantise::{STEP_BITS, quantise_rows, row_step};
 pub use reduce::{Axis, Reduction, cumulative_sum, reduce, reduce_prod, reduce_sum};
 pub use requantise::{Scales, requantise_rows};
 pub use rotary::{Rotary, rotary_rows};
-pub use round::{round_shift, round_shift_i128};
+pub use round::{round_shift, round_shift_i128, round_shift_wide};
 pub use softmax::{MAX_SOFTMAX_ROW, Softmax, softmax_rows};
 pub use trees::{Decision, PackedTrees, Tree, tree_sums};
 pub use window::Window;

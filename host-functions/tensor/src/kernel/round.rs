@@ -45,6 +45,16 @@ pub(crate) fn round_shift_i32(value: i32, multiplier: i32, shift: u32) -> i64 {
     (product + ((1i64 << (shift - 1)) - 1) + odd) >> shift
 }
 
+/// `rne(value / 2^shift)` of a value of at most 126 bits.
+///
+/// # Panics
+/// Where `shift` is above 125.
+#[must_use]
+pub fn round_shift_wide(value: i128, shift: u32) -> i128 {
+    assert!(shift < 126, "a shift above 125");
+    rne_shift(value, shift)
+}
+
 /// `rne(value / 2^shift)` of a value of at most 126 bits, for shifts below 126.
 pub(super) fn rne_shift(value: i128, shift: u32) -> i128 {
     if shift == 0 {

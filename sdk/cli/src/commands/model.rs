@@ -1,4 +1,4 @@
-//! `noema model`: ONNX files and tree ensembles to containers, containers onto the chain.
+//! `noema model`: ONNX files, encoders and tree ensembles to containers, containers onto the chain.
 
 pub mod add;
 pub mod import;
@@ -21,9 +21,12 @@ pub struct ModelArgs {
 
 #[derive(Subcommand, Debug)]
 enum ModelAction {
-    /// Turn an ONNX network, or trees of LightGBM or XGBoost, into a container: integers only, with a bound proof
+    /// Turn an ONNX network, a sentence encoder, or trees of LightGBM or XGBoost, into a container: integers only, with a
+    /// bound proof
     #[command(after_help = "Example:\n  \
         noema model import screening.onnx --calibration calibration.csv -o screening.noema\n  \
+        noema model import all-MiniLM-L6-v2/ --calibration sentences.txt -o minilm.noema   # a Hugging Face folder\n  \
+        noema model import all-MiniLM-L6-v2/tokenizer.json -o tokenizer.noema\n  \
         noema model import model.lightgbm.txt -o trees.noema   # as Booster.save_model writes it\n  \
         noema model import model.xgboost.json -o trees.noema")]
     Import(import::ImportArgs),

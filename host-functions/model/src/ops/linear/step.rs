@@ -10,15 +10,13 @@ use super::{Linear, length};
 use crate::{
     arena::{self, Sink, Source},
     graph::Edge,
-    ops::{Step, vectors},
+    ops::{Shapes, Step},
     parameters::Parameters,
 };
 
 pub(super) struct LinearStep {
     weights: PackedWeights,
     bias: Bias,
-    /// Vectors along the last axis in one row of the batch.
-    vectors: usize,
 }
 
 enum Bias {
@@ -40,29 +38,32 @@ impl LinearStep {
                 DType::I64 => Bias::Wide(parameters.i32s(1).map(i64::from).collect()),
                 _ => Bias::Narrow(parameters.i32s(1).collect()),
             },
-            vectors: vectors(x),
         })
     }
 }
 
 impl Step for LinearStep {
-    fn run(&self, k: &Kernels, rows: usize, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
-        let rows = rows * self.vectors;
+    fn run(&self, k: &Kernels, _: &Shapes<'_>, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
         let w = &self.weights;
+        let rows = |elements: usize| elements / w.k();
         match (&self.bias, inputs[0], output) {
             (Bias::Narrow(bias), Source::I8(x), Sink::I32(y)) => {
-                kernel::linear_i8(k, x, rows, w, y)?;
+                kernel::linear_i8(k, x, rows(x.len()), w, y)?;
                 add_bias(y, bias);
             }
             (Bias::Narrow(bias), Source::U8(x), Sink::I32(y)) => {
-                kernel::linear_u8(k, x, rows, w, y)?;
+                kernel::linear_u8(k, x, rows(x.len()), w, y)?;
+                add_bias(y, bias);
+            }
+            (Bias::Narrow(bias), Source::I16(x), Sink::I32(y)) => {
+                kernel::linear_i16_narrow(k, x, rows(x.len()), w, y)?;
                 add_bias(y, bias);
             }
             (Bias::Wide(bias), x, Sink::I64(y)) => {
                 match x {
-                    Source::I8(x) => kernel::linear_i8_wide(k, x, rows, w, y)?,
-                    Source::U8(x) => kernel::linear_u8_wide(k, x, rows, w, y)?,
-                    Source::I16(x) => kernel::linear_i16(k, x, rows, w, y)?,
+                    Source::I8(x) => kernel::linear_i8_wide(k, x, rows(x.len()), w, y)?,
+                    Source::U8(x) => kernel::linear_u8_wide(k, x, rows(x.len()), w, y)?,
+                    Source::I16(x) => kernel::linear_i16(k, x, rows(x.len()), w, y)?,
                     _ => return Err(arena::unexpected()),
                 }
                 add_bias(y, bias);

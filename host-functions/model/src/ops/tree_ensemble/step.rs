@@ -10,7 +10,7 @@ use super::{MISSING_LEFT, ZERO_IS_MISSING};
 use crate::{
     arena::{self, Sink, Source},
     graph::Edge,
-    ops::{Step, length},
+    ops::{Shapes, Step, length},
     parameters::Parameters,
 };
 
@@ -58,7 +58,7 @@ fn pack<K: Element>(
 }
 
 impl Step for TreeStep {
-    fn run(&self, k: &Kernels, _rows: usize, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
+    fn run(&self, k: &Kernels, _: &Shapes<'_>, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
         let y = output.i64s()?;
         match (self, inputs[0]) {
             (TreeStep::Narrow(trees), Source::I32(x)) => kernel::tree_sums(k, x, trees, y),

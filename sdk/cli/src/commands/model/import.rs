@@ -1,12 +1,14 @@
-//! `noema model import`: an ONNX file, or trees of LightGBM or XGBoost, to a container.
+//! `noema model import`: an ONNX file, a folder of Hugging Face, or trees of LightGBM or XGBoost, to a container.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use noema_import::{
-    Accuracy, FileKind, ImportError, ImportOptions, ImportReport, Imported, ImportedTrees, Precision, Table,
-    TreeOptions, TreeReport, Width, Widths, import_lightgbm, import_onnx, import_xgboost,
+    Accuracy, EncoderOptions, EncoderReport, FileKind, ImportError, ImportOptions, ImportReport, Imported,
+    ImportedEncoder, ImportedTokenizer, ImportedTrees, LayerError, Nearness, Precision, Table, TokenizerOptions,
+    TreeOptions, TreeReport, Width, Widths, compare_encoder, import_encoder, import_lightgbm, import_onnx,
+    import_tokenizer, import_xgboost,
 };
 use noema_tensor::DType;
 use serde::Serialize;
@@ -17,14 +19,15 @@ use crate::{CliError, Context};
 /// Arguments of `noema model import`.
 #[derive(Args, Debug)]
 pub struct ImportArgs {
-    /// The network as an ONNX file, or trees as LightGBM (text) or XGBoost (JSON) saves them
+    /// The network as an ONNX file, a sentence encoder as a Hugging Face folder, its tokenizer as the file `tokenizer.json` in
+    /// it, or trees as LightGBM (text) or XGBoost (JSON) saves them
     file: PathBuf,
     /// Where to write the container; an existing file is not overwritten
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
-    /// Rows like those the model will meet (CSV with a header; a column `label` is left out): ranges are taken from them.
-    /// A network needs them, trees do not
-    #[arg(long, value_name = "CSV")]
+    /// Rows like those the model will meet (CSV with a header; a column `label` is left out; for an encoder a text file with a
+    /// sentence in each line): ranges are taken from them. A network and an encoder need them, trees do not
+    #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
     /// Rows with a column `label` that the model has not seen: their accuracy goes into the container
     #[arg(long, value_name = "CSV")]
@@ -51,6 +54,20 @@ pub struct ImportArgs {
     /// Bits of the activations of a network; weights always have 8
     #[arg(long, value_enum, default_value_t = Bits::Auto)]
     precision: Bits,
+    /// How far from 1 the mean cosine between the embeddings of an encoder and of the integer model may be; a single one
+    /// may be five times as far
+    #[arg(long, value_name = "ERROR", default_value_t = 0.001)]
+    max_error: f64,
+    /// The longest sentence of an encoder, or text of a tokenizer, in tokens [default: what the folder of the encoder says;
+    /// 256 for a tokenizer]
+    #[arg(long, value_name = "TOKENS")]
+    max_tokens: Option<usize>,
+    /// The longest text of a tokenizer, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
+    max_bytes: u32,
+    /// Sentences, one in each line, on which the encoder and the integer model are compared when all is done
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
 }
 
 /// Element type of the features of trees.
@@ -152,6 +169,79 @@ pub struct TreesReport {
     text: String,
 }
 
+/// A sentence encoder that was just imported.
+#[derive(Serialize, Debug)]
+pub struct EncoderLine {
+    /// Where the container is.
+    pub file: PathBuf,
+    /// Its id.
+    pub model: String,
+    /// Bytes of the container.
+    pub bytes: usize,
+    /// The longest sentence, in tokens.
+    pub max_tokens: usize,
+    /// Elements of an embedding.
+    pub width: usize,
+    /// Whether it is as near to the original as was asked for.
+    pub is_within: bool,
+    /// On the sentences that chose it.
+    pub calibration: NearnessLine,
+    /// On the sentences of `--compare`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compared: Option<NearnessLine>,
+    /// Layer by layer: the length of the difference as a share of that of the original.
+    pub layers: Vec<ErrorLine>,
+    #[serde(skip)]
+    text: String,
+}
+
+/// How near the embeddings are to those of the original.
+#[derive(Serialize, Debug)]
+pub struct NearnessLine {
+    sentences: usize,
+    mean_cosine: f64,
+    worst_cosine: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    same_nearest: Option<usize>,
+}
+
+/// The error of a layer.
+#[derive(Serialize, Debug)]
+pub struct ErrorLine {
+    name: String,
+    relative: f64,
+}
+
+impl From<Nearness> for NearnessLine {
+    fn from(nearness: Nearness) -> NearnessLine {
+        NearnessLine {
+            sentences: nearness.sentences,
+            mean_cosine: nearness.mean,
+            worst_cosine: nearness.worst,
+            same_nearest: nearness.same_nearest,
+        }
+    }
+}
+
+impl EncoderLine {
+    fn new(file: PathBuf, report: &EncoderReport, compared: Option<Nearness>) -> EncoderLine {
+        let error = |layer: &LayerError| ErrorLine { name: layer.name.clone(), relative: layer.relative };
+        let more = compared.map_or(String::new(), |compared| format!("\nafterwards: {compared}"));
+        EncoderLine {
+            file,
+            model: report.id.to_string(),
+            bytes: report.container_bytes,
+            max_tokens: report.longest,
+            width: report.width,
+            is_within: report.is_within,
+            calibration: report.nearness.into(),
+            compared: compared.map(NearnessLine::from),
+            layers: report.layers.iter().map(error).collect(),
+            text: format!("{report}{more}"),
+        }
+    }
+}
+
 /// What was imported.
 #[derive(Serialize, Debug)]
 #[serde(untagged)]
@@ -160,6 +250,29 @@ pub enum ImportedReport {
     Network(ModelReport),
     /// Trees.
     Trees(TreesReport),
+    /// A sentence encoder.
+    Encoder(EncoderLine),
+    /// A tokenizer.
+    Tokenizer(TokenizerLine),
+}
+
+/// A tokenizer that was just imported.
+#[derive(Serialize, Debug)]
+pub struct TokenizerLine {
+    /// Where the container is.
+    pub file: PathBuf,
+    /// Its id.
+    pub model: String,
+    /// Bytes of the container.
+    pub bytes: usize,
+    /// Tokens of the vocabulary.
+    pub vocabulary: u32,
+    /// Most tokens and bytes of a text.
+    pub max_tokens: u32,
+    /// See `max_tokens`.
+    pub max_bytes: u32,
+    #[serde(skip)]
+    text: String,
 }
 
 /// A layer of weights.
@@ -248,6 +361,8 @@ impl Report for ImportedReport {
         let (text, file) = match self {
             ImportedReport::Network(report) => (&report.text, &report.file),
             ImportedReport::Trees(report) => (&report.text, &report.file),
+            ImportedReport::Encoder(report) => (&report.text, &report.file),
+            ImportedReport::Tokenizer(report) => (&report.text, &report.file),
         };
         writeln!(out, "{text}")?;
         writeln!(out, "written to {}", file.display())
@@ -259,7 +374,13 @@ impl Report for ImportedReport {
 /// # Errors
 /// A file cannot be read or written, or the model cannot be imported: what is in the way is named.
 pub fn run(context: &Context, arguments: &ImportArgs) -> Result<ImportedReport, CliError> {
+    if arguments.file.is_dir() {
+        return encoder(context, arguments).map(ImportedReport::Encoder);
+    }
     let bytes = std::fs::read(&arguments.file).map_err(|error| CliError::io("read", &arguments.file, error))?;
+    if arguments.file.file_name().is_some_and(|name| name == "tokenizer.json") {
+        return tokenizer(context, arguments, &bytes).map(ImportedReport::Tokenizer);
+    }
     if FileKind::of(&bytes) != FileKind::Onnx {
         let bar = context.output.spinner("importing");
         let imported = import_trees(&arguments.file, &bytes, &tree_options(arguments)?);
@@ -275,6 +396,81 @@ pub fn run(context: &Context, arguments: &ImportArgs) -> Result<ImportedReport, 
     let Imported { container, report } = imported?;
     write_new(&arguments.out, &container)?;
     Ok(ImportedReport::Network(ModelReport::new(arguments.out.clone(), &report)))
+}
+
+fn encoder(context: &Context, arguments: &ImportArgs) -> Result<EncoderLine, CliError> {
+    let calibration = arguments.calibration.as_deref().ok_or_else(|| {
+        let problem =
+            format!("{} is a folder, so an encoder, which needs calibration sentences", arguments.file.display());
+        CliError::argument("--calibration", problem, "give a text file with a sentence in each line")
+    })?;
+    if !(arguments.max_error > 0.0 && arguments.max_error < 1.0) {
+        let problem = format!("an error of {}", arguments.max_error);
+        return Err(CliError::argument("--max-error", problem, "give a number between 0 and 1"));
+    }
+    let compare = arguments.compare.as_deref().map(sentences).transpose()?;
+    let options = EncoderOptions {
+        version: arguments.version.clone(),
+        calibration: sentences(calibration)?,
+        longest: arguments.max_tokens,
+        max_error: arguments.max_error,
+        ..EncoderOptions::new(&name(arguments), &arguments.licence)
+    };
+    let bar = context.output.spinner("importing");
+    let imported = import_encoder(&arguments.file, &options);
+    bar.finish_and_clear();
+    let failed = |error| CliError::import(&arguments.file, error);
+    let ImportedEncoder { container, report } = imported.map_err(failed)?;
+    let compared = compare.map(|sentences| {
+        let bar = context.output.spinner("comparing");
+        let compared = compare_encoder(&arguments.file, &container, &sentences);
+        bar.finish_and_clear();
+        compared.map_err(failed)
+    });
+    let compared = compared.transpose()?;
+    write_new(&arguments.out, &container)?;
+    Ok(EncoderLine::new(arguments.out.clone(), &report, compared))
+}
+
+fn tokenizer(context: &Context, arguments: &ImportArgs, bytes: &[u8]) -> Result<TokenizerLine, CliError> {
+    let wrong = |count: usize| {
+        let problem = format!("a text of {count} tokens");
+        CliError::argument("--max-tokens", problem, "give a number from 2 to 65535")
+    };
+    let options = TokenizerOptions {
+        version: arguments.version.clone(),
+        ..TokenizerOptions::new(&name(arguments), &arguments.licence)
+    };
+    let tokens = match arguments.max_tokens {
+        None => options.tokens,
+        Some(count) => u16::try_from(count).ok().filter(|count| *count >= 2).ok_or_else(|| wrong(count))?.into(),
+    };
+    let options = TokenizerOptions { tokens, bytes: arguments.max_bytes, ..options };
+    let bar = context.output.spinner("importing");
+    let imported = import_tokenizer(bytes, &options).map_err(|error| CliError::import(&arguments.file, error));
+    bar.finish_and_clear();
+    let ImportedTokenizer { container, id, vocabulary, ranges } = imported?;
+    write_new(&arguments.out, &container)?;
+    let text = format!(
+        "model {id}, {} bytes\n{vocabulary} tokens, {ranges} ranges of characters\ntexts of up to {} bytes to up to {tokens} tokens",
+        container.len(),
+        options.bytes
+    );
+    Ok(TokenizerLine {
+        file: arguments.out.clone(),
+        model: id.to_string(),
+        bytes: container.len(),
+        vocabulary,
+        max_tokens: tokens,
+        max_bytes: options.bytes,
+        text,
+    })
+}
+
+/// The lines of a text file that are not empty.
+fn sentences(path: &Path) -> Result<Vec<String>, CliError> {
+    let text = std::fs::read_to_string(path).map_err(|error| CliError::io("read", path, error))?;
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
 fn name(arguments: &ImportArgs) -> String {

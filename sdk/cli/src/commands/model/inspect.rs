@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use noema_abi::ProtocolVersion;
-use noema_model::Model;
+use noema_model::graph::SEQUENCE;
 use noema_model::manifest::Port;
 use noema_model::ops::{Op, TreeEnsemble};
+use noema_model::{Extent, Model};
 use serde::Serialize;
 
 use crate::CliError;
@@ -48,6 +49,16 @@ pub struct InspectReport {
     pub gas: u64,
     /// Memory of a run with one row, in bytes.
     pub arena_bytes: u64,
+    /// Gas of a run with one row of shorter sequences; `gas` is that of the longest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sequence_gas: Vec<SequenceGas>,
+}
+
+/// What a sequence costs.
+#[derive(Serialize, Debug)]
+pub struct SequenceGas {
+    length: u32,
+    gas: u64,
 }
 
 /// An input or output.
@@ -103,6 +114,7 @@ impl InspectReport {
         let manifest = model.manifest();
         let inputs = model.graph().inputs.len();
         let nodes = model.graph().nodes.iter().zip(model.edges().iter().skip(inputs));
+        let lengths = [16, 64, 128].into_iter().filter(|length| *length < model.longest());
         let bounds = model.certificate().edges.iter().skip(inputs);
         Ok(InspectReport {
             model: model.id().to_string(),
@@ -128,6 +140,12 @@ impl InspectReport {
                 .collect(),
             gas: model.cost(ProtocolVersion::LATEST, 1)?,
             arena_bytes: model.arena_bytes(1)?,
+            sequence_gas: lengths
+                .map(|length| {
+                    let gas = model.cost_of(ProtocolVersion::LATEST, Extent { batch: 1, length })?;
+                    Ok(SequenceGas { length, gas })
+                })
+                .collect::<Result<_, noema_abi::Status>>()?,
         })
     }
 }
@@ -156,10 +174,18 @@ impl Report for InspectReport {
         }
         writeln!(out, "bytes     {}", amount(u64::try_from(self.bytes).unwrap_or(u64::MAX)))?;
         writeln!(out, "one row   {} gas, {} bytes of memory", amount(self.gas), amount(self.arena_bytes))?;
+        for SequenceGas { length, gas } in &self.sequence_gas {
+            writeln!(out, "          {} gas for a sequence of {length}", amount(*gas))?;
+        }
         for (kind, ports) in [("input", &self.inputs), ("output", &self.outputs)] {
             for port in ports {
                 let PortReport { name, dtype, shape, fraction_bits } = port;
-                writeln!(out, "{kind:<8}  {name}: {dtype} {shape:?}, {fraction_bits} fraction bits")?;
+                let axis = |dim: &u32| match dim & SEQUENCE {
+                    0 => dim.to_string(),
+                    _ => format!("1 to {}", dim & !SEQUENCE),
+                };
+                let shape = shape.iter().map(axis).collect::<Vec<_>>().join(", ");
+                writeln!(out, "{kind:<8}  {name}: {dtype} [{shape}], {fraction_bits} fraction bits")?;
             }
         }
         let mut table = table(&["node", "op", "result", "shape", "proven bounds"]);

@@ -1,0 +1,77 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+use noema_tensor::{Kernels, Level, OpError, kernel};
+
+use super::{Operator, Shapes, Step, length, lengths, same_type};
+use crate::{
+    arena::{self, Sink, Source},
+    bounds::{EdgeBound, Interval},
+    graph::Edge,
+    parameters::Parameters,
+    prices::Opcode,
+};
+
+/// One row behind the other along an axis, which is not the batch. As opcode: `op.concat`.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Concat {
+    /// The axis, not counting the batch.
+    pub axis: u32,
+}
+
+impl Operator for Concat {
+    fn arity(&self) -> usize {
+        2
+    }
+
+    fn infer(&self, inputs: &[&Edge]) -> Result<Edge, String> {
+        let (a, b, axis) = (inputs[0], inputs[1], length(self.axis));
+        let refused = || format!("{} {:?} and {} {:?} along axis {axis}", a.dtype, a.dims, b.dtype, b.dims);
+        let along = a.dims.get(axis).zip(b.dims.get(axis));
+        let sum = along.and_then(|(a, b)| a.checked_add(*b)).ok_or_else(refused)?;
+        let (mut dims, mut other) = (a.dims.clone(), b.dims.clone());
+        (dims[axis], other[axis]) = (sum, sum);
+        if dims != other || a.dtype != b.dtype {
+            return Err(refused());
+        }
+        Ok(Edge { dtype: a.dtype, dims })
+    }
+
+    fn bound(&self, _: &[&Edge], inputs: &[Interval], _: &Parameters<'_>) -> Result<EdgeBound, String> {
+        Ok(inputs[0].hull(inputs[1]).into())
+    }
+
+    fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
+        vec![(Opcode::Concat, inputs[0].row_elements().saturating_add(inputs[1].row_elements()))]
+    }
+
+    fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
+        Ok(Box::new(ConcatStep { axis: length(self.axis) }))
+    }
+}
+
+struct ConcatStep {
+    axis: usize,
+}
+
+impl Step for ConcatStep {
+    fn run(
+        &self,
+        _: &Kernels,
+        shapes: &Shapes<'_>,
+        inputs: &[Source<'_>],
+        output: &mut Sink<'_>,
+    ) -> Result<(), OpError> {
+        let with_batch = |edge: &Edge| {
+            let mut dims = vec![shapes.rows];
+            dims.extend(lengths(&edge.dims));
+            dims
+        };
+        let to = with_batch(shapes.output());
+        let mut starts = vec![0; to.len()];
+        for (index, input) in inputs.iter().enumerate() {
+            let dims = with_batch(shapes.input(index));
+            same_type!(*input, &mut *output, |x, y| kernel::paste_box(x, &dims, &starts, &to, y));
+            starts[self.axis + 1] += dims[self.axis + 1];
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+use noema_tensor::{
+    Kernels, Level, OpError,
+    kernel::{self, Pool},
+};
+
+use super::{
+    Operator, Shapes, Step, length, same_type,
+    window::{Window, image},
+};
+use crate::{
+    arena::{self, Sink, Source},
+    bounds::{EdgeBound, Interval},
+    graph::Edge,
+    parameters::Parameters,
+    prices::Opcode,
+};
+
+/// `rne(sum / count)` of all elements of each channel of images `[h, w, c]`, to `[1, 1, c]`. As opcode:
+/// `op.global_average_pool`.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct GlobalAveragePool {}
+
+impl Operator for GlobalAveragePool {
+    fn infer(&self, inputs: &[&Edge]) -> Result<Edge, String> {
+        let (_, channels) = image(&inputs[0].dims)?;
+        Ok(Edge::new(inputs[0].dtype, &[1, 1, channels]))
+    }
+
+    fn bound(&self, _: &[&Edge], inputs: &[Interval], _: &Parameters<'_>) -> Result<EdgeBound, String> {
+        Ok(inputs[0].into())
+    }
+
+    fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
+        let results = u64::from(inputs[0].last()) * 16;
+        vec![(Opcode::GlobalAveragePool, inputs[0].row_elements().saturating_add(results))]
+    }
+
+    fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
+        Ok(Box::new(GlobalAveragePoolStep))
+    }
+}
+
+struct GlobalAveragePoolStep;
+
+impl Step for GlobalAveragePoolStep {
+    fn run(
+        &self,
+        k: &Kernels,
+        shapes: &Shapes<'_>,
+        inputs: &[Source<'_>],
+        output: &mut Sink<'_>,
+    ) -> Result<(), OpError> {
+        let (size, channels) = image(&shapes.input(0).dims).map_err(OpError::Node)?;
+        let window = Window::new(size[0], size[1]).over(size).map_err(OpError::Node)?;
+        same_type!(inputs[0], output, |x, y| kernel::pool(k, &window, length(channels), Pool::Average, x, y));
+        Ok(())
+    }
+}
