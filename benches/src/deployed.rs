@@ -85,6 +85,16 @@ impl Deployed {
         self.vm.execute(&self.state, &self.block, &self.call).expect("this node is well")
     }
 
+    /// The values that a call of it stores, without the machine's own accounts.
+    ///
+    /// # Panics
+    /// Where the node is at fault.
+    #[must_use]
+    pub fn stored(&self) -> Vec<Vec<u8>> {
+        let writes = self.call().writes.into_iter();
+        writes.filter(|(key, _)| key.first() == Some(&b's')).filter_map(|(_, value)| value).collect()
+    }
+
     /// Calls it as a machine does that has just been set up.
     ///
     /// # Panics

@@ -84,11 +84,10 @@ mod tests {
     fn contracts_do_the_same_here_and_on_plain_wasmtime() {
         for text in [EMPTY, STORAGE] {
             let raw = Raw::new(&wat::parse_str(text).unwrap()).unwrap().call().unwrap();
-            let written: Vec<Vec<u8>> = Deployed::new(text).call().writes.into_values().flatten().collect();
+            let written = Deployed::new(text).stored();
             assert_eq!(raw.into_values().collect::<Vec<_>>(), written);
         }
-        let counted = Deployed::new(STORAGE).call().writes.into_values().flatten().next().unwrap();
-        assert_eq!(counted, 1u64.to_le_bytes());
+        assert_eq!(Deployed::new(STORAGE).stored(), [1u64.to_le_bytes()]);
     }
 
     #[test]

@@ -61,7 +61,7 @@ fn hot_call(case: &str, text: &str, effort: Effort) -> anyhow::Result<Row> {
     eprintln!("calls: {case}");
     let deployed = Deployed::new(text);
     let raw = Raw::new(&wat::parse_str(text)?)?;
-    let written: Vec<Vec<u8>> = deployed.call().writes.into_values().flatten().collect();
+    let written = deployed.stored();
     ensure!(raw.call()?.into_values().collect::<Vec<_>>() == written, "{case}: plain wasmtime does something else");
     let mut contenders = [
         Contender::new("noema", || deployed.call()),

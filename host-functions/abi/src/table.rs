@@ -174,7 +174,7 @@ macro_rules! host_functions {
             /// (each at most 62), both of shape `[]` (one for all) or `[c]` (one for each index of the
             /// last axis). `TypeMismatch`, `ShapeMismatch`, `BadArgument`. Work: elements of `x` and
             /// of `multiplier`.
-            0x0802 since 1 requantise(x: tensor, multiplier: tensor, shift: tensor, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 2_000);
+            0x0802 since 1 requantise(x: tensor, multiplier: tensor, shift: tensor, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 1_500);
             /// `a + b`, saturating, element by element with the broadcasting rules of ONNX; both of
             /// one element type. `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
             0x0803 since 1 add(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 1_500);
@@ -302,7 +302,7 @@ macro_rules! host_functions {
             /// broadcasting rules of ONNX; `a` and `b` of any types but not both of `i64`, `multiplier` 0 or in
             /// `[2^30, 2^31)`, `shift` at most 94. `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
             /// Work: elements of the result.
-            0x0842 since 1 mul_requantise(a: tensor, b: tensor, multiplier: i32, shift: u32, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 9_500);
+            0x0842 since 1 mul_requantise(a: tensor, b: tensor, multiplier: i32, shift: u32, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 8_000);
             /// `a - b`, saturating, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`. Work: elements of the result.
             0x0850 since 1 sub(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 3_000);

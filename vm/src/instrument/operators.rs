@@ -50,7 +50,7 @@ const VECTOR_FLOAT: u64 = 4_000;
 const VECTOR_DIVIDE: u64 = 25_000;
 
 /// Every byte that is copied or filled.
-const PER_BYTE: u32 = 250;
+const PER_BYTE: u32 = 200;
 /// Every element that is copied or filled.
 const PER_ELEMENT: u32 = 2_000;
 /// Every page of 64 KiB that is asked for, granted or not.

@@ -99,12 +99,12 @@ fn call(body: &str) -> String {
 fn straight_line_code_costs_the_sum_of_its_operators() {
     assert_eq!(gas_of(&call("")), ENTRY);
     // Two constants, an addition, a drop.
-    assert_eq!(gas_of(&call("(drop (i32.add (i32.const 1) (i32.const 2)))")), ENTRY + 200 + 200 + 400 + 200);
+    assert_eq!(gas_of(&call("(drop (i32.add (i32.const 1) (i32.const 2)))")), ENTRY + 100 + 100 + 100 + 100);
     assert_eq!(gas_of(&call("nop (block) (block (block))")), ENTRY);
     // A declared local is set to zero; 16 bytes count twice.
     assert_eq!(gas_of(&call("(local i32)")), ENTRY + 300);
     assert_eq!(gas_of(&call("(local v128 i64)")), ENTRY + 900);
-    assert_eq!(gas_of(&call("(drop (i64.div_u (i64.const 9) (i64.const 2)))")), ENTRY + 400 + 10_000 + 200);
+    assert_eq!(gas_of(&call("(drop (i64.div_u (i64.const 9) (i64.const 2)))")), ENTRY + 200 + 2_500 + 100);
 }
 
 #[test]
@@ -112,23 +112,23 @@ fn only_what_is_entered_is_charged() {
     let both = |condition: i32| {
         gas_of(&call(&format!("(if (i32.const {condition}) (then nop (drop (i32.const 1))) (else nop))")))
     };
-    assert_eq!(both(1), ENTRY + 200 + 1_500 + 200 + 200);
-    assert_eq!(both(0), ENTRY + 200 + 1_500);
+    assert_eq!(both(1), ENTRY + 100 + 2_500 + 100 + 100);
+    assert_eq!(both(0), ENTRY + 100 + 2_500);
     let without_else =
         |condition: i32| gas_of(&call(&format!("(if (i32.const {condition}) (then (drop (i32.const 1))))")));
-    assert_eq!(without_else(1), ENTRY + 200 + 1_500 + 400);
-    assert_eq!(without_else(0), ENTRY + 200 + 1_500);
+    assert_eq!(without_else(1), ENTRY + 100 + 2_500 + 200);
+    assert_eq!(without_else(0), ENTRY + 100 + 2_500);
 }
 
 #[test]
 fn branches_leave_the_rest_of_a_block_unpaid() {
     let skip =
         |condition: i32| gas_of(&call(&format!("(block (br_if 0 (i32.const {condition})) (drop (i32.const 7)))")));
-    assert_eq!(skip(1), ENTRY + 200 + 1_500);
-    assert_eq!(skip(0), ENTRY + 200 + 1_500 + 400);
+    assert_eq!(skip(1), ENTRY + 100 + 2_500);
+    assert_eq!(skip(0), ENTRY + 100 + 2_500 + 200);
     // Code behind an unconditional branch is dead and free.
-    assert_eq!(gas_of(&call("(block (br 0) (drop (i32.div_u (i32.const 1) (i32.const 0))))")), ENTRY + 500);
-    assert_eq!(gas_of(&call("(block (block (br 1)) (drop (i32.const 7)))")), ENTRY + 500);
+    assert_eq!(gas_of(&call("(block (br 0) (drop (i32.div_u (i32.const 1) (i32.const 0))))")), ENTRY + 100);
+    assert_eq!(gas_of(&call("(block (block (br 1)) (drop (i32.const 7)))")), ENTRY + 100);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_block_that_no_branch_names_is_part_of_the_run_around_it() {
     // One metering block: if it were two, the trap would come before the last two operators are paid.
     gas_before_trap(
         &call("(drop (i32.div_u (i32.const 1) (i32.const 0))) (block) (drop (i32.const 1))"),
-        ENTRY + 400 + 10_000 + 200 + 400,
+        ENTRY + 200 + 2_500 + 100 + 200,
     );
 }
 
@@ -151,7 +151,7 @@ fn early_returns_and_branches_to_the_function_are_equal_but_for_their_price() {
                (func (export "call") (call $f (i32.const 1)) drop drop)"#
         )))
     };
-    let expected = 2 * ENTRY + (200 + 4_000 + 200 + 200) + (200 + 1_500) + (200 + 200 + 500);
+    let expected = 2 * ENTRY + (100 + 2_500 + 100 + 100) + (100 + 2_500) + (100 + 100 + 100);
     assert_eq!(with("return"), expected);
     assert_eq!(with("br 1"), expected);
 }
@@ -164,9 +164,9 @@ fn loops_pay_for_every_round() {
              (loop (global.set $g (i32.sub (global.get $g) (i32.const 1))) (br_if 0 (global.get $g)))"
         )))
     };
-    let round = 500 + 200 + 400 + 500 + 500 + 1_500;
-    assert_eq!(rounds(1), ENTRY + 700 + round);
-    assert_eq!(rounds(1000), ENTRY + 700 + 1000 * round);
+    let round = 300 + 100 + 100 + 300 + 300 + 2_500;
+    assert_eq!(rounds(1), ENTRY + 400 + round);
+    assert_eq!(rounds(1000), ENTRY + 400 + 1000 * round);
 }
 
 /// A loop whose local `$i` goes from `start` to `end` in steps.
@@ -251,45 +251,45 @@ fn branch_tables_and_blocks_with_several_values() {
                  drop drop)"#
         )))
     };
-    let head = ENTRY + 200 + 200 + 200 + 4_000;
-    let tail = 200 + 200;
-    assert_eq!(choose(0), head + 400 + 200 + tail);
+    let head = ENTRY + 100 + 100 + 100 + 7_000;
+    let tail = 100 + 100;
+    assert_eq!(choose(0), head + 100 + 100 + tail);
     assert_eq!(choose(1), head + tail);
     assert_eq!(choose(9), head + tail);
 }
 
 #[test]
 fn calls_charge_the_caller_and_the_entry() {
-    assert_eq!(gas_of(&contract(r#"(func $f) (func (export "call") (call $f) (call $f))"#)), 3 * ENTRY + 2 * 4_000);
+    assert_eq!(gas_of(&contract(r#"(func $f) (func (export "call") (call $f) (call $f))"#)), 3 * ENTRY + 2 * 2_500);
     assert_eq!(
         gas_of(&contract(
             r#"(type $t (func)) (table funcref (elem $f)) (func $f (type $t))
                (func (export "call") (call_indirect (type $t) (i32.const 0)))"#
         )),
-        2 * ENTRY + 200 + 8_000
+        2 * ENTRY + 100 + 10_000
     );
 }
 
 #[test]
 fn lengths_are_paid_before_the_operator_runs() {
     let fill = |length: i64| call(&format!("(memory.fill (i32.const 0) (i32.const 7) (i32.const {length}))"));
-    assert_eq!(gas_of(&fill(0)), ENTRY + 600 + 20_000);
-    assert_eq!(gas_of(&fill(65_536)), ENTRY + 600 + 20_000 + 65_536 * 200);
+    assert_eq!(gas_of(&fill(0)), ENTRY + 300 + 20_000);
+    assert_eq!(gas_of(&fill(65_536)), ENTRY + 300 + 20_000 + 65_536 * 200);
     // A length of 2^32 - 1 cannot be paid and is not filled; with all gas there is, it traps outside memory.
     for instrumented in instrumented(&fill(-1)).unwrap() {
         assert_eq!(run(&instrumented, 1 << 39).fault, Some(FAULT_GAS));
         assert_eq!(run(&instrumented, 1 << 62).fault, Some(OTHER_TRAP));
     }
-    gas_before_trap(&fill(-1), ENTRY + 600 + 20_000 + 200 * i64::from(u32::MAX));
+    gas_before_trap(&fill(-1), ENTRY + 300 + 20_000 + 200 * i64::from(u32::MAX));
 
     let copy = call("(memory.copy (i32.const 0) (i32.const 100) (i32.const 50))");
-    assert_eq!(gas_of(&copy), ENTRY + 600 + 20_000 + 50 * 200);
+    assert_eq!(gas_of(&copy), ENTRY + 300 + 20_000 + 50 * 200);
     let init = contract(
         r#"(data $d "abcdef") (func (export "call") (memory.init $d (i32.const 0) (i32.const 1) (i32.const 3)) (data.drop $d))"#,
     );
-    assert_eq!(gas_of(&init), ENTRY + 600 + 20_000 + 3 * 200 + 20_000);
+    assert_eq!(gas_of(&init), ENTRY + 300 + 20_000 + 3 * 200 + 20_000);
     let grow = |pages: i64| call(&format!("(drop (memory.grow (i32.const {pages})))"));
-    assert_eq!(gas_of(&grow(2)), ENTRY + 200 + 20_000 + 2 * 20_000_000 + 200);
+    assert_eq!(gas_of(&grow(2)), ENTRY + 100 + 20_000 + 2 * 32_000_000 + 100);
     let tables = contract(
         r#"(table $t 10 20 funcref) (elem $e func $f $f $f) (func $f)
            (func (export "call")
@@ -298,7 +298,7 @@ fn lengths_are_paid_before_the_operator_runs() {
              (table.copy $t $t (i32.const 1) (i32.const 2) (i32.const 6))
              (table.init $t $e (i32.const 0) (i32.const 0) (i32.const 3)))"#,
     );
-    let operators = (500 + 200 + 20_000 + 200) + (200 + 500 + 200 + 20_000) + 2 * (600 + 20_000);
+    let operators = (300 + 100 + 20_000 + 100) + (100 + 300 + 100 + 20_000) + 2 * (300 + 20_000);
     assert_eq!(gas_of(&tables), ENTRY + operators + (4 + 5 + 6 + 3) * 2_000);
 }
 

@@ -85,7 +85,7 @@ fn host_functions_can_be_called_through_tables_and_references() {
     let number = |at: usize| u64::from_le_bytes(output[at..at + 8].try_into().unwrap());
     assert_eq!(number(0), 5);
     // Between the two: what is in the same metering block is paid already, so only the host call itself.
-    assert_eq!(number(8) - number(16), 10_000);
+    assert_eq!(number(8) - number(16), 20_000);
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn context_rows() {
     assert_eq!(at(guest, OUT, 16), DEPOSIT.to_le_bytes());
 
     guest.frame.gas = 1_000_000;
-    assert_eq!(ok(guest, "context.gas_left", &[]), 990_000);
+    assert_eq!(ok(guest, "context.gas_left", &[]), 980_000);
     guest.frame.gas = u64::MAX;
     assert_eq!(run(guest, "context.gas_left", &[]), Ok(i64::MAX), "a number of 2^63 or more reads as the largest");
 
@@ -406,7 +406,11 @@ fn opcodes_compute_and_are_priced_by_work() {
     let mut guest = scene();
     let guest = &mut guest;
     let product = i64::try_from(ok(guest, "op.matmul", &[1, 2])).unwrap();
-    assert_eq!(guest.frame.charged(), 1_000_000 + 50 * 2 * 2 * 16, "16 for each of 2 * 2, though k is 3");
+    assert_eq!(
+        guest.frame.charged(),
+        1_000_000 + 50 * (2 * 2 * 16 + 3 * 2 * 24),
+        "16 for each of 2 * 2, though k is 3, and 24 for each of 3 * 2"
+    );
     assert_eq!(ok(guest, "tensor.read", &[product, OUT, 64]), 16);
     assert_eq!(at(guest, OUT, 16), [4i32, 1, -10, -1].map(i32::to_le_bytes).concat());
     assert_eq!(refused(guest, "op.matmul", &[1, 1]), Status::ShapeMismatch);
