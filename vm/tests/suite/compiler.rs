@@ -95,7 +95,7 @@ fn turning(folder: &Path, instead: &str) -> (CompilerProcess, PathBuf) {
     );
     fs::write(&script, text).unwrap();
     let arguments = [script.into_os_string()].into_iter().chain(compiler.arguments).collect();
-    (CompilerProcess { program: "/bin/sh".into(), arguments, seconds: 2, memory_bytes: 256 << 20, ..compiler }, turned)
+    (CompilerProcess { program: "/bin/sh".into(), arguments, seconds: 2, memory_bytes: 256 << 20 }, turned)
 }
 
 #[test]
