@@ -76,39 +76,27 @@ pub(crate) struct Effects {
 impl Journal {
     /// The value under a key.
     pub(crate) fn get(&mut self, view: &dyn StateView, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        if let Some(written) = self.writes.get(key) {
-            return Ok(written.clone());
-        }
-        if let Some(read) = self.base.get(key) {
-            return Ok(read.clone());
-        }
-        let value = view.get(key)?;
-        self.base.insert(key.to_vec(), value.clone());
-        Ok(value)
+        Ok(self.find(view, key)?.map(<[u8]>::to_vec))
     }
 
     /// The length of the value under a key.
     pub(crate) fn len(&mut self, view: &dyn StateView, key: &[u8]) -> Result<Option<u64>, StoreError> {
-        if let Some(written) = self.writes.get(key) {
-            return Ok(written.as_deref().map(length));
+        Ok(self.find(view, key)?.map(length))
+    }
+
+    fn find(&mut self, view: &dyn StateView, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
+        if self.writes.contains_key(key) {
+            return Ok(self.written(key).flatten());
         }
-        if let Some(read) = self.base.get(key) {
-            return Ok(read.as_deref().map(length));
-        }
-        let value = view.get(key)?;
-        let len = value.as_deref().map(length);
-        self.base.insert(key.to_vec(), value);
-        Ok(len)
+        self.get_base(view, key)
     }
 
     /// The value that was under a key when the message began.
-    pub(crate) fn get_base(&mut self, view: &dyn StateView, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        if let Some(read) = self.base.get(key) {
-            return Ok(read.clone());
+    pub(crate) fn get_base(&mut self, view: &dyn StateView, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
+        if !self.base.contains_key(key) {
+            self.base.insert(key.to_vec(), view.get(key)?);
         }
-        let value = view.get(key)?;
-        self.base.insert(key.to_vec(), value.clone());
-        Ok(value)
+        Ok(self.base.get(key).and_then(Option::as_deref))
     }
 
     /// What the message has written under a key, if it has: `Some(None)` where it removed it.

@@ -93,6 +93,7 @@ pub mod text {
 }
 
 mod broadcast;
+mod pool;
 mod window;
 pub use window::Window;
 
@@ -191,6 +192,11 @@ impl<'a> Shapes<'a> {
     /// What it makes.
     pub(crate) fn output(&self) -> &'a Edge {
         &self.edges[self.output]
+    }
+
+    /// The axes of an edge for all rows of the batch, which come first.
+    fn batched(&self, edge: &Edge) -> Vec<usize> {
+        [&[self.rows], &lengths(&edge.dims)[..]].concat()
     }
 }
 

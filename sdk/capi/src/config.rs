@@ -61,8 +61,7 @@ pub unsafe extern "C" fn noema_config_set_level(
 ) -> noema_result {
     // SAFETY: what this function is promised.
     unsafe {
-        guard(error, || {
-            let config = given_mut(config, "config")?;
+        change(config, error, |config| {
             let level = level.text("level")?.parse::<Level>().map_err(|error| Failure::invalid(error.to_string()))?;
             config.level = Some(level);
             Ok(())
@@ -93,8 +92,7 @@ pub unsafe extern "C" fn noema_config_set_model_directory(
 ) -> noema_result {
     // SAFETY: what this function is promised.
     unsafe {
-        guard(error, || {
-            let config = given_mut(config, "config")?;
+        change(config, error, |config| {
             config.model_directory = Some(path.path("path")?);
             Ok(())
         })
@@ -138,8 +136,7 @@ pub unsafe extern "C" fn noema_config_set_engine(
 ) -> noema_result {
     // SAFETY: what this function is promised.
     unsafe {
-        guard(error, || {
-            let config = given_mut(config, "config")?;
+        change(config, error, |config| {
             config.engine = engine.text("engine")?.parse().map_err(|error| Failure::invalid(format!("{error}")))?;
             Ok(())
         })
@@ -161,8 +158,7 @@ pub unsafe extern "C" fn noema_config_set_compiled_directory(
 ) -> noema_result {
     // SAFETY: what this function is promised.
     unsafe {
-        guard(error, || {
-            let config = given_mut(config, "config")?;
+        change(config, error, |config| {
             config.artifacts = Some(ArtifactCache { capacity, ..ArtifactCache::new(path.path("path")?) });
             Ok(())
         })
@@ -185,8 +181,7 @@ pub unsafe extern "C" fn noema_config_set_compiler(
 ) -> noema_result {
     // SAFETY: what this function is promised.
     unsafe {
-        guard(error, || {
-            let config = given_mut(config, "config")?;
+        change(config, error, |config| {
             let process = CompilerProcess::program(program.path("program")?);
             config.compiler_process = Some(CompilerProcess { seconds, memory_bytes, ..process });
             Ok(())
@@ -221,8 +216,7 @@ pub unsafe extern "C" fn noema_config_add_function(
 ) -> noema_result {
     // SAFETY: what this function is promised.
     unsafe {
-        guard(error, || {
-            let config = given_mut(config, "config")?;
+        change(config, error, |config| {
             let row = row::parse(row.text("row")?).map_err(Failure::invalid)?;
             let function = function.ok_or_else(|| Failure::null("function"))?;
             config.functions.push(CFunction::new(row, function, context));
@@ -234,13 +228,23 @@ pub unsafe extern "C" fn noema_config_add_function(
 /// # Safety
 /// `config` is null or a live configuration that no other thread uses.
 unsafe fn set(config: *mut noema_config, work: impl FnOnce(&mut noema_config)) -> noema_result {
+    let work = |config: &mut noema_config| {
+        work(config);
+        Ok(())
+    };
     // SAFETY: the caller's promise; there is no place for a message.
-    unsafe {
-        guard(std::ptr::null_mut(), || {
-            work(given_mut(config, "config")?);
-            Ok(())
-        })
-    }
+    unsafe { change(config, std::ptr::null_mut(), work) }
+}
+
+/// # Safety
+/// `config` is null or a live configuration that no other thread uses; `error` is null or has room for a pointer.
+unsafe fn change(
+    config: *mut noema_config,
+    error: *mut *mut c_char,
+    work: impl FnOnce(&mut noema_config) -> Result<(), Failure>,
+) -> noema_result {
+    // SAFETY: the caller's promise.
+    unsafe { guard(error, || work(given_mut(config, "config")?)) }
 }
 
 /// The configuration in Rust.

@@ -43,15 +43,24 @@ pub type Entry = (Vec<u8>, Vec<u8>);
 /// # Errors
 /// `LimitExceeded` for too long a key.
 pub fn get(key: &[u8]) -> Result<Option<Vec<u8>>> {
-    let mut buffer = vec![0; VALUE_GUESS];
-    let mut len = match sys::storage::get(key, &mut buffer) {
+    read_whole(VALUE_GUESS, |buffer| sys::storage::get(key, buffer))
+}
+
+/// A value of unknown length, by a host function that says how long it is and copies what there is room for: asked once more where
+/// it is longer than the guess.
+pub(crate) fn read_whole(
+    guess: usize,
+    read: impl Fn(&mut [u8]) -> core::result::Result<u64, Status>,
+) -> Result<Option<Vec<u8>>> {
+    let mut buffer = vec![0; guess];
+    let mut len = match read(&mut buffer) {
         Ok(len) => length(len),
         Err(Status::NotFound) => return Ok(None),
         Err(status) => return Err(status.into()),
     };
     if len > buffer.len() {
         buffer = vec![0; len];
-        len = length(sys::storage::get(key, &mut buffer)?);
+        len = length(read(&mut buffer)?);
     }
     buffer.truncate(len);
     Ok(Some(buffer))

@@ -14,16 +14,13 @@
 //! }
 //! ```
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_abi::Status;
 
 use crate::entry::encode;
-use crate::env::length;
-use crate::storage::{checked_name, decode};
+use crate::storage::{checked_name, decode, read_whole};
 use crate::{Result, sys};
 
 /// Room for a value that is asked for without knowing its length.
@@ -34,18 +31,7 @@ const VALUE_GUESS: usize = 64;
 /// # Errors
 /// `LimitExceeded` for too long a key.
 pub fn get(key: &[u8]) -> Result<Option<Vec<u8>>> {
-    let mut buffer = vec![0; VALUE_GUESS];
-    let mut len = match sys::transient::get(key, &mut buffer) {
-        Ok(len) => length(len),
-        Err(Status::NotFound) => return Ok(None),
-        Err(status) => return Err(status.into()),
-    };
-    if len > buffer.len() {
-        buffer = vec![0; len];
-        len = length(sys::transient::get(key, &mut buffer)?);
-    }
-    buffer.truncate(len);
-    Ok(Some(buffer))
+    read_whole(VALUE_GUESS, |buffer| sys::transient::get(key, buffer))
 }
 
 /// Writes a value under a raw key.

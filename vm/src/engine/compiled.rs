@@ -30,27 +30,15 @@ impl Compiled {
         Compiled::of(&module, linker)
     }
 
-    /// Loads what [`Compiled::serialize`] gave. Nothing else may be given: it is executed.
+    /// Loads machine code: what [`Compiled::serialize`] gave and [`super::Artifacts::get`] gave back, or what
+    /// [`super::CompilerProcess::compile`] answered. Nothing else may be given: it is executed.
     #[allow(unsafe_code, reason = "machine code is loaded")]
-    pub(super) fn load(engine: &Engine, linker: &Linker<Native>, artifact: &[u8]) -> Result<Compiled, VmError> {
-        // SAFETY: the bytes come from `Artifacts::get`, which gives only what this node has written, by a key that no
-        // one else has, and under a name that a compiler with other settings does not have. They are in memory: what
-        // was checked is what is loaded.
-        let module = unsafe { Module::deserialize(engine, artifact) };
-        Compiled::loaded(module, linker)
-    }
-
-    /// Loads what a compiler process answered. Nothing else may be given: it is executed.
-    #[allow(unsafe_code, reason = "machine code is loaded")]
-    pub(super) fn from_process(engine: &Engine, linker: &Linker<Native>, code: &[u8]) -> Result<Compiled, VmError> {
-        // SAFETY: the bytes come from `CompilerProcess::compile`: a program that this node's owner has chosen to compile
-        // for it, started by this node, answered through a pipe that no one else has. The compiler made them with the
-        // settings of this engine, or refused.
+    pub(super) fn load(engine: &Engine, linker: &Linker<Native>, code: &[u8]) -> Result<Compiled, VmError> {
+        // SAFETY: from the disk comes only what this node has written, by a key that no one else has, and under a name that
+        // a compiler with other settings does not have. From a compiler process comes what a program that this node's owner has
+        // chosen for it, started by this node, answered through a pipe that no one else has, made with the settings of this
+        // engine. Both are in memory: what was checked is what is loaded.
         let module = unsafe { Module::deserialize(engine, code) };
-        Compiled::loaded(module, linker)
-    }
-
-    fn loaded(module: wasmtime::Result<Module>, linker: &Linker<Native>) -> Result<Compiled, VmError> {
         let module = module.map_err(|error| VmError::Engine(format!("compiled code does not load: {error:#}")))?;
         Compiled::of(&module, linker)
     }

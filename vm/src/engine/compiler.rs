@@ -71,7 +71,7 @@ impl Compiler {
             (_, None) => Compiled::new(&self.engine, &self.linker, admitted).map_err(|error| error.to_string()),
             (kind, Some(process)) => {
                 let code = process.compile(kind, &self.compatibility, &admitted.instrumented)?;
-                Compiled::from_process(&self.engine, &self.linker, &code).map_err(|error| error.to_string())
+                Compiled::load(&self.engine, &self.linker, &code).map_err(|error| error.to_string())
             }
         };
         catch_unwind(AssertUnwindSafe(work))

@@ -213,11 +213,7 @@ impl Vm {
     }
 
     /// Runs on a stack of our own, with the state lent to the thread, and with panics caught.
-    fn on_stack<T: Send>(
-        &self,
-        state: &dyn StateView,
-        work: impl FnOnce() -> Result<T, VmError>,
-    ) -> Result<T, VmError> {
+    fn on_stack<T>(&self, state: &dyn StateView, work: impl FnOnce() -> Result<T, VmError>) -> Result<T, VmError> {
         self.stacks.run(|| {
             catch_unwind(AssertUnwindSafe(|| float_state::with_default(|| state::lend(state, work))))
                 .unwrap_or_else(|panic| Err(VmError::Panic(panic_text(panic.as_ref()).to_owned())))

@@ -124,9 +124,9 @@ impl Transaction {
         let before = match state::with(|view| self.journal.get_base(view, &record_key))? {
             None => 0,
             Some(record) => {
-                let record = decode(&record, || format!("the record of contract {contract}"))?;
+                let record = decode(record, || format!("the record of contract {contract}"))?;
                 let entries = state::with(|view| self.journal.get_base(view, &entries_key))?;
-                deposit::kept_bytes(rules, &record, decode_count(entries.as_deref(), &entries_key)?)
+                deposit::kept_bytes(rules, &record, decode_count(entries, &entries_key)?)
             }
         };
         Ok(self.kept(rules, contract)? > before)
@@ -139,7 +139,7 @@ impl Transaction {
             return Ok(false);
         }
         let before = state::with(|view| self.journal.get_base(view, &key))?;
-        let before = layout::decode_balance(before.as_deref())
+        let before = layout::decode_balance(before)
             .ok_or_else(|| VmError::CorruptState { what: format!("the balance of {contract}") })?;
         Ok(self.balance(contract)? < before)
     }

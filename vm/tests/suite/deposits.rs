@@ -6,6 +6,7 @@ use noema_abi::Status;
 use noema_model::{MemoryModelStore, merkle};
 use noema_vm::{Action, Address, Deposit, Outcome, Rejection, Shortfall, Vm, VmConfig, code_hash, deposit, layout};
 
+use super::upload::Upload;
 use super::world::{ALICE, BOB, GAS, World, bytes, calling, config, module, rejected, short, succeeded};
 
 /// Units for a byte.
@@ -301,33 +302,8 @@ fn container(seed: u8) -> Vec<u8> {
     vec![seed; merkle::CHUNK_BYTES + 100]
 }
 
-struct Upload {
-    container: Vec<u8>,
-    id: [u8; 32],
-}
-
-impl Upload {
-    fn new(container: Vec<u8>) -> Upload {
-        Upload { id: merkle::root(&container).0, container }
-    }
-    fn begin(&self) -> Action {
-        let top = merkle::MerkleTree::new(&self.container).top();
-        Action::BeginModel { total_len: len(&self.container), top }
-    }
-    fn chunk(&self, index: u32) -> Action {
-        let chunk = merkle::chunks(&self.container).nth(usize::try_from(index).unwrap()).unwrap();
-        let proof = merkle::proof(&self.container, u64::from(index)).unwrap();
-        Action::ModelChunk { id: self.id, index, bytes: chunk.to_vec(), proof }
-    }
-    fn finish(&self) -> Action {
-        Action::FinishModel { id: self.id }
-    }
-    fn withdraw(&self) -> Action {
-        Action::WithdrawModel { id: self.id }
-    }
-    fn deposit(&self) -> u128 {
-        PER_BYTE * u128::from(MODEL + len(&self.container))
-    }
+fn deposit(upload: &Upload) -> u128 {
+    PER_BYTE * u128::from(MODEL + len(&upload.container))
 }
 
 fn act(world: &mut World, sender: Address, action: Action) -> Outcome {
@@ -338,22 +314,22 @@ fn act(world: &mut World, sender: Address, action: Action) -> Outcome {
 fn who_announces_a_model_locks_a_deposit_by_its_length_and_gets_it_back() {
     let mut world = world();
     let upload = Upload::new(container(1));
-    world.fund(&BOB, upload.deposit() - 1);
+    world.fund(&BOB, deposit(&upload) - 1);
     let shortfall = short(&act(&mut world, BOB, upload.begin()));
     let bytes = MODEL + len(&upload.container);
-    let balance = upload.deposit() - 1;
-    assert_eq!(shortfall, Shortfall { holder: BOB, bytes, needed: upload.deposit(), balance });
-    world.fund(&BOB, upload.deposit() + 5);
+    let balance = deposit(&upload) - 1;
+    assert_eq!(shortfall, Shortfall { holder: BOB, bytes, needed: deposit(&upload), balance });
+    world.fund(&BOB, deposit(&upload) + 5);
     succeeded(&act(&mut world, BOB, upload.begin()));
-    assert_eq!((world.balance(&BOB), world.balance(&deposit::account())), (5, upload.deposit()));
-    assert_eq!(deposit::for_model(&world.block(), len(&upload.container)), upload.deposit());
+    assert_eq!((world.balance(&BOB), world.balance(&deposit::account())), (5, deposit(&upload)));
+    assert_eq!(deposit::for_model(&world.block(), len(&upload.container)), deposit(&upload));
     // Again: nothing.
     assert!(act(&mut world, BOB, upload.begin()).writes.is_empty());
     assert_eq!(rejected(&act(&mut world, ALICE, upload.withdraw())), Rejection::NotHolder);
     // What was deposited comes back, whatever the price is by then.
     world.deposit_per_byte = 1_000_000;
     succeeded(&act(&mut world, BOB, upload.withdraw()));
-    assert_eq!((world.balance(&BOB), world.balance(&deposit::account())), (upload.deposit() + 5, 0));
+    assert_eq!((world.balance(&BOB), world.balance(&deposit::account())), (deposit(&upload) + 5, 0));
     assert_eq!(rejected(&act(&mut world, BOB, upload.withdraw())), Rejection::NoModel);
     assert_eq!(rejected(&act(&mut world, BOB, upload.chunk(0))), Rejection::NoModel);
     assert!(world.state.keys().all(|key| !key.starts_with(b"m") && !key.starts_with(b"k") && !key.starts_with(b"h")));
@@ -370,11 +346,11 @@ fn a_model_is_there_until_its_last_holder_withdraws_also_while_it_is_uploaded() 
     succeeded(&act(&mut world, ALICE, other.begin()));
     succeeded(&act(&mut world, ALICE, upload.begin()));
     succeeded(&act(&mut world, BOB, upload.begin()));
-    assert_eq!(world.balance(&deposit::account()), 2 * upload.deposit() + other.deposit());
+    assert_eq!(world.balance(&deposit::account()), 2 * deposit(&upload) + deposit(&other));
     succeeded(&act(&mut world, ALICE, upload.chunk(0)));
     // The first holder leaves in the middle; what was uploaded stays.
     succeeded(&act(&mut world, ALICE, upload.withdraw()));
-    assert_eq!(world.balance(&ALICE), RICH - other.deposit());
+    assert_eq!(world.balance(&ALICE), RICH - deposit(&other));
     assert!(act(&mut world, ALICE, upload.chunk(0)).writes.is_empty(), "it is there");
     succeeded(&act(&mut world, BOB, upload.chunk(1)));
     // The last one leaves: all of it is gone, and what comes after begins at nothing.
@@ -388,7 +364,7 @@ fn a_model_is_there_until_its_last_holder_withdraws_also_while_it_is_uploaded() 
     // It is no model, and its holder gets the deposit back all the same.
     assert_eq!(rejected(&act(&mut world, BOB, upload.finish())), Rejection::BadModel);
     succeeded(&act(&mut world, BOB, upload.withdraw()));
-    assert_eq!((world.balance(&BOB), world.balance(&deposit::account())), (RICH, other.deposit()));
+    assert_eq!((world.balance(&BOB), world.balance(&deposit::account())), (RICH, deposit(&other)));
 }
 
 #[test]

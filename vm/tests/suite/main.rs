@@ -22,4 +22,5 @@ mod specification;
 mod stack;
 mod storage;
 mod transient;
+mod upload;
 mod world;

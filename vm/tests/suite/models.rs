@@ -6,10 +6,11 @@ use noema_abi::Status;
 use noema_model::graph::{Edge, EdgeId, Graph, Node};
 use noema_model::ops::{Argmax, Linear};
 use noema_model::parameters::Array;
-use noema_model::{Manifest, MemoryModelStore, Port, container, merkle};
+use noema_model::{Manifest, MemoryModelStore, Port, container};
 use noema_tensor::DType;
 use noema_vm::{Action, Message, Outcome, Rejection, Vm, VmConfig, VmError, layout};
 
+use super::upload::Upload;
 use super::world::{ALICE, BOB, GAS, World, bytes, config, module, rejected, succeeded};
 
 const INPUTS: u32 = 300;
@@ -47,46 +48,6 @@ pub(super) fn model() -> Vec<u8> {
     }
     let bias = (0..i32::try_from(CLASSES).unwrap()).map(|class| if class < 4 { class } else { 0 }).collect();
     container::encode(&manifest, &graph, &[vec![Array::I8(weights), Array::I32(bias)], vec![]]).unwrap()
-}
-
-struct Upload {
-    container: Vec<u8>,
-    id: [u8; 32],
-}
-
-impl Upload {
-    fn new(container: Vec<u8>) -> Upload {
-        Upload { id: merkle::root(&container).0, container }
-    }
-
-    fn begin(&self) -> Action {
-        let top = merkle::MerkleTree::new(&self.container).top();
-        Action::BeginModel { total_len: u64::try_from(self.container.len()).unwrap(), top }
-    }
-
-    fn chunks(&self) -> u32 {
-        u32::try_from(merkle::chunk_count(u64::try_from(self.container.len()).unwrap())).unwrap()
-    }
-
-    fn chunk(&self, index: u32) -> Action {
-        let start = usize::try_from(index).unwrap() * merkle::CHUNK_BYTES;
-        let end = (start + merkle::CHUNK_BYTES).min(self.container.len());
-        Action::ModelChunk {
-            id: self.id,
-            index,
-            bytes: self.container[start..end].to_vec(),
-            proof: merkle::proof(&self.container, u64::from(index)).unwrap(),
-        }
-    }
-
-    fn finish(&self) -> Action {
-        Action::FinishModel { id: self.id }
-    }
-
-    fn all(&self) -> Vec<Action> {
-        let chunks = (0..self.chunks()).map(|index| self.chunk(index));
-        [self.begin()].into_iter().chain(chunks).chain([self.finish()]).collect()
-    }
 }
 
 fn send(world: &mut World, action: Action) -> Outcome {

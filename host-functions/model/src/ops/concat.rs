@@ -1,7 +1,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_tensor::{Kernels, Level, OpError, kernel};
 
-use super::{Operator, Shapes, Step, length, lengths, same_type};
+use super::{Operator, Shapes, Step, length, same_type};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -60,15 +60,10 @@ impl Step for ConcatStep {
         inputs: &[Source<'_>],
         output: &mut Sink<'_>,
     ) -> Result<(), OpError> {
-        let with_batch = |edge: &Edge| {
-            let mut dims = vec![shapes.rows];
-            dims.extend(lengths(&edge.dims));
-            dims
-        };
-        let to = with_batch(shapes.output());
+        let to = shapes.batched(shapes.output());
         let mut starts = vec![0; to.len()];
         for (index, input) in inputs.iter().enumerate() {
-            let dims = with_batch(shapes.input(index));
+            let dims = shapes.batched(shapes.input(index));
             same_type!(*input, &mut *output, |x, y| kernel::paste_box(x, &dims, &starts, &to, y));
             starts[self.axis + 1] += dims[self.axis + 1];
         }

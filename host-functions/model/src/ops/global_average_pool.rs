@@ -1,15 +1,12 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{
-    Kernels, Level, OpError,
-    kernel::{self, Pool},
-};
+use noema_tensor::{Level, OpError, kernel::Pool};
 
 use super::{
-    Operator, Shapes, Step, length, same_type,
-    window::{Window, image},
+    Operator, Step,
+    pool::{PoolStep, TAP},
+    window::image,
 };
 use crate::{
-    arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
     graph::Edge,
     parameters::Parameters,
@@ -32,28 +29,11 @@ impl Operator for GlobalAveragePool {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        let results = u64::from(inputs[0].last()) * 16;
+        let results = u64::from(inputs[0].last()) * TAP;
         vec![(Opcode::GlobalAveragePool, inputs[0].row_elements().saturating_add(results))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
-        Ok(Box::new(GlobalAveragePoolStep))
-    }
-}
-
-struct GlobalAveragePoolStep;
-
-impl Step for GlobalAveragePoolStep {
-    fn run(
-        &self,
-        k: &Kernels,
-        shapes: &Shapes<'_>,
-        inputs: &[Source<'_>],
-        output: &mut Sink<'_>,
-    ) -> Result<(), OpError> {
-        let (size, channels) = image(&shapes.input(0).dims).map_err(OpError::Node)?;
-        let window = Window::new(size[0], size[1]).over(size).map_err(OpError::Node)?;
-        same_type!(inputs[0], output, |x, y| kernel::pool(k, &window, length(channels), Pool::Average, x, y));
-        Ok(())
+        Ok(Box::new(PoolStep { window: None, pool: Pool::Average }))
     }
 }

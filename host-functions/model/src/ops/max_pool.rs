@@ -1,15 +1,11 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{
-    Kernels, Level, OpError,
-    kernel::{self, Pool},
-};
+use noema_tensor::{Level, OpError, kernel::Pool};
 
 use super::{
-    Operator, Shapes, Step, length, same_type,
-    window::{Window, image},
+    Operator, Step, Window,
+    pool::{self, PoolStep},
 };
 use crate::{
-    arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
     graph::Edge,
     parameters::Parameters,
@@ -26,9 +22,7 @@ pub struct MaxPool {
 
 impl Operator for MaxPool {
     fn infer(&self, inputs: &[&Edge]) -> Result<Edge, String> {
-        let (size, channels) = image(&inputs[0].dims)?;
-        let [rows, columns] = self.window.places(size)?;
-        Ok(Edge::new(inputs[0].dtype, &[rows, columns, channels]))
+        pool::infer(&self.window, inputs[0])
     }
 
     fn bound(&self, edges: &[&Edge], inputs: &[Interval], _: &Parameters<'_>) -> Result<EdgeBound, String> {
@@ -38,32 +32,10 @@ impl Operator for MaxPool {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        let Ok(y) = self.infer(inputs) else { return vec![] };
-        vec![(Opcode::MaxPool, super::window::pool_work(&self.window, &y))]
+        pool::work(&self.window, inputs[0]).map(|work| (Opcode::MaxPool, work)).into_iter().collect()
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
-        let pool = Pool::Max;
-        Ok(Box::new(MaxPoolStep { window: self.window.clone(), pool }))
-    }
-}
-
-struct MaxPoolStep {
-    window: Window,
-    pool: Pool,
-}
-
-impl Step for MaxPoolStep {
-    fn run(
-        &self,
-        k: &Kernels,
-        shapes: &Shapes<'_>,
-        inputs: &[Source<'_>],
-        output: &mut Sink<'_>,
-    ) -> Result<(), OpError> {
-        let (size, channels) = image(&shapes.input(0).dims).map_err(OpError::Node)?;
-        let window = self.window.over(size).map_err(OpError::Node)?;
-        same_type!(inputs[0], output, |x, y| kernel::pool(k, &window, length(channels), self.pool, x, y));
-        Ok(())
+        Ok(Box::new(PoolStep { window: Some(self.window.clone()), pool: Pool::Max }))
     }
 }

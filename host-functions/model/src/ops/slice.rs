@@ -59,10 +59,8 @@ impl Step for SliceStep {
         inputs: &[Source<'_>],
         output: &mut Sink<'_>,
     ) -> Result<(), OpError> {
-        let with_batch = |first: usize, rest: Vec<usize>| [vec![first], rest].concat();
-        let from = with_batch(shapes.rows, lengths(&shapes.input(0).dims));
-        let sizes = with_batch(shapes.rows, lengths(&shapes.output().dims));
-        let starts = with_batch(0, self.starts.clone());
+        let (from, sizes) = (shapes.batched(shapes.input(0)), shapes.batched(shapes.output()));
+        let starts = [&[0], &self.starts[..]].concat();
         same_type!(inputs[0], output, |x, y| kernel::copy_box(x, &from, &starts, &sizes, y));
         Ok(())
     }

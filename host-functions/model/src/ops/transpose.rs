@@ -60,8 +60,7 @@ impl Step for TransposeStep {
         let from = lengths(&shapes.input(0).dims);
         let of_axes = kernel::row_major(&from);
         let row: usize = from.iter().product();
-        let mut dims = vec![shapes.rows];
-        dims.extend(lengths(&shapes.output().dims));
+        let dims = shapes.batched(shapes.output());
         let mut strides = vec![row];
         strides.extend(self.axes.iter().map(|axis| of_axes[*axis]));
         same_type!(inputs[0], output, |x, y| kernel::copy_strided(x, 0, &strides, &dims, y));

@@ -74,11 +74,3 @@ pub(super) fn image(dims: &[u32]) -> Result<([u32; 2], u32), String> {
         _ => Err(format!("an image has three axes beside the batch, not {dims:?}")),
     }
 }
-
-/// Work of a pool: for each place and tap the channels and 16, and 16 for each element of the result, as for the opcodes.
-pub(super) fn pool_work(window: &Window, y: &crate::graph::Edge) -> u64 {
-    const TAP: u64 = 16;
-    let places = y.row_elements() / u64::from(y.last()).max(1);
-    let taps = places.saturating_mul(window.taps()).saturating_mul(u64::from(y.last()) + TAP);
-    taps.saturating_add(y.row_elements().saturating_mul(TAP))
-}

@@ -1,0 +1,59 @@
+//! What the pools have in common: the shape and the work of a window over an image, and how it is run.
+
+use noema_tensor::{
+    Kernels, OpError,
+    kernel::{self, Pool},
+};
+
+use super::{
+    Shapes, Step, length, same_type,
+    window::{Window, image},
+};
+use crate::{
+    arena::{self, Sink, Source},
+    graph::Edge,
+};
+
+/// Work for each tap, and for each element of the result, besides the channels.
+pub(super) const TAP: u64 = 16;
+
+/// What a pool of this window makes of an image.
+pub(super) fn infer(window: &Window, x: &Edge) -> Result<Edge, String> {
+    let (size, channels) = image(&x.dims)?;
+    let [rows, columns] = window.places(size)?;
+    Ok(Edge::new(x.dtype, &[rows, columns, channels]))
+}
+
+/// Work: for each place and tap the channels and 16, and 16 for each element of the result, as for the opcodes.
+pub(super) fn work(window: &Window, x: &Edge) -> Option<u64> {
+    let y = infer(window, x).ok()?;
+    let places = y.row_elements() / u64::from(y.last()).max(1);
+    let taps = places.saturating_mul(window.taps()).saturating_mul(u64::from(y.last()) + TAP);
+    Some(taps.saturating_add(y.row_elements().saturating_mul(TAP)))
+}
+
+/// A pool, ready to run.
+pub(super) struct PoolStep {
+    /// The whole image, if there is none.
+    pub(super) window: Option<Window>,
+    pub(super) pool: Pool,
+}
+
+impl Step for PoolStep {
+    fn run(
+        &self,
+        k: &Kernels,
+        shapes: &Shapes<'_>,
+        inputs: &[Source<'_>],
+        output: &mut Sink<'_>,
+    ) -> Result<(), OpError> {
+        let (size, channels) = image(&shapes.input(0).dims).map_err(OpError::Node)?;
+        let window = match &self.window {
+            Some(window) => window.over(size),
+            None => Window::new(size[0], size[1]).over(size),
+        };
+        let window = window.map_err(OpError::Node)?;
+        same_type!(inputs[0], output, |x, y| kernel::pool(k, &window, length(channels), self.pool, x, y));
+        Ok(())
+    }
+}
