@@ -48,6 +48,11 @@ impl<T> ModuleCache<T> {
         ModuleCache { capacity, state: Mutex::new(state), made: Condvar::new() }
     }
 
+    /// Bytes above which values are thrown away.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
     /// The value of a key, made by `make` where it is not there. `bytes` says what it takes.
     pub(crate) fn get_or_make<E>(
         &self,

@@ -115,6 +115,11 @@ fn config(kind: EngineKind, machine: &Machine, concurrent: u32) -> Result<Option
         EngineKind::Wasmi => None,
         EngineKind::Pulley => Some(pulley(machine)?),
         EngineKind::CraneliftUnoptimized => Some(unoptimized(machine)),
+        EngineKind::CraneliftShallow => {
+            let mut config = optimized(machine, concurrent);
+            config.max_wasm_stack(64 * 1024);
+            Some(config)
+        }
         _ => Some(optimized(machine, concurrent)),
     })
 }

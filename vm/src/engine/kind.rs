@@ -37,6 +37,9 @@ pub enum EngineKind {
     /// Cranelift that panics on every module.
     #[doc(hidden)]
     CraneliftPanics,
+    /// Cranelift with so little of the native stack that it ends before the logical one.
+    #[doc(hidden)]
+    CraneliftShallow,
 }
 
 /// A name that no engine has.
@@ -68,6 +71,7 @@ impl fmt::Display for EngineKind {
             EngineKind::CraneliftPerBlock => "cranelift-per-block",
             EngineKind::CraneliftFails => "cranelift-fails",
             EngineKind::CraneliftPanics => "cranelift-panics",
+            EngineKind::CraneliftShallow => "cranelift-shallow",
         })
     }
 }

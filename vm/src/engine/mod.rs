@@ -89,6 +89,11 @@ impl Machinery {
         Ok(Machinery { kind, compiler, interpreter: Interpreter::new(machine, extensions)?, artifacts })
     }
 
+    /// Whether any module is compiled.
+    pub(crate) fn compiles(&self) -> bool {
+        self.compiler.is_some()
+    }
+
     /// Where charges are put.
     pub(crate) fn placement(&self) -> Placement {
         self.kind.placement()

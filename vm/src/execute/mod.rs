@@ -17,7 +17,7 @@ mod transaction;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use noema_abi::ProtocolVersion;
 use noema_host::{Extension, Extensions};
@@ -91,6 +91,8 @@ impl VmConfig {
 /// comes back as a write set. `Send` and `Sync`: threads may share one.
 pub struct Vm {
     core: Arc<Core>,
+    /// The same with the interpreter, from the first time that compiled code needs more native stack than there is.
+    interpreting: OnceLock<Arc<Core>>,
     stacks: Stacks,
 }
 
@@ -146,7 +148,8 @@ impl Vm {
             extensions_hash: identity::extensions_hash(&extensions),
             extensions,
         };
-        Ok(Vm { core: Arc::new(core), stacks: engine::stacks(machine, concurrent) })
+        let stacks = engine::stacks(machine, concurrent);
+        Ok(Vm { core: Arc::new(core), interpreting: OnceLock::new(), stacks })
     }
 
     /// Executes a message on a view of the state.
@@ -154,7 +157,7 @@ impl Vm {
     /// # Errors
     /// This node's own faults. There is no outcome then, and the next message must not be executed as if there were.
     pub fn execute(&self, state: &dyn StateView, block: &BlockContext, message: &Message) -> Result<Outcome, VmError> {
-        self.on_stack(state, || message::execute(&self.core, block, message))
+        self.run(state, |core| message::execute(core, block, message))
     }
 
     /// Runs the `view` export of a contract, which can change nothing: `writes` and `events` are empty. The caller is
@@ -170,7 +173,7 @@ impl Vm {
         input: &[u8],
         gas_limit: u64,
     ) -> Result<Outcome, VmError> {
-        self.on_stack(state, || message::view(&self.core, block, contract, input, gas_limit))
+        self.run(state, |core| message::view(core, block, contract, input, gas_limit))
     }
 
     /// Checks a module as deploying it would: like [`crate::admit`], and it may import host functions of the
@@ -212,6 +215,28 @@ impl Vm {
         self.core.modules.clear();
     }
 
+    /// Runs a message. Where compiled code meets the end of the native stack, which the sizes should make impossible, nothing of it
+    /// counts and the message begins again on the interpreter, whose stack is as large as the rules can ask for.
+    fn run<T>(&self, state: &dyn StateView, work: impl Fn(&Arc<Core>) -> Result<T, VmError>) -> Result<T, VmError> {
+        let result = self.on_stack(state, || work(&self.core));
+        match result {
+            Err(VmError::NativeStack { depth }) if self.core.machinery.compiles() => {
+                tracing::error!(depth, "compiled code has overflowed the native stack; this message is interpreted");
+                let core = self.interpreting()?;
+                self.on_stack(state, || work(core))
+            }
+            result => result,
+        }
+    }
+
+    fn interpreting(&self) -> Result<&Arc<Core>, VmError> {
+        if let Some(core) = self.interpreting.get() {
+            return Ok(core);
+        }
+        let core = Arc::new(self.core.interpreting()?);
+        Ok(self.interpreting.get_or_init(|| core))
+    }
+
     /// Runs on a stack of our own, with the state lent to the thread, and with panics caught.
     fn on_stack<T>(&self, state: &dyn StateView, work: impl FnOnce() -> Result<T, VmError>) -> Result<T, VmError> {
         self.stacks.run(|| {
@@ -228,6 +253,19 @@ impl std::fmt::Debug for Vm {
 }
 
 impl Core {
+    /// The same node without a compiler.
+    fn interpreting(&self) -> Result<Core, VmError> {
+        let machine = &Rules::of(ProtocolVersion::LATEST).machine;
+        Ok(Core {
+            machinery: Machinery::new(EngineKind::Wasmi, machine, 1, &self.extensions, None, None)?,
+            modules: ModuleCache::new(self.modules.capacity()),
+            extensions: self.extensions.clone(),
+            extensions_hash: self.extensions_hash,
+            kernels: Arc::clone(&self.kernels),
+            models: Arc::clone(&self.models),
+        })
+    }
+
     fn key(&self, version: ProtocolVersion, code_hash: &[u8; 32]) -> Key {
         Key { version, extensions: self.extensions_hash, code_hash: *code_hash }
     }
