@@ -41,7 +41,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
     for (case, text) in [("hot empty call", EMPTY), ("hot storage call", STORAGE)] {
         report.extend([hot_call(case, text, options.effort)?]);
     }
-    report.extend(shared::rows(options.effort));
+    report.extend(shared::rows(options.effort)?);
     report.extend([cold_call(options.effort)?]);
     let code = match &options.module {
         Some(path) => {
