@@ -4,6 +4,9 @@
 //! matters here is that nothing is free that costs time, and that the table is data.
 
 use noema_abi::ProtocolVersion;
+use wasmparser::MemoryType;
+
+use crate::instrument::Reach;
 
 /// The numbers of one protocol version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,10 +205,31 @@ pub struct Machine {
     pub call_units: u64,
     /// Memory pages of 64 KiB that an instance can have.
     pub memory_pages: u64,
+    /// The most pages of a near memory, whose loads and stores cost the least.
+    pub near_pages: u64,
+    /// The most pages of a middle one; also of a memory that declares no maximum, unless it starts with more.
+    pub middle_pages: u64,
     /// Elements that a table can have.
     pub table_elements: u64,
     /// Most bytes of a model.
     pub model_bytes: u64,
+}
+
+impl Machine {
+    /// The most pages that a memory of this type can have.
+    pub(crate) fn most_pages(&self, memory: &MemoryType) -> u64 {
+        let declared = memory.maximum.unwrap_or(self.middle_pages.max(memory.initial));
+        declared.min(self.memory_pages.max(memory.initial))
+    }
+
+    /// Which of the prices for loads and stores a memory of this type has.
+    pub(crate) fn reach(&self, memory: &MemoryType) -> Reach {
+        match self.most_pages(memory) {
+            pages if pages <= self.near_pages => Reach::Near,
+            pages if pages <= self.middle_pages => Reach::Middle,
+            _ => Reach::Far,
+        }
+    }
 }
 
 impl Prices {
@@ -314,6 +338,8 @@ const V1: Rules = Rules {
         frame_units: 8,
         call_units: 1_024,
         memory_pages: 1024,
+        near_pages: 16,
+        middle_pages: 64,
         table_elements: 16_384,
         model_bytes: 1 << 30,
     },

@@ -25,7 +25,7 @@ struct Arena {
     used: Cell<usize>,
 }
 
-const ARENA_BYTES: usize = 4 << 20;
+const ARENA_BYTES: usize = 25 << 15;
 static mut ARENA: [u8; ARENA_BYTES] = [0; ARENA_BYTES];
 
 // SAFETY: a module has one thread.

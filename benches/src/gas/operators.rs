@@ -2,8 +2,10 @@
 
 use super::{Class, Program};
 
-/// Memory of the largest size.
+/// The most that a memory can have; that a middle one can have, and a near one.
 const PAGES: u32 = 1024;
+const MIDDLE_PAGES: u32 = 64;
+const NEAR_PAGES: u32 = 16;
 
 pub(super) fn programs() -> Vec<Program> {
     let mut programs = vec![
@@ -53,6 +55,8 @@ pub(super) fn programs() -> Vec<Program> {
         ),
         vectors("f32x4.sqrt", "(f32x4.sqrt (local.get $v))"),
         vectors("f32x4.max", "(f32x4.max (local.get $v) (local.get $w))"),
+        vectors("f32x4.add, its bits seen", "(i32x4.add (f32x4.add (local.get $v) (local.get $w)) (local.get $w))"),
+        vectors("f64x2.mul, its bits seen", "(v128.xor (f64x2.mul (local.get $v) (local.get $w)) (local.get $w))"),
         vectors("f64x2.nearest", "(f64x2.nearest (local.get $v))"),
         vectors("i32x4.trunc_sat_f32x4_u", "(i32x4.trunc_sat_f32x4_u (local.get $v))"),
         vectors("i8x16.shr_s", "(i8x16.shr_s (local.get $v) (i32.wrap_i64 (local.get $x)))"),
@@ -79,18 +83,31 @@ pub(super) fn programs() -> Vec<Program> {
         copies("copies of 16 MiB", 16 << 20, 4, 32 << 20),
         fill(),
     ];
-    for (name, kib) in
-        [("16 KiB", 16u32), ("256 KiB", 256), ("1 MiB", 1024), ("4 MiB", 4096), ("16 MiB", 16_384), ("63 MiB", 64_512)]
-    {
+    for (name, kib) in [
+        ("16 KiB", 16u32),
+        ("256 KiB", 256),
+        ("1 MiB", 1024),
+        ("2 MiB", 2048),
+        ("4 MiB", 4096),
+        ("16 MiB", 16_384),
+        ("63 MiB", 64_512),
+    ] {
         programs.push(chase(name, kib));
     }
-    programs.push(random_loads());
-    programs.push(random_stores());
+    for (name, pages) in [("near", NEAR_PAGES), ("middle", MIDDLE_PAGES), ("far", PAGES)] {
+        programs.extend([
+            random_loads(name, pages),
+            random_stores(name, pages),
+            branches_on_loads(name, pages),
+            choices_by_loads(name, pages),
+        ]);
+    }
     programs
 }
 
+/// Declared as large as it is.
 fn module(pages: u32, fields: &str) -> String {
-    format!(r#"(module (memory (export "memory") {pages}) {fields})"#)
+    format!(r#"(module (memory (export "memory") {pages} {pages}) {fields})"#)
 }
 
 fn hostile(name: &str, text: &str) -> Program {
@@ -273,7 +290,7 @@ fn growth() -> Program {
         (0..16).map(|part| format!("(i64.store offset={} (local.get $p) (i64.const 1))", part * 4096)).collect();
     let body = format!("(local.set $p (i32.mul (memory.grow (i32.const 1)) (i32.const 65536))) {touch}");
     let fields = format!(r#"(func (export "call") (local $i i32) (local $p i32) {})"#, looped(1000, &body));
-    hostile("growth page by page", &module(1, &fields))
+    hostile("growth page by page", &format!(r#"(module (memory (export "memory") 1 {PAGES}) {fields})"#))
 }
 
 /// A memory that is large from the beginning, touched once.
@@ -314,30 +331,53 @@ fn chase(name: &str, kib: u32) -> Program {
         looped(lines - 1, &swap),
         looped(1 << 17, &steps)
     );
-    hostile(&format!("pointers through {name}"), &module(PAGES, &fields))
+    hostile(&format!("pointers through {name}"), &module(kib.div_ceil(64), &fields))
+}
+
+/// Where anything in a memory of so many pages may be, at a multiple of 16.
+fn anywhere(pages: u32) -> String {
+    format!("(i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 32))) (i32.const {}))", pages * 65_536 - 16)
+}
+
+/// A program that does this again and again, in a memory that has been touched.
+fn scattered(name: &str, pages: u32, body: &str) -> Program {
+    let fields = format!(
+        r#"(func (export "call") (local $i i32) (local $x i64) (local $r i64)
+             (memory.fill (i32.const 0) (i32.const 1) (i32.const {})) {} (i64.store (i32.const 0) (local.get $x)))"#,
+        pages * 65_536,
+        looped(2_000_000, body)
+    );
+    hostile(name, &module(pages, &fields))
 }
 
 /// Loads anywhere, which do not wait for each other.
-fn random_loads() -> Program {
-    let body = format!(
-        "{RANDOM} (local.set $x (i64.add (local.get $x) (i64.load (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 32))) (i32.const 0x3fffff8)))))"
-    );
-    let fields = format!(
-        r#"(func (export "call") (local $i i32) (local $x i64) (local $r i64)
-             (memory.fill (i32.const 0) (i32.const 1) (i32.const 67108864)) {} (i64.store (i32.const 0) (local.get $x)))"#,
-        looped(2_000_000, &body)
-    );
-    hostile("random loads", &module(PAGES, &fields))
+fn random_loads(name: &str, pages: u32) -> Program {
+    let body = format!("{RANDOM} (local.set $x (i64.add (local.get $x) (i64.load {})))", anywhere(pages));
+    scattered(&format!("random loads, {name}"), pages, &body)
 }
 
-fn random_stores() -> Program {
+fn random_stores(name: &str, pages: u32) -> Program {
+    let body = format!("{RANDOM} (i64.store {} (local.get $r))", anywhere(pages));
+    scattered(&format!("random stores, {name}"), pages, &body)
+}
+
+/// Branches on what was loaded from anywhere: where they are not predicted, what comes next waits for it.
+fn branches_on_loads(name: &str, pages: u32) -> Program {
+    let at = anywhere(pages);
     let body = format!(
-        "{RANDOM} (i64.store (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 32))) (i32.const 0x3fffff8)) (local.get $r))"
+        "{RANDOM} (block
+           (br_if 0 (i32.and (i32.const 1) (i32.wrap_i64 (i64.xor (i64.load {at}) (i64.shr_u (local.get $r) (i64.const 63))))))
+           (local.set $x (i64.add (local.get $x) (local.get $r))))"
     );
-    let fields = format!(
-        r#"(func (export "call") (local $i i32) (local $r i64)
-             (memory.fill (i32.const 0) (i32.const 1) (i32.const 67108864)) {})"#,
-        looped(2_000_000, &body)
+    scattered(&format!("branches on random loads, {name}"), pages, &body)
+}
+
+/// Each load is where the last one says, by one bit that a comparison gives: as long a way as through pointers.
+fn choices_by_loads(name: &str, pages: u32) -> Program {
+    let at = anywhere(pages);
+    let body = format!(
+        "{RANDOM} (local.set $x (i64.extend_i32_u (i64.lt_u (i64.const 7)
+           (i64.load (i32.add {at} (i32.shl (i32.wrap_i64 (local.get $x)) (i32.const 2)))))))"
     );
-    hostile("random stores", &module(PAGES, &fields))
+    scattered(&format!("loads by comparison, {name}"), pages, &body)
 }

@@ -60,7 +60,8 @@ pub(crate) fn compile(
     }
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(package, toolchain, target_dir).join("\x1f"));
     // For the contract's own crate alone.
-    cargo.arg("--").arg(format!("-Clink-args=-z stack-size={STACK_BYTES}"));
+    let most = u64::from(package.memory_pages) * 65_536;
+    cargo.arg("--").arg(format!("-Clink-args=-z stack-size={STACK_BYTES} --max-memory={most}"));
     cargo.args(remaps(vec![(package.workspace_root.clone(), ".".into())]));
     let done = cargo.stdin(Stdio::null()).output().map_err(BuildError::io("running cargo"))?;
     let output = String::from_utf8_lossy(&done.stderr).into_owned();

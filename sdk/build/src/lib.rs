@@ -34,6 +34,10 @@ pub use toolchain::{Toolchain, Way};
 /// The target of contracts.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
+/// Pages of 64 KiB that the memory of a contract may have, unless its manifest says `memory-pages` in
+/// `[package.metadata.noema]`. In a memory of so many, loads cost the least (`docs/spec/gas.md`).
+pub const MEMORY_PAGES: u32 = 16;
+
 /// What to build, and where.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -16,6 +16,8 @@ pub(crate) struct Package {
     pub(crate) target_dir: PathBuf,
     /// The oldest minor version of Rust 1 that the crate takes.
     pub(crate) rust_minor: u32,
+    /// Pages of 64 KiB that the memory of the contract may have.
+    pub(crate) memory_pages: u32,
     /// The folders of packages outside the workspace, with what stands for them in the wasm.
     pub(crate) sources: Vec<(PathBuf, String)>,
     pub(crate) cargo: PathBuf,
@@ -37,6 +39,20 @@ struct MetadataPackage {
     manifest_path: PathBuf,
     rust_version: Option<String>,
     targets: Vec<MetadataTarget>,
+    /// What the manifest says to other programs.
+    metadata: Option<Settings>,
+}
+
+#[derive(Default, Deserialize)]
+struct Settings {
+    noema: Option<NoemaSettings>,
+}
+
+/// The table `[package.metadata.noema]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct NoemaSettings {
+    memory_pages: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -127,8 +143,11 @@ pub(crate) fn read(crate_dir: &Path) -> Result<Package, BuildError> {
             _ => Some((dir.to_path_buf(), format!("{}-{}", package.name, package.version))),
         }
     });
+    let settings = package.metadata.as_ref().and_then(|settings| settings.noema.as_ref());
+    let memory_pages = settings.and_then(|settings| settings.memory_pages).unwrap_or(crate::MEMORY_PAGES);
     Ok(Package {
         name: package.name.clone(),
+        memory_pages,
         rust_minor: rust_minor.unwrap_or(0),
         sources: sources.collect(),
         workspace_root: metadata.workspace_root,

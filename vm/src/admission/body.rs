@@ -4,7 +4,7 @@ use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, ValidatorResour
 
 use super::shape::Shape;
 use super::{AdmissionError, check_in};
-use crate::instrument::{makes_raw, may_fix, operator_price};
+use crate::instrument::{Awaited, Findings, Fix, Reach, makes_raw, may_fix, operator_price};
 use crate::rules::Rules;
 
 /// What is known about a body that is valid and within the limits.
@@ -19,6 +19,15 @@ pub(super) struct Measure {
     pub(super) added_bytes: u64,
     /// Whether it computes floats.
     pub(super) has_floats: bool,
+    /// Operators that are awaited loads.
+    pub(super) awaited: Vec<u32>,
+}
+
+impl Measure {
+    /// What instrumentation needs of it, with the operands that it makes canonical.
+    pub(super) fn findings(self, fixes: Vec<Fix>) -> Findings {
+        Findings { frame_units: self.frame_units, fixes, awaited: self.awaited }
+    }
 }
 
 /// Units of 8 bytes that a value takes on the logical stack. An operand of unknown type, which only dead code has,
@@ -30,6 +39,7 @@ fn units(ty: Option<ValType>) -> u64 {
 /// Validates a body operator by operator.
 pub(super) fn measure(
     rules: &Rules,
+    reach: Reach,
     validator: &mut FuncValidator<ValidatorResources>,
     body: &FunctionBody<'_>,
 ) -> Result<Measure, AdmissionError> {
@@ -50,6 +60,7 @@ pub(super) fn measure(
     let mut heights = Heights::default();
     let mut shape = Shape::new(function, locals, limits);
     let mut has_floats = false;
+    let mut awaited = Awaited::new(reach, validator.len_locals());
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
@@ -65,7 +76,9 @@ pub(super) fn measure(
             shape.floats(floats.count());
         }
         validator.op(offset, &operator)?;
-        heights.step(validator, arity.map_or(u32::MAX, |(popped, _)| popped));
+        let popped = arity.map_or(u32::MAX, |(popped, _)| popped);
+        heights.step(validator, popped);
+        awaited.step(&operator, popped, validator.operand_stack_height());
         check_in(function, "units of operands", heights.largest, limits.operand_units)?;
         shape.step(&operator, arity)?;
     }
@@ -77,6 +90,7 @@ pub(super) fn measure(
         compile_gas: shape.gas(&rules.prices.compile, body.as_bytes().len()),
         added_bytes: shape.added_bytes(has_floats),
         has_floats,
+        awaited: awaited.finish(),
     })
 }
 

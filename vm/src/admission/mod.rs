@@ -103,7 +103,7 @@ pub(crate) fn admit_placed(
     let rules = Rules::of(version);
     check("bytes of code", wasm.len(), rules.limits.code_bytes)?;
     let facts = module::inspect(version, rules, extensions, wasm)?;
-    let instrumented = instrument::instrument(rules, placement, wasm, &facts.frame_units, &facts.fixes)?;
+    let instrumented = instrument::instrument(rules, placement, wasm, &facts.findings)?;
     let bytes = u64::try_from(instrumented.len()).unwrap_or(u64::MAX);
     assert!(bytes <= facts.instrumented_bytes, "the bound of instrumented code is a bound");
     Ok(Admitted {
@@ -112,8 +112,14 @@ pub(crate) fn admit_placed(
         instantiate_gas: facts.instantiate_gas,
         compile_gas: facts.compile_gas,
         entry_points: facts.entry_points,
-        frame_units: facts.frame_units,
+        frame_units: facts.findings.iter().map(|findings| findings.frame_units).collect(),
     })
+}
+
+/// What admission finds out about the functions of a valid module.
+#[cfg(test)]
+pub(crate) fn findings(version: ProtocolVersion, wasm: &[u8]) -> Result<Vec<instrument::Findings>, AdmissionError> {
+    module::measure(version, Rules::of(version), wasm)
 }
 
 /// Validates and instruments a module whose whole surface is kept, whatever the rules say of it.
@@ -124,8 +130,7 @@ pub(crate) fn instrument_whole(
     wasm: &[u8],
 ) -> Result<Vec<u8>, AdmissionError> {
     let rules = Rules::of(version);
-    let (frame_units, fixes) = module::measure(version, rules, wasm)?;
-    instrument::instrument_whole(rules, placement, wasm, &frame_units, &fixes)
+    instrument::instrument_whole(rules, placement, wasm, &findings(version, wasm)?)
 }
 
 /// Refuses more than `limit` of something.

@@ -8,7 +8,7 @@ use wasmparser::{
 };
 
 use super::{AdmissionError, EntryPoints, body, check, features};
-use crate::instrument::{self, Fix, RESERVED_PREFIX};
+use crate::instrument::{self, Findings, Fix, RESERVED_PREFIX, Reach};
 use crate::rules::{Limits, Prices, Rules};
 
 /// Bytes that the accounts of the instrumentation may take.
@@ -21,9 +21,8 @@ pub(super) struct Facts {
     pub(super) compile_gas: u64,
     /// The most bytes that the instrumented module can have.
     pub(super) instrumented_bytes: u64,
-    pub(super) frame_units: Vec<u64>,
-    /// Operands that instrumentation makes canonical, by function.
-    pub(super) fixes: Vec<Vec<Fix>>,
+    /// By function.
+    pub(super) findings: Vec<Findings>,
 }
 
 /// Validates a module and checks everything but the size after instrumentation.
@@ -47,15 +46,14 @@ pub(super) fn inspect(
         module.before_validation(&payload)?;
         if let ValidPayload::Func(function, code) = validator.payload(&payload)? {
             let mut first = again(&function).into_validator(allocations);
-            let measure = body::measure(rules, &mut first, &code)?;
+            let measure = body::measure(rules, module.reach, &mut first, &code)?;
             allocations = first.into_allocations();
             let fixes = if measure.has_floats {
                 instrument::fixes(|| again(&function).into_validator(FuncValidatorAllocations::default()), &code)?
             } else {
                 Vec::new()
             };
-            module.body(function_index(&module), measure)?;
-            module.fixes.push(fixes);
+            module.body(function_index(&module), measure, fixes)?;
         }
         module.after_validation(&payload)?;
     }
@@ -68,30 +66,33 @@ fn again(function: &FuncToValidate<ValidatorResources>) -> FuncToValidate<Valida
     FuncToValidate { resources: resources.clone(), index: *index, ty: *ty, features: *features }
 }
 
-/// Validates a module, and measures its functions only: frame prices, and operands to be made canonical.
+/// Validates a module, and looks at its functions only.
 #[cfg(test)]
-pub(super) fn measure(
-    version: ProtocolVersion,
-    rules: &Rules,
-    wasm: &[u8],
-) -> Result<(Vec<u64>, Vec<Vec<Fix>>), AdmissionError> {
+pub(super) fn measure(version: ProtocolVersion, rules: &Rules, wasm: &[u8]) -> Result<Vec<Findings>, AdmissionError> {
     let features = features::allowed(version);
     let mut parser = Parser::new(0);
     parser.set_features(features);
     let mut validator = Validator::new_with_features(features);
-    let (mut frame_units, mut all_fixes) = (Vec::new(), Vec::new());
+    let mut findings = Vec::new();
+    let mut reach = Reach::Near;
     for payload in parser.parse_all(wasm) {
-        if let ValidPayload::Func(function, code) = validator.payload(&payload?)? {
+        let payload = payload?;
+        if let Payload::MemorySection(section) = &payload {
+            for memory in section.clone() {
+                reach = rules.machine.reach(&memory?);
+            }
+        }
+        if let ValidPayload::Func(function, code) = validator.payload(&payload)? {
             let validator = || again(&function).into_validator(FuncValidatorAllocations::default());
-            frame_units.push(body::measure(rules, &mut validator(), &code)?.frame_units);
-            all_fixes.push(instrument::fixes(validator, &code)?);
+            let measure = body::measure(rules, reach, &mut validator(), &code)?;
+            findings.push(measure.findings(instrument::fixes(validator, &code)?));
         }
     }
-    Ok((frame_units, all_fixes))
+    Ok(findings)
 }
 
 fn function_index(module: &Module<'_>) -> u32 {
-    let count = module.imported_functions.len() + module.frame_units.len();
+    let count = module.imported_functions.len() + module.findings.len();
     u32::try_from(count).expect("functions and imports are limited")
 }
 
@@ -104,14 +105,15 @@ struct Module<'r> {
     functions: Vec<u32>,
     has_memory: bool,
     exports_memory: bool,
+    /// Of the memory.
+    reach: Reach,
     entry_points: EntryPoints,
     instantiate_gas: u64,
     compile_gas: u64,
     instrumented_bytes: u64,
     segment_elements: u64,
     total_locals: u64,
-    frame_units: Vec<u64>,
-    fixes: Vec<Vec<Fix>>,
+    findings: Vec<Findings>,
 }
 
 impl<'r> Module<'r> {
@@ -125,14 +127,14 @@ impl<'r> Module<'r> {
             functions: Vec::new(),
             has_memory: false,
             exports_memory: false,
+            reach: Reach::Near,
             entry_points: EntryPoints::default(),
             instantiate_gas: rules.prices.instantiate,
             compile_gas: 0,
             instrumented_bytes: 0,
             segment_elements: 0,
             total_locals: 0,
-            frame_units: Vec::new(),
-            fixes: Vec::new(),
+            findings: Vec::new(),
         }
     }
 
@@ -192,7 +194,9 @@ impl<'r> Module<'r> {
             }
             Payload::MemorySection(section) => {
                 for memory in section.clone() {
-                    let pages = memory?.initial;
+                    let memory = memory?;
+                    self.reach = self.rules.machine.reach(&memory);
+                    let pages = memory.initial;
                     check("pages of memory", pages, self.rules.limits.memory_pages)?;
                     let resident = pages.min(Prices::RESIDENT_PAGES);
                     self.add_gas(resident, self.rules.prices.instantiate_page);
@@ -332,12 +336,12 @@ impl<'r> Module<'r> {
         self.types.get(usize::try_from(index).ok()?)
     }
 
-    fn body(&mut self, function: u32, measure: body::Measure) -> Result<(), AdmissionError> {
+    fn body(&mut self, function: u32, measure: body::Measure, fixes: Vec<Fix>) -> Result<(), AdmissionError> {
         self.total_locals = self.total_locals.saturating_add(measure.locals);
         super::check_in(function, "locals up to here", self.total_locals, self.rules.limits.total_locals)?;
         self.add_compile_gas(measure.compile_gas, 1);
         self.add_bytes(measure.added_bytes)?;
-        self.frame_units.push(measure.frame_units);
+        self.findings.push(measure.findings(fixes));
         Ok(())
     }
 
@@ -353,8 +357,7 @@ impl<'r> Module<'r> {
             instantiate_gas: self.instantiate_gas,
             compile_gas: self.compile_gas,
             instrumented_bytes: self.instrumented_bytes,
-            frame_units: self.frame_units,
-            fixes: self.fixes,
+            findings: self.findings,
         })
     }
 }

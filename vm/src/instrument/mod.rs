@@ -25,6 +25,7 @@
 //! A host function takes the balance and gives it back in the same way, and one that calls contracts takes the room as
 //! well. Entry points become `(gas i64, room i64) -> (gas i64)`.
 
+mod awaited;
 mod blocks;
 mod calls;
 mod counted;
@@ -40,10 +41,11 @@ use std::sync::LazyLock;
 
 use wasmparser::Parser;
 
+pub(crate) use awaited::Awaited;
 pub(crate) use blocks::Blocks;
 pub(crate) use floats::{Fix, fixes, makes_raw, may_fix};
 pub(crate) use flow::Placement;
-pub(crate) use operators::{is_bulk, operator_price};
+pub(crate) use operators::{Reach, is_bulk, operator_price};
 
 use crate::AdmissionError;
 use crate::rules::Rules;
@@ -55,7 +57,8 @@ pub(crate) static FINGERPRINT: LazyLock<[u8; 32]> = LazyLock::new(|| {
     crate::hash::hash("noema instrumentation", &sources)
 });
 
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
+    include_str!("awaited.rs"),
     include_str!("blocks.rs"),
     include_str!("calls.rs"),
     include_str!("counted.rs"),
@@ -88,21 +91,30 @@ pub(crate) const FAULT_UNREACHABLE: i32 = 2;
 /// Whether an import can call contracts, and so takes the room on the stack.
 pub(crate) type Nests = fn(module: &str, name: &str) -> bool;
 
-/// Rewrites a module that admission has validated, whose functions have these frame prices and these operands to be
-/// made canonical.
+/// What admission has found out about a function.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Findings {
+    /// Price of its frame.
+    pub(crate) frame_units: u64,
+    /// Operands to be made canonical.
+    pub(crate) fixes: Vec<Fix>,
+    /// Operators that are awaited loads.
+    pub(crate) awaited: Vec<u32>,
+}
+
+/// Rewrites a module that admission has validated, and about whose functions it has found this out.
 pub(crate) fn instrument(
     rules: &Rules,
     placement: Placement,
     wasm: &[u8],
-    frame_units: &[u64],
-    fixes: &[Vec<Fix>],
+    findings: &[Findings],
 ) -> Result<Vec<u8>, AdmissionError> {
     let mut sections = module::Sections::default();
     for payload in Parser::new(0).parse_all(wasm) {
         sections.take(payload?)?;
     }
     let nests: Nests = |module, _| module == "call";
-    sections.finish(rules, placement, nests, frame_units, fixes)
+    sections.finish(rules, placement, nests, findings)
 }
 
 /// Export of the start function of a module whose whole surface is kept.
@@ -116,15 +128,14 @@ pub(crate) fn instrument_whole(
     rules: &Rules,
     placement: Placement,
     wasm: &[u8],
-    frame_units: &[u64],
-    fixes: &[Vec<Fix>],
+    findings: &[Findings],
 ) -> Result<Vec<u8>, AdmissionError> {
     let mut sections = module::Sections::default();
     sections.whole = true;
     for payload in Parser::new(0).parse_all(wasm) {
         sections.take(payload?)?;
     }
-    sections.finish(rules, placement, |_, _| true, frame_units, fixes)
+    sections.finish(rules, placement, |_, _| true, findings)
 }
 
 /// A module that the validator has accepted but that cannot be written again: refused like an invalid one.

@@ -12,11 +12,10 @@ use wasm_encoder::{
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, FunctionBody, Payload, TypeRef};
 
 use super::calls::{Depth, depths};
-use super::floats::Fix;
 use super::flow::Placement;
-use super::{FAULT, LEAST_ROOM, Nests, function, refused};
+use super::{FAULT, Findings, LEAST_ROOM, Nests, Reach, function, refused};
 use crate::AdmissionError;
-use crate::rules::Rules;
+use crate::rules::{Machine, Rules};
 
 /// Indices of the globals that the accounting uses.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +73,8 @@ pub(super) struct Sections<'a> {
     /// Type index of each function of the module itself.
     own_types: Vec<u32>,
     tables: TableSection,
-    memories: MemorySection,
+    /// At most one.
+    memories: Vec<wasmparser::MemoryType>,
     globals: Option<wasmparser::GlobalSectionReader<'a>>,
     /// Exports that the host uses.
     exports: ExportSection,
@@ -120,7 +120,12 @@ impl<'a> Sections<'a> {
                 Ok(())
             }
             Payload::TableSection(section) => same.parse_table_section(&mut self.tables, section).map_err(refused),
-            Payload::MemorySection(section) => same.parse_memory_section(&mut self.memories, section).map_err(refused),
+            Payload::MemorySection(section) => {
+                for memory in section {
+                    self.memories.push(memory?);
+                }
+                Ok(())
+            }
             Payload::GlobalSection(section) => {
                 self.globals = Some(section);
                 Ok(())
@@ -176,18 +181,20 @@ impl<'a> Sections<'a> {
         rules: &Rules,
         placement: Placement,
         nests: Nests,
-        frame_units: &[u64],
-        fixes: &[Vec<Fix>],
+        findings: &[Findings],
     ) -> Result<Vec<u8>, AdmissionError> {
         let globals = self.imported_globals() + self.globals.as_ref().map_or(0, |globals| globals.count());
         let counters = Counters { least_room: globals, fault: globals + 1 };
         let imports = count(self.imports.len());
+        let reach = self.memories.first().map_or(Reach::Near, |memory| rules.machine.reach(memory));
+        let memories = self.memories(&rules.machine)?;
         let bodies = std::mem::take(&mut self.bodies);
         let mut surveys = Vec::with_capacity(bodies.len());
         for (position, body) in bodies.iter().enumerate() {
             let index = imports + count(position);
             let ty = self.function_type(self.own_types[position]);
-            surveys.push(function::survey(rules, placement, index, &self.function_types, ty, body)?);
+            let accesses = function::Accesses { reach, awaited: &findings[position].awaited };
+            surveys.push(function::survey(rules, placement, index, &self.function_types, ty, body, accesses)?);
         }
 
         let mut taken = self.named_by_segments()?;
@@ -198,7 +205,8 @@ impl<'a> Sections<'a> {
         let calls: Vec<_> = surveys.iter().map(|survey| survey.calls.clone()).collect();
         let nesting =
             |import: u32| usize::try_from(import).ok().and_then(|at| nests.get(at)).is_some_and(|nests| *nests);
-        let depths = depths(imports, &calls, frame_units, &roots, nesting);
+        let frame_units: Vec<u64> = findings.iter().map(|findings| findings.frame_units).collect();
+        let depths = depths(imports, &calls, &frame_units, &roots, nesting);
 
         let mut indirect = BTreeMap::new();
         for ty in surveys.iter().flat_map(|survey| &survey.indirect) {
@@ -218,7 +226,7 @@ impl<'a> Sections<'a> {
             functions.function(self.type_with_gas(own_types[position], depth.has_room)?);
             let ty = self.function_type(own_types[position]).clone();
             let wrapper = self.block_type(&ty)?;
-            let fixes = fixes.get(position).map_or(&[][..], Vec::as_slice);
+            let fixes = &findings[position].fixes;
             let task = function::Task { survey, fixes, depth, names: &names, counters, wrapper };
             code.function(&function::rewrite(&task, &ty, body)?);
         }
@@ -231,7 +239,7 @@ impl<'a> Sections<'a> {
         let globals = self.globals(&names)?;
         let elements = self.elements(&names, &referenced)?;
         let imported = self.imports(&names)?;
-        Ok(self.assemble(&imported, &functions, &globals, &elements, &code))
+        Ok(self.assemble(&imported, &functions, &memories, &globals, &elements, &code))
     }
 
     /// Adds the counters behind the globals of the module, so that no index of the module changes.
@@ -246,6 +254,19 @@ impl<'a> Sections<'a> {
         {
             self.exports.export(name, ExportKind::Global, imported + section.len());
             section.global(GlobalType { val_type, mutable: true, shared: false }, &zero);
+        }
+        Ok(section)
+    }
+
+    /// The memory, with the most pages that it may have in its type: growth beyond them is what the type excludes.
+    fn memories(&self, machine: &Machine) -> Result<MemorySection, AdmissionError> {
+        let mut section = MemorySection::new();
+        for memory in &self.memories {
+            let mut ty = RoundtripReencoder.memory_type(*memory).map_err(refused)?;
+            if !self.whole {
+                ty.maximum = Some(machine.most_pages(memory));
+            }
+            section.memory(ty);
         }
         Ok(section)
     }
@@ -377,6 +398,7 @@ impl<'a> Sections<'a> {
         &self,
         imports: &ImportSection,
         functions: &FunctionSection,
+        memories: &MemorySection,
         globals: &GlobalSection,
         elements: &ElementSection,
         code: &CodeSection,
@@ -394,8 +416,8 @@ impl<'a> Sections<'a> {
         if !self.tables.is_empty() {
             module.section(&self.tables);
         }
-        if !self.memories.is_empty() {
-            module.section(&self.memories);
+        if !memories.is_empty() {
+            module.section(memories);
         }
         module.section(globals);
         module.section(&self.exports);

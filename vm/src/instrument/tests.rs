@@ -1,5 +1,6 @@
 //! Exact gas and stack numbers of hand-written modules, and an independent counter as the oracle for random ones.
 
+mod awaited;
 mod floats;
 mod native;
 mod oracle;
@@ -13,7 +14,11 @@ use super::{FAULT, FAULT_GAS, FAULT_STACK, LEAST_ROOM, Placement};
 use crate::admission::{AdmissionError, Admitted, admit, admit_placed};
 use crate::rules::Rules;
 
-const ENTRY: i64 = 100;
+const ENTRY: i64 = 25;
+const CONSTANT: i64 = 100;
+const INTEGER: i64 = 125;
+const DROP: i64 = 50;
+const BRANCH: i64 = 2_500;
 /// In [`Ran::fault`].
 const OTHER_TRAP: i32 = -1;
 
@@ -99,12 +104,12 @@ fn call(body: &str) -> String {
 fn straight_line_code_costs_the_sum_of_its_operators() {
     assert_eq!(gas_of(&call("")), ENTRY);
     // Two constants, an addition, a drop.
-    assert_eq!(gas_of(&call("(drop (i32.add (i32.const 1) (i32.const 2)))")), ENTRY + 100 + 100 + 100 + 100);
+    assert_eq!(gas_of(&call("(drop (i32.add (i32.const 1) (i32.const 2)))")), ENTRY + 2 * CONSTANT + INTEGER + DROP);
     assert_eq!(gas_of(&call("nop (block) (block (block))")), ENTRY);
     // A declared local is set to zero; 16 bytes count twice.
     assert_eq!(gas_of(&call("(local i32)")), ENTRY + 300);
     assert_eq!(gas_of(&call("(local v128 i64)")), ENTRY + 900);
-    assert_eq!(gas_of(&call("(drop (i64.div_u (i64.const 9) (i64.const 2)))")), ENTRY + 200 + 2_500 + 100);
+    assert_eq!(gas_of(&call("(drop (i64.div_u (i64.const 9) (i64.const 2)))")), ENTRY + 2 * CONSTANT + 2_500 + DROP);
 }
 
 #[test]
@@ -112,20 +117,20 @@ fn only_what_is_entered_is_charged() {
     let both = |condition: i32| {
         gas_of(&call(&format!("(if (i32.const {condition}) (then nop (drop (i32.const 1))) (else nop))")))
     };
-    assert_eq!(both(1), ENTRY + 100 + 2_500 + 100 + 100);
-    assert_eq!(both(0), ENTRY + 100 + 2_500);
+    assert_eq!(both(1), ENTRY + CONSTANT + BRANCH + CONSTANT + DROP);
+    assert_eq!(both(0), ENTRY + CONSTANT + BRANCH);
     let without_else =
         |condition: i32| gas_of(&call(&format!("(if (i32.const {condition}) (then (drop (i32.const 1))))")));
-    assert_eq!(without_else(1), ENTRY + 100 + 2_500 + 200);
-    assert_eq!(without_else(0), ENTRY + 100 + 2_500);
+    assert_eq!(without_else(1), ENTRY + CONSTANT + BRANCH + CONSTANT + DROP);
+    assert_eq!(without_else(0), ENTRY + CONSTANT + BRANCH);
 }
 
 #[test]
 fn branches_leave_the_rest_of_a_block_unpaid() {
     let skip =
         |condition: i32| gas_of(&call(&format!("(block (br_if 0 (i32.const {condition})) (drop (i32.const 7)))")));
-    assert_eq!(skip(1), ENTRY + 100 + 2_500);
-    assert_eq!(skip(0), ENTRY + 100 + 2_500 + 200);
+    assert_eq!(skip(1), ENTRY + CONSTANT + BRANCH);
+    assert_eq!(skip(0), ENTRY + CONSTANT + BRANCH + CONSTANT + DROP);
     // Code behind an unconditional branch is dead and free.
     assert_eq!(gas_of(&call("(block (br 0) (drop (i32.div_u (i32.const 1) (i32.const 0))))")), ENTRY + 100);
     assert_eq!(gas_of(&call("(block (block (br 1)) (drop (i32.const 7)))")), ENTRY + 100);
@@ -137,7 +142,7 @@ fn a_block_that_no_branch_names_is_part_of_the_run_around_it() {
     // One metering block: if it were two, the trap would come before the last two operators are paid.
     gas_before_trap(
         &call("(drop (i32.div_u (i32.const 1) (i32.const 0))) (block) (drop (i32.const 1))"),
-        ENTRY + 200 + 2_500 + 100 + 200,
+        ENTRY + 2 * CONSTANT + 2_500 + DROP + CONSTANT + DROP,
     );
 }
 
@@ -151,7 +156,8 @@ fn early_returns_and_branches_to_the_function_are_equal_but_for_their_price() {
                (func (export "call") (call $f (i32.const 1)) drop drop)"#
         )))
     };
-    let expected = 2 * ENTRY + (100 + 2_500 + 100 + 100) + (100 + 2_500) + (100 + 100 + 100);
+    let chosen = 50 + BRANCH + 2 * CONSTANT + 100;
+    let expected = 2 * ENTRY + chosen + (CONSTANT + 2_500) + 2 * DROP;
     assert_eq!(with("return"), expected);
     assert_eq!(with("br 1"), expected);
 }
@@ -164,7 +170,7 @@ fn loops_pay_for_every_round() {
              (loop (global.set $g (i32.sub (global.get $g) (i32.const 1))) (br_if 0 (global.get $g)))"
         )))
     };
-    let round = 300 + 100 + 100 + 300 + 300 + 2_500;
+    let round = 300 + CONSTANT + INTEGER + 300 + 300 + BRANCH;
     assert_eq!(rounds(1), ENTRY + 400 + round);
     assert_eq!(rounds(1000), ENTRY + 400 + 1000 * round);
 }
@@ -251,9 +257,9 @@ fn branch_tables_and_blocks_with_several_values() {
                  drop drop)"#
         )))
     };
-    let head = ENTRY + 100 + 100 + 100 + 7_000;
-    let tail = 100 + 100;
-    assert_eq!(choose(0), head + 100 + 100 + tail);
+    let head = ENTRY + 3 * CONSTANT + 7_000;
+    let tail = 2 * DROP;
+    assert_eq!(choose(0), head + INTEGER + CONSTANT + tail);
     assert_eq!(choose(1), head + tail);
     assert_eq!(choose(9), head + tail);
 }
@@ -289,7 +295,7 @@ fn lengths_are_paid_before_the_operator_runs() {
     );
     assert_eq!(gas_of(&init), ENTRY + 300 + 20_000 + 3 * 200 + 20_000);
     let grow = |pages: i64| call(&format!("(drop (memory.grow (i32.const {pages})))"));
-    assert_eq!(gas_of(&grow(2)), ENTRY + 100 + 20_000 + 2 * 32_000_000 + 100);
+    assert_eq!(gas_of(&grow(2)), ENTRY + 100 + 20_000 + 2 * 32_000_000 + DROP);
     let tables = contract(
         r#"(table $t 10 20 funcref) (elem $e func $f $f $f) (func $f)
            (func (export "call")
@@ -298,7 +304,7 @@ fn lengths_are_paid_before_the_operator_runs() {
              (table.copy $t $t (i32.const 1) (i32.const 2) (i32.const 6))
              (table.init $t $e (i32.const 0) (i32.const 0) (i32.const 3)))"#,
     );
-    let operators = (300 + 100 + 20_000 + 100) + (100 + 300 + 100 + 20_000) + 2 * (300 + 20_000);
+    let operators = (300 + 100 + 20_000 + DROP) + (100 + 300 + 100 + 20_000) + 2 * (300 + 20_000);
     assert_eq!(gas_of(&tables), ENTRY + operators + (4 + 5 + 6 + 3) * 2_000);
 }
 

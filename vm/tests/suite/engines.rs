@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use noema_vm::{EngineKind, Outcome, ReceiptStatus, Vm, VmConfig};
 
-use super::world::{GAS, World, bytes, calling, config, module, succeeded};
+use super::world::{GAS, World, bytes, calling, calling_in_large, config, module, succeeded};
 
 /// All of them, those for tests too.
 const KINDS: [EngineKind; 7] = [
@@ -106,11 +106,13 @@ fn traps() -> Vec<(&'static str, Vec<u8>)> {
 
 /// Contracts that return, with what they found as output.
 fn returning() -> Vec<(&'static str, Vec<u8>)> {
-    let output = |body: &str| calling(&format!("{body} (drop (call $output (i32.const 0) (i32.const 64)))"));
+    let ending = |body: &str| format!("{body} (drop (call $output (i32.const 0) (i32.const 64)))");
+    let output = |body: &str| calling(&ending(body));
+    let large = |body: &str| calling_in_large(&ending(body));
     vec![
         (
             "growth up to the limit and beyond",
-            output(
+            large(
                 "(i32.store (i32.const 0) (memory.grow (i32.const 1023))) (i32.store (i32.const 4) (memory.grow (i32.const 1)))
                  (i32.store (i32.const 8) (memory.size)) (i32.store (i32.const 67108860) (i32.const 7))
                  (i32.store (i32.const 12) (i32.load (i32.const 67108860)))",

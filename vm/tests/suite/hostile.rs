@@ -3,7 +3,7 @@
 use noema_abi::Status;
 use noema_vm::{ReceiptStatus, Rejection};
 
-use super::world::{World, calling, faulted, module, succeeded};
+use super::world::{World, calling, calling_in_large, faulted, module, succeeded};
 
 #[test]
 fn an_endless_loop_runs_out_of_gas() {
@@ -19,13 +19,14 @@ fn an_endless_loop_runs_out_of_gas() {
 #[test]
 fn memory_grows_to_the_limit_and_not_beyond() {
     let mut world = World::new();
-    let grow = |first: i32, second: i32| {
-        calling(&format!(
+    let growing = |first: i32, second: i32| {
+        format!(
             "(i32.store (i32.const 0) (memory.grow (i32.const {first})))
              (i32.store (i32.const 4) (memory.grow (i32.const {second})))
              (i32.store (i32.const 8) (memory.size)) (drop (call $output (i32.const 0) (i32.const 12)))"
-        ))
+        )
     };
+    let grow = |first: i32, second: i32| calling_in_large(&growing(first, second));
     let sizes = |outcome: &noema_vm::Outcome| {
         let output = succeeded(outcome).output.clone();
         [0, 4, 8].map(|at| i32::from_le_bytes(output[at..at + 4].try_into().unwrap()))
@@ -39,6 +40,9 @@ fn memory_grows_to_the_limit_and_not_beyond() {
     assert_eq!(sizes(&world.call_with(contract, &[], 10_000_000_000_000)), [1, -1, 2]);
     let contract = world.deploy(&grow(1, -1));
     faulted(&world.call(contract, &[]), "gas");
+    // Without a maximum there are 64 pages.
+    assert_eq!(sizes(&world.run(&calling(&growing(63, 1)))), [1, -1, 64]);
+    assert_eq!(sizes(&world.run(&calling(&growing(64, 63)))), [-1, 1, 64]);
     // The module's own maximum counts too.
     let own = noema_vm_module_with_maximum();
     assert_eq!(sizes(&world.run(&own)), [1, -1, 3]);

@@ -58,6 +58,13 @@ pub(crate) fn calling(body: &str) -> Vec<u8> {
     module(&format!(r#"(func (export "call") {body})"#))
 }
 
+/// The same in a memory that can have all pages that a memory can.
+pub(crate) fn calling_in_large(body: &str) -> Vec<u8> {
+    let prelude = PRELUDE.replace(r#"(memory (export "memory") 1)"#, r#"(memory (export "memory") 1 1024)"#);
+    assert_ne!(prelude, PRELUDE);
+    wat::parse_str(format!(r#"(module {prelude} (func (export "call") {body}))"#)).expect("the text is well-formed")
+}
+
 pub(crate) fn machine() -> Vm {
     Vm::new(config()).expect("a machine can be set up here")
 }

@@ -1,10 +1,15 @@
 //! Another counter of the same prices: the fuel of wasmtime, set to our table. It counts one for every function that is
 //! entered, and what an operator costs in its table, while it compiles the module that we have not touched.
 
-use wasmparser::{Operator, Parser, Payload};
-use wasmtime::{Config, Engine, Instance, Module, OperatorCost, Store};
+use noema_abi::ProtocolVersion;
+use wasm_encoder::reencode::{Error, Reencode};
+use wasm_encoder::{CodeSection, Function, Instruction, Module};
+use wasmparser::{FunctionBody, Operator, Parser};
+use wasmtime::{Config, Engine, Instance, OperatorCost, Store};
 
-use super::super::operators::{ENTRY_PRICE, operator_price};
+use super::super::Findings;
+use super::super::operators::{ENTRY_PRICE, Reach, access, access_price, operator_price};
+use crate::admission::findings;
 
 macro_rules! define_set_cost {
     ($( @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*) )*) => {
@@ -18,25 +23,58 @@ macro_rules! define_set_cost {
 }
 wasmparser::for_each_operator!(define_set_cost);
 
-/// Gas of the export `call` of a module without imports, counted by fuel; `None` if it traps. The module must not use
-/// `memory.grow`, whose price does not fit the oracle, and must not declare locals, which it does not price.
-pub(super) fn gas(wasm: &[u8]) -> Option<i64> {
-    let mut table = OperatorCost::new();
-    for payload in Parser::new(0).parse_all(wasm) {
-        if let Payload::CodeSectionEntry(body) = payload.unwrap() {
-            assert_eq!(body.get_locals_reader().unwrap().get_count(), 0);
-            for operator in body.get_operators_reader().unwrap() {
-                let operator = operator.unwrap();
-                let price = operator_price(&operator).expect("admitted modules have prices");
-                let cost = u8::try_from(price / ENTRY_PRICE).expect("prices fit the oracle");
-                set_cost(&mut table, &operator, cost);
+/// The module as the oracle can count it. A price in its table has 8 bits and is the same for every operator of a kind: what a
+/// price is beyond that stands in front of the operator as so many `nop`, which cost one here, and nothing otherwise.
+struct Padded<'a> {
+    table: &'a mut OperatorCost,
+    /// Awaited loads of the functions to come, and where the memory reaches.
+    findings: std::slice::Iter<'a, Findings>,
+}
+
+impl Reencode for Padded<'_> {
+    type Error = std::convert::Infallible;
+
+    fn parse_function_body(&mut self, code: &mut CodeSection, body: FunctionBody<'_>) -> Result<(), Error> {
+        assert_eq!(body.get_locals_reader().unwrap().get_count(), 0);
+        let awaited = &self.findings.next().expect("one for each body").awaited;
+        let mut function = Function::new([]);
+        for (number, operator) in (0..).zip(body.get_operators_reader().unwrap()) {
+            let operator = operator.unwrap();
+            let price = match access(&operator) {
+                Some(access) => access_price(access, Reach::Near, awaited.contains(&number)),
+                None => operator_price(&operator).expect("admitted modules have prices"),
+            };
+            let units = price / ENTRY_PRICE;
+            // The least of all loads of a kind, and what is left as `nop`.
+            let in_table = operator_price(&operator).expect("it has one") / ENTRY_PRICE;
+            let in_table = u8::try_from(in_table).unwrap_or(0);
+            if !matches!(operator, Operator::Nop) {
+                set_cost(self.table, &operator, in_table);
+                for _ in 0..units - u64::from(in_table) {
+                    function.instruction(&Instruction::Nop);
+                }
+                function.instruction(&self.instruction(operator)?);
             }
         }
+        code.function(&function);
+        Ok(())
     }
-    table.variable.memory_fill_per_byte = 2;
-    table.variable.memory_copy_per_byte = 2;
+}
+
+/// Gas of the export `call` of a module without imports, counted by fuel; `None` if it traps. The module must have a near memory,
+/// must not use `memory.grow`, whose price does not fit the oracle, and must not declare locals, which it does not price.
+pub(super) fn gas(wasm: &[u8]) -> Option<i64> {
+    let mut table = OperatorCost::new();
+    table.Nop = 1;
+    let findings = findings(ProtocolVersion::V1, wasm).unwrap();
+    let mut padded = Module::new();
+    Padded { table: &mut table, findings: findings.iter() }
+        .parse_core_module(&mut padded, Parser::new(0), wasm)
+        .unwrap();
+    table.variable.memory_fill_per_byte = u8::try_from(200 / ENTRY_PRICE).unwrap();
+    table.variable.memory_copy_per_byte = u8::try_from(200 / ENTRY_PRICE).unwrap();
     let engine = Engine::new(Config::new().consume_fuel(true).operator_cost(table)).unwrap();
-    let module = Module::new(&engine, wasm).unwrap();
+    let module = wasmtime::Module::new(&engine, padded.finish()).unwrap();
     let mut store = Store::new(&engine, ());
     let limit = 1 << 40;
     store.set_fuel(limit).unwrap();

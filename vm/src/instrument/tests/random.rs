@@ -137,7 +137,7 @@ fn nested(text: &mut String, head: &str, body: &[Statement], labels: &mut Vec<bo
 
 fn program(functions: &[Vec<Statement>]) -> String {
     let mut text = String::from(
-        r#"(module (memory (export "memory") 2)
+        r#"(module (memory (export "memory") 2 2)
              (type $f (func (param i32) (result i64 i32)))
              (global $v (mut i32) (i32.const 1)) (global $budget (mut i32) (i32.const 200))
              (func $more (result i32)

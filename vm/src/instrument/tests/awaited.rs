@@ -1,0 +1,217 @@
+//! Which loads are awaited, and what that costs.
+
+use noema_abi::ProtocolVersion;
+use wasmparser::{Parser, Payload};
+
+use super::super::operators::{Access, access};
+use super::gas_of;
+use crate::admission::findings;
+
+/// A function in a memory of a size.
+fn module(memory: &str, body: &str) -> String {
+    format!(
+        r#"(module (memory (export "memory") {memory}) (global $g (mut i32) (i32.const 0)) (table 1 funcref)
+             (type $t (func (param i32) (result i32)))
+             (func (export "call")) (func $f (type $t) (local.get 0))
+             (func (param $p i32) (param $q i32) (result i32) (local $x i32) (local $y i32) (local $l i64) (local $d f64) (local $v v128) {body}))"#
+    )
+}
+
+/// Of each load in its function, whether it is awaited.
+fn awaited_in(memory: &str, body: &str) -> Vec<bool> {
+    let wasm = wat::parse_str(module(memory, body)).unwrap_or_else(|error| panic!("{error}: {body}"));
+    let findings = findings(ProtocolVersion::V1, &wasm).unwrap();
+    let bodies = Parser::new(0).parse_all(&wasm).filter_map(|payload| match payload.unwrap() {
+        Payload::CodeSectionEntry(body) => Some(body),
+        _ => None,
+    });
+    let operators = bodies.last().unwrap().get_operators_reader().unwrap().into_iter().map(Result::unwrap);
+    let loads = (0..).zip(operators).filter(|(_, operator)| access(operator) == Some(Access::Load));
+    let awaited = &findings.last().unwrap().awaited;
+    loads.map(|(number, _)| awaited.contains(&number)).collect()
+}
+
+fn near(body: &str) -> Vec<bool> {
+    awaited_in("1 1", body)
+}
+
+#[test]
+fn what_becomes_an_address_is_awaited() {
+    let uses = [
+        "(i32.load (i32.load (local.get $p)))",
+        "(i32.load offset=8 (i32.add (i32.const 4) (i32.load (local.get $p))))",
+        "(i32.load (i32.shl (i32.mul (i32.load (local.get $p)) (local.get $q)) (i32.const 3)))",
+        "(i32.load (i32.wrap_i64 (i64.load (local.get $p))))",
+        "(i32.load (i32.wrap_i64 (i64.extend_i32_s (i32.load8_s (local.get $p)))))",
+        "(i32.load (i32.trunc_sat_f64_u (f64.load (local.get $p))))",
+        "(i32.load (i32.reinterpret_f32 (f32.load (local.get $p))))",
+        "(i32.load (i32x4.extract_lane 1 (v128.load (local.get $p))))",
+        // By what it is compared with, and by what it chooses.
+        "(i32.load (i32.lt_u (i32.load (local.get $p)) (local.get $q)))",
+        "(i32.load (select (local.get $p) (local.get $q) (i32.load (local.get $p))))",
+        "(i32.load (select (local.get $q) (i32.load (local.get $p)) (local.get $q)))",
+        "(local.set $x (i32.load (local.get $p))) (i32.load (local.get $x))",
+        "(i32.load (i32.add (local.tee $x (i32.load (local.get $p))) (i32.const 4)))",
+        "(local.set $x (i32.load (local.get $p))) (local.set $y (local.get $x)) (i32.load (i32.xor (local.get $y) (local.get $q)))",
+        "(drop (i32.load (local.tee $x (i32.load (local.get $p))))) (local.get $q)",
+        // Where nobody follows them.
+        "(call $f (i32.load (local.get $p))) (drop (i32.load (i32.const 0)))",
+        "(call_indirect (type $t) (local.get $q) (i32.load (local.get $p))) (drop (i32.load (i32.const 0)))",
+        "(global.set $g (i32.load (local.get $p))) (drop (i32.load (i32.const 0))) (local.get $q)",
+        "(drop (block (result i32) (i32.load (local.get $p)))) (drop (i32.load (i32.const 0))) (local.get $q)",
+        "(return (i32.load (local.get $p))) (drop (i32.load (i32.const 0)))",
+        "(memory.copy (i32.const 0) (i32.load (local.get $p)) (i32.const 1)) (drop (i32.load (i32.const 0))) (local.get $q)",
+        "(memory.fill (i32.const 0) (i32.const 0) (i32.load (local.get $p))) (drop (i32.load (i32.const 0))) (local.get $q)",
+        "(drop (table.get 0 (i32.load (local.get $p)))) (drop (i32.load (i32.const 0))) (local.get $q)",
+        // A lane is loaded into a vector that was loaded.
+        "(i32.load (i32x4.extract_lane 0 (v128.load32_lane 1 (i32.const 0) (v128.load (local.get $p))))) (drop (i32.load (i32.const 0)))",
+        "(i32.store (i32.load (local.get $p)) (i32.const 1)) (drop (i32.load (i32.const 0))) (local.get $q)",
+    ];
+    for body in uses {
+        let found = near(body);
+        assert!(found.contains(&true), "{body}: {found:?}");
+    }
+    // The first of two is; the second goes into the result of the function.
+    assert_eq!(near(uses[0]), [true, true]);
+    assert_eq!(near(uses[14]), [true, false]);
+}
+
+#[test]
+fn what_does_not_is_not() {
+    for body in [
+        "(drop (i32.load (local.get $p))) (local.get $q)",
+        "(i32.store (local.get $p) (i32.load (local.get $q))) (local.get $q)",
+        "(i64.store (local.get $p) (i64.mul (i64.load (local.get $q)) (i64.load offset=8 (local.get $q)))) (local.get $q)",
+        "(local.set $l (i64.add (local.get $l) (i64.load (local.get $p)))) (i64.store (i32.const 0) (local.get $l)) (local.get $q)",
+        "(f64.store (i32.const 0) (f64.mul (f64.load (local.get $p)) (local.get $d))) (local.get $q)",
+        "(if (i32.load (local.get $p)) (then)) (local.get $q)",
+        "(block (br_if 0 (i32.load (local.get $p)))) (local.get $q)",
+        "(block (br_table 0 0 (i32.load (local.get $p)))) (local.get $q)",
+        "(drop (memory.grow (i32.load (local.get $p)))) (local.get $q)",
+        // The local holds something else by then.
+        "(local.set $x (i32.load (local.get $p))) (i32.store (i32.const 0) (local.get $x)) (local.set $x (local.get $q)) (i32.load8_u (local.get $x)) drop (local.get $q)",
+        // What is stored may be loaded again: that load is the one that is looked at.
+        "(i32.store (i32.const 0) (i32.load (local.get $p))) (local.get $q)",
+        // Nothing leads there.
+        "(unreachable) (drop (i32.load (i32.load (local.get $p)))) (local.get $q)",
+        "(block (br 0) (drop (i32.load (i32.load (local.get $p)))) (block (drop (i32.load (i32.load (local.get $p)))))) (local.get $q)",
+    ] {
+        let found = near(body);
+        assert!(!found.is_empty() && !found.contains(&true), "{body}: {found:?}");
+    }
+}
+
+#[test]
+fn values_are_followed_along_every_path() {
+    let around = "(loop $again
+        (local.set $y (i32.load (i32.add (local.get $x) (i32.const 64))))
+        (local.set $x (local.get $y))
+        (br_if $again (local.get $q))) (local.get $q)";
+    assert_eq!(near(around), [true], "the address of the next round");
+    let sum = "(loop $again
+        (local.set $y (i32.add (local.get $y) (i32.load (local.get $x))))
+        (local.set $x (i32.add (local.get $x) (i32.const 4)))
+        (br_if $again (i32.ne (local.get $x) (local.get $q))))
+        (i32.store (i32.const 0) (local.get $y)) (local.get $q)";
+    assert_eq!(near(sum), [false]);
+    // One local for data in one loop and for addresses in the next.
+    let twice = format!("{} drop (local.set $y (local.get $p)) (i32.load (local.get $y)) drop (local.get $q)", sum);
+    assert_eq!(near(&twice), [false, false]);
+    let out_of_both = |condition: &str| {
+        format!(
+            "(local.set $x (local.get $p))
+             (if (local.get $q) (then (local.set $x (i32.load (local.get $p)))) {condition})
+             (drop (i32.load (local.get $x))) (local.get $q)"
+        )
+    };
+    assert_eq!(near(&out_of_both("")), [true, false], "around an `if`");
+    assert_eq!(near(&out_of_both("(else (local.set $x (i32.load (i32.const 4))))")), [true, true, false]);
+    assert_eq!(near(&out_of_both("(else (return (local.get $q)))")), [true, false]);
+    let by_branch = |branch: &str| {
+        format!(
+            "(block $out (local.set $x (i32.load (local.get $p))) {branch} (local.set $x (i32.const 8)))
+             (drop (i32.load (local.get $x))) (local.get $q)"
+        )
+    };
+    assert_eq!(near(&by_branch("")), [false, false], "overwritten");
+    assert_eq!(near(&by_branch("(br_if $out (local.get $q))")), [true, false]);
+    assert_eq!(near(&by_branch("(br $out)")), [true, false]);
+    assert_eq!(near(&by_branch("(block (br_table $out 0 (local.get $q)))")), [true, false]);
+    assert_eq!(near(&by_branch("(return (local.get $q))")), [false, false]);
+    // Three ways that meet.
+    let three = "(block $out (block $in
+        (local.set $x (i32.load (local.get $p))) (br_if $out (local.get $q))
+        (local.set $x (i32.load (i32.const 4))) (br_if $in (local.get $q))
+        (local.set $x (i32.load (i32.const 8)))) (br_if $out (local.get $p)) (local.set $x (i32.load (i32.const 12))) (i32.store (i32.const 0) (local.get $x)) (return (local.get $q)))
+        (drop (i32.load (local.get $x))) (local.get $q)";
+    assert_eq!(near(three), [true, true, true, false, false]);
+}
+
+#[test]
+fn conditions_wait_where_memories_are_larger() {
+    for condition in ["(if (i32.load (local.get $p)) (then))", "(block (br_if 0 (i32.load (local.get $p))))"] {
+        let body = format!("{condition} (local.get $q)");
+        assert_eq!(awaited_in("1 16", &body), [false]);
+        assert_eq!(awaited_in("1 17", &body), [true]);
+    }
+}
+
+/// As many branches and locals as nobody looks at.
+#[test]
+fn in_a_function_that_is_too_large_every_load_is_awaited() {
+    let many = |count: usize| {
+        format!(
+            "(local {}) {} (drop (i32.load (local.get $p))) (local.get $q)",
+            "i64 ".repeat(2000),
+            "(if (local.get $q) (then))".repeat(count)
+        )
+    };
+    let found = |count| {
+        let wat = module("1 1", "")
+            .replace(r#"(local $x i32) (local $y i32) (local $l i64) (local $d f64) (local $v v128) "#, &many(count));
+        let findings = findings(ProtocolVersion::V1, &wat::parse_str(wat).unwrap()).unwrap();
+        findings.last().unwrap().awaited.len()
+    };
+    assert_eq!(found(100), 0);
+    assert_eq!(found(250), 1);
+}
+
+#[test]
+fn prices_depend_on_what_the_memory_can_become() {
+    let gas = |memory: &str, body: &str| {
+        gas_of(&format!(r#"(module (memory (export "memory") {memory}) (func (export "call") {body}))"#))
+    };
+    let load = "(drop (i32.load (i32.const 0)))";
+    let walk = "(drop (i32.load (i32.load (i32.const 0))))";
+    let store = "(i32.store (i32.const 0) (i32.const 0))";
+    let around = 25 + 100 + 50;
+    for (memory, plain, awaited, stored) in [
+        ("1 1", 1_000, 8_000, 3_500),
+        ("1 16", 1_000, 8_000, 3_500),
+        ("1 17", 4_000, 33_000, 4_000),
+        ("1 64", 4_000, 33_000, 4_000),
+        // Without a maximum it can become 64 pages, or what it is.
+        ("1", 4_000, 33_000, 4_000),
+        ("64", 4_000, 33_000, 4_000),
+        ("65", 140_000, 140_000, 16_000),
+        ("1 65", 140_000, 140_000, 16_000),
+        ("1 65536", 140_000, 140_000, 16_000),
+    ] {
+        assert_eq!(gas(memory, load), around + plain, "{memory}");
+        assert_eq!(gas(memory, walk), around + plain + awaited, "{memory}");
+        assert_eq!(gas(memory, store), 25 + 200 + stored, "{memory}");
+    }
+    // What it cannot become is refused to it.
+    let grown = |memory: &str, by: u32| {
+        gas_of(&format!(
+            r#"(module (memory (export "memory") {memory})
+                 (func (export "call") (if (i32.eq (i32.const -1) (memory.grow (i32.const {by}))) (then unreachable))))"#
+        ))
+    };
+    grown("1 16", 15);
+    grown("1", 63);
+    for (memory, by) in [("1 16", 16), ("1", 64), ("70", 1)] {
+        let refused = std::panic::catch_unwind(|| grown(memory, by));
+        assert!(refused.is_err(), "{memory} grows by {by}");
+    }
+}
