@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::STORAGE;
@@ -12,41 +13,53 @@ use crate::measure::{Contender, Effort, compare};
 use crate::report::{Row, Sense};
 
 /// Two threads beside one, and sixteen beside two: with two cores the first is at most 2, and what the second loses is lost to waiting
-/// for each other. The same of plain wasmtime, whose pool of instances all threads share as well.
+/// for each other. Beside it, what this computer can do: two machines that share nothing; and plain wasmtime, whose pool of instances all
+/// threads share.
 ///
 /// # Errors
 /// A module that wasmtime refuses.
 pub(super) fn rows(effort: Effort) -> anyhow::Result<Vec<Row>> {
     eprintln!("calls: several threads on one machine");
-    let deployed = Deployed::with(STORAGE, |config| noema_vm::VmConfig { concurrent_messages: 16, ..config });
+    let machine = || Deployed::with(STORAGE, |config| noema_vm::VmConfig { concurrent_messages: 16, ..config });
+    let (shared, own) = (machine(), [machine(), machine()]);
     let raw = Raw::new(&wat::parse_str(STORAGE)?)?;
-    let call = || drop(black_box(deployed.call()));
-    let plain = || drop(black_box(raw.call().expect("it did so before")));
+    let call = |_| drop(black_box(shared.call()));
+    let apart = |thread: usize| drop(black_box(own[thread % 2].call()));
+    let plain = |_| drop(black_box(raw.call().expect("it did so before")));
     let mut rows = Vec::new();
-    for (threads, fewer, peer) in [(2, 1, "1 thread"), (16, 2, "2 threads")] {
-        let pair = |call| [threads, fewer].map(|threads| with(call, threads));
-        let mut row = |case: &str, peer: &str, contenders: &mut [Contender<'_>]| {
-            let ratio = compare(effort, contenders)[0];
-            rows.push(Row { case: case.into(), peer: peer.into(), threads, sense: Sense::Speed, ratio });
-        };
-        row("hot storage call", peer, &mut pair(&call));
-        let theirs = format!("{peer} of plain wasmtime");
-        row("the same", &theirs, &mut pair(&plain));
-    }
+    let mut row = |case: &str, peer: &str, mut contenders: [Contender<'_>; 2]| {
+        let ratio = compare(effort, &mut contenders)[0];
+        let threads = if peer.starts_with('1') { 2 } else { 16 };
+        rows.push(Row { case: case.into(), peer: peer.into(), threads, sense: Sense::Speed, ratio });
+    };
+    row("hot storage call", "1 thread", [with(&call, 2), with(&call, 1)]);
+    row("on two machines", "1 thread on one of them", [with(&apart, 2), with(&apart, 1)]);
+    row("on plain wasmtime", "1 thread on it", [with(&plain, 2), with(&plain, 1)]);
+    row("hot storage call", "2 threads", [with(&call, 16), with(&call, 2)]);
+    row("on plain wasmtime", "2 threads on it", [with(&plain, 16), with(&plain, 2)]);
     Ok(rows)
 }
 
-/// So many calls altogether, by so many threads. Their start does not count.
-fn with(call: &(dyn Fn() + Sync), threads: usize) -> Contender<'_> {
+/// Calls that a thread takes at a time.
+const BATCH: u64 = 16;
+
+/// So many calls altogether, by so many threads. Their start does not count, and none is left with the last calls alone.
+fn with(call: &(dyn Fn(usize) + Sync), threads: usize) -> Contender<'_> {
     Contender::timed(format!("{threads} threads"), move |clock: Clock, calls| -> Duration {
-        let (each, more) = (calls / threads as u64, calls % threads as u64);
         let (start, end) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
+        let taken = AtomicU64::new(0);
         std::thread::scope(|scope| {
-            for thread in 0..threads as u64 {
-                let (start, end) = (&start, &end);
+            for thread in 0..threads {
+                let (start, end, taken) = (&start, &end, &taken);
                 scope.spawn(move || {
                     start.wait();
-                    (0..each + u64::from(thread < more)).for_each(|_| call());
+                    loop {
+                        let first = taken.fetch_add(BATCH, Ordering::Relaxed);
+                        if first >= calls {
+                            break;
+                        }
+                        (first..calls.min(first + BATCH)).for_each(|_| call(thread));
+                    }
                     end.wait();
                 });
             }

@@ -23,6 +23,7 @@ mod interpreter;
 mod kind;
 mod limiter;
 mod process;
+mod processor;
 mod runnable;
 mod stack;
 
@@ -137,6 +138,16 @@ impl Machinery {
         }
     }
 
+    /// What other machinery of this node has made ready, for this one.
+    pub(crate) fn adopt(&self, runnable: Arc<Runnable>) -> Result<Arc<Runnable>, VmError> {
+        match &self.compiler {
+            Some(compiler) => {
+                runnable.load_again(&compiler.engine, &compiler.linker).map_or(Ok(runnable), |own| own.map(Arc::new))
+            }
+            None => Ok(runnable),
+        }
+    }
+
     /// Everything that compiled code depends on: the code, the rules that admitted and instrumented it, the host functions
     /// it is bound to, this program, wasmtime's version, its settings and the features of the processor.
     fn artifact_name(&self, compiler: &Compiler, key: &Key) -> [u8; 32] {
@@ -164,7 +175,7 @@ fn max_wasm_stack(machine: &Machine) -> usize {
 }
 
 /// Stacks for `concurrent` messages at a time. Each instance may use what one may, counted from where it begins.
-pub(crate) fn stacks(machine: &Machine, concurrent: u32) -> Stacks {
+pub(crate) fn stacks(machine: &Machine, concurrent: u32, shards: usize) -> Stacks {
     let nested = usize::try_from(MAX_CALL_DEPTH).expect("small");
-    Stacks::new(nested * max_wasm_stack(machine) + HOST_STACK, concurrent)
+    Stacks::new(nested * max_wasm_stack(machine) + HOST_STACK, concurrent, shards)
 }

@@ -8,6 +8,7 @@ use super::bind::Native;
 use super::compiled::Compiled;
 use super::host_call::Ran;
 use super::interpreter::Interpreted;
+use crate::VmError;
 use crate::execute::Frame;
 
 /// What is kept of an admitted module, and what runs it.
@@ -42,6 +43,14 @@ impl Runnable {
         let fact = |at: usize| facts[at..at + 8].try_into().map(u64::from_le_bytes).map_err(|_| "it is too short");
         let compiled = Compiled::load(engine, linker, code).map_err(|error| error.to_string())?;
         Ok(Runnable { instantiate_gas: fact(0)?, compile_gas: fact(8)?, code: Code::Compiled(compiled) })
+    }
+
+    /// The same for an engine with the same settings; `None` where no engine is needed.
+    pub(super) fn load_again(&self, engine: &Engine, linker: &Linker<Native>) -> Option<Result<Runnable, VmError>> {
+        let Code::Compiled(compiled) = &self.code else { return None };
+        let code = compiled.serialize().ok_or_else(|| VmError::Engine("compiled code cannot be serialised".into()));
+        let loaded = code.and_then(|code| Compiled::load(engine, linker, &code));
+        Some(loaded.map(|compiled| Runnable { code: Code::Compiled(compiled), ..*self }))
     }
 
     /// Bytes that it takes in the cache.

@@ -198,7 +198,7 @@ impl<'m> Run<'m> {
         // By size, before anything looks at the code.
         self.take(GasClass::Code, self.rules.prices.deploy_byte.saturating_mul(code_len))?;
         let core = Arc::clone(self.core);
-        let module = core.compile(self.block.version, &hash, code, |gas| self.take(GasClass::Code, gas))?;
+        let module = core.compile(self.block.version, &hash, code, &mut |gas| self.take(GasClass::Code, gas))?;
         if old != Some(hash) {
             if self.count_users(&hash, |users| users.checked_add(1))? == 1 {
                 self.tx.journal.set(layout::code_key(&hash), Some(code.to_vec()));

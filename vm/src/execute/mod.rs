@@ -6,8 +6,10 @@
 //!                                            frame.rs     one contract in one instance
 //!                                            host.rs      what host functions ask of the frame
 //!                                            transaction.rs  what all frames of a message share
+//!                                            core.rs      what all messages share
 //! ```
 
+mod core;
 mod frame;
 mod host;
 mod message;
@@ -20,24 +22,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use noema_abi::ProtocolVersion;
-use noema_host::{Extension, Extensions};
+use noema_host::Extension;
 use noema_model::ModelStore;
 use noema_state::{StateView, WriteSet};
 use noema_tensor::Kernels;
 
+pub(crate) use self::core::Core;
+use self::core::Shards;
 pub(crate) use frame::Frame;
-use message::Halt;
 pub use message::intrinsic_gas;
 
-use crate::admission::{AdmissionError, Admitted, admit_placed, admit_with};
-use crate::engine::{
-    self, ArtifactCache, CompilerProcess, EngineKind, Key, Machinery, ModuleCache, Runnable, Stacks, float_state,
-};
+use crate::admission::{AdmissionError, Admitted, admit_with};
+use crate::engine::{self, ArtifactCache, CompilerProcess, EngineKind, Stacks, float_state};
 use crate::error::panic_text;
 use crate::identity;
 use crate::journal::Journal;
 use crate::rules::Rules;
-use crate::{Address, BlockContext, Message, Receipt, Rejection, VmError, layout};
+use crate::{Address, BlockContext, Message, Receipt, VmError};
 
 /// What a [`Vm`] is made of.
 #[derive(Clone)]
@@ -57,6 +58,9 @@ pub struct VmConfig {
     /// How many messages run at a time; more wait. For each, address space for the deepest nesting of calls is
     /// reserved: about 40 GiB of it, and no memory.
     pub concurrent_messages: u32,
+    /// Pools of instances that messages are divided among. Threads on one pool wait for each other at every call; each pool has
+    /// compiled code of its own, and a part of `module_cache_bytes`.
+    pub shards: u32,
     /// What runs contracts. Receipts do not depend on it.
     pub engine: EngineKind,
     /// Host functions of the chain's own. They are part of its rules: equal on all nodes.
@@ -64,7 +68,8 @@ pub struct VmConfig {
 }
 
 impl VmConfig {
-    /// Kernels and a model store, with Cranelift, 256 MiB of compiled code and 4 messages at a time.
+    /// Kernels and a model store, with Cranelift, 256 MiB of compiled code, 4 messages at a time and as many pools for them as there are
+    /// processors.
     #[must_use]
     pub fn new(kernels: Arc<Kernels>, models: Arc<dyn ModelStore>) -> VmConfig {
         VmConfig {
@@ -74,6 +79,8 @@ impl VmConfig {
             artifacts: None,
             compiler_process: None,
             concurrent_messages: 4,
+            shards: std::thread::available_parallelism()
+                .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1).min(4)),
             engine: EngineKind::default(),
             extensions: Vec::new(),
         }
@@ -90,20 +97,11 @@ impl VmConfig {
 /// The virtual machine. It holds no chain state: a message is executed on a view of the state, and what it changes
 /// comes back as a write set. `Send` and `Sync`: threads may share one.
 pub struct Vm {
-    core: Arc<Core>,
+    shards: Shards,
     /// The same with the interpreter, from the first time that compiled code needs more native stack than there is.
     interpreting: OnceLock<Arc<Core>>,
+    concurrent: u32,
     stacks: Stacks,
-}
-
-/// What frames need of the [`Vm`].
-pub(crate) struct Core {
-    pub(crate) machinery: Machinery,
-    modules: ModuleCache<Runnable>,
-    extensions: Extensions,
-    extensions_hash: [u8; 32],
-    pub(crate) kernels: Arc<Kernels>,
-    pub(crate) models: Arc<dyn ModelStore>,
 }
 
 /// What a message did.
@@ -130,26 +128,10 @@ impl Vm {
     /// [`VmError::Engine`] where the engine cannot be set up on this computer, [`VmError::Extension`] where an
     /// extension takes a name that is taken, or is no proper table.
     pub fn new(config: VmConfig) -> Result<Vm, VmError> {
-        let extensions = Extensions::new(config.extensions)?;
         let concurrent = config.concurrent_messages.max(1);
-        let machine = &Rules::of(ProtocolVersion::LATEST).machine;
-        let core = Core {
-            machinery: Machinery::new(
-                config.engine,
-                machine,
-                concurrent,
-                &extensions,
-                config.artifacts.as_ref(),
-                config.compiler_process.as_ref(),
-            )?,
-            modules: ModuleCache::new(config.module_cache_bytes),
-            kernels: config.kernels,
-            models: config.models,
-            extensions_hash: identity::extensions_hash(&extensions),
-            extensions,
-        };
-        let stacks = engine::stacks(machine, concurrent);
-        Ok(Vm { core: Arc::new(core), interpreting: OnceLock::new(), stacks })
+        let shards = Shards::new(config)?;
+        let stacks = engine::stacks(&Rules::of(ProtocolVersion::LATEST).machine, concurrent, shards.iter().count());
+        Ok(Vm { shards, interpreting: OnceLock::new(), concurrent, stacks })
     }
 
     /// Executes a message on a view of the state.
@@ -182,7 +164,7 @@ impl Vm {
     /// # Errors
     /// The first rule that the module breaks.
     pub fn admit(&self, version: ProtocolVersion, wasm: &[u8]) -> Result<Admitted, AdmissionError> {
-        admit_with(version, &self.core.extensions, wasm)
+        admit_with(version, &self.shards.first().extensions, wasm)
     }
 
     /// A hash of all that decides receipts in a version: the version, the table of host functions and those of the
@@ -190,7 +172,7 @@ impl Vm {
     /// belongs into a genesis or a handshake. It cannot see what the functions of an extension do.
     #[must_use]
     pub fn rules_hash(&self, version: ProtocolVersion) -> [u8; 32] {
-        identity::rules_hash(version, &self.core.extensions_hash)
+        identity::rules_hash(version, &self.shards.first().extensions_hash)
     }
 
     /// Compiles code that the state has, unless that is done, and keeps it in memory until [`Vm::unpin`], whatever else runs; it does
@@ -199,31 +181,34 @@ impl Vm {
     /// # Errors
     /// This node's own faults: the state has no such code, or it cannot be read.
     pub fn pin(&self, state: &dyn StateView, version: ProtocolVersion, code_hash: &[u8; 32]) -> Result<(), VmError> {
-        // First, so that it cannot go again in between.
-        self.core.modules.pin(self.core.key(version, code_hash));
-        let loaded = self.on_stack(state, || self.core.load(version, code_hash, &Journal::default()));
-        loaded.map(|_| ()).inspect_err(|_| self.unpin(version, code_hash))
+        for core in self.shards.iter() {
+            // First, so that it cannot go again in between.
+            core.pin(core.key(version, code_hash));
+            let loaded = self.on_stack(state, |_| core.load(version, code_hash, &Journal::default()));
+            loaded.map(|_| ()).inspect_err(|_| self.unpin(version, code_hash))?;
+        }
+        Ok(())
     }
 
     /// Takes back [`Vm::pin`].
     pub fn unpin(&self, version: ProtocolVersion, code_hash: &[u8; 32]) {
-        self.core.modules.unpin(&self.core.key(version, code_hash));
+        self.shards.iter().for_each(|core| core.unpin(&core.key(version, code_hash)));
     }
 
     /// Throws all compiled code away, as if the machine had just been set up. No receipt changes by it.
     pub fn clear_module_cache(&self) {
-        self.core.modules.clear();
+        self.shards.iter().for_each(|core| core.clear());
     }
 
     /// Runs a message. Where compiled code meets the end of the native stack, which the sizes should make impossible, nothing of it
     /// counts and the message begins again on the interpreter, whose stack is as large as the rules can ask for.
     fn run<T>(&self, state: &dyn StateView, work: impl Fn(&Arc<Core>) -> Result<T, VmError>) -> Result<T, VmError> {
-        let result = self.on_stack(state, || work(&self.core));
+        let result = self.on_stack(state, |number| work(self.shards.of(number)));
         match result {
-            Err(VmError::NativeStack { depth }) if self.core.machinery.compiles() => {
+            Err(VmError::NativeStack { depth }) if self.shards.first().machinery.compiles() => {
                 tracing::error!(depth, "compiled code has overflowed the native stack; this message is interpreted");
                 let core = self.interpreting()?;
-                self.on_stack(state, || work(core))
+                self.on_stack(state, |_| work(core))
             }
             result => result,
         }
@@ -233,13 +218,15 @@ impl Vm {
         if let Some(core) = self.interpreting.get() {
             return Ok(core);
         }
-        let core = Arc::new(self.core.interpreting()?);
+        let machine = &Rules::of(ProtocolVersion::LATEST).machine;
+        let core = Arc::new(self.shards.first().interpreting(machine, self.concurrent)?);
         Ok(self.interpreting.get_or_init(|| core))
     }
 
-    /// Runs on a stack of our own, with the state lent to the thread, and with panics caught.
-    fn on_stack<T>(&self, state: &dyn StateView, work: impl FnOnce() -> Result<T, VmError>) -> Result<T, VmError> {
-        self.stacks.run(|| {
+    /// Runs on a stack of our own, of which the work is told the number, with the state lent to the thread, and with panics caught.
+    fn on_stack<T>(&self, state: &dyn StateView, work: impl FnOnce(usize) -> Result<T, VmError>) -> Result<T, VmError> {
+        self.stacks.run(|number| {
+            let work = || work(number);
             catch_unwind(AssertUnwindSafe(|| float_state::with_default(|| state::lend(state, work))))
                 .unwrap_or_else(|panic| Err(VmError::Panic(panic_text(panic.as_ref()).to_owned())))
         })?
@@ -249,80 +236,5 @@ impl Vm {
 impl std::fmt::Debug for Vm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Vm").finish_non_exhaustive()
-    }
-}
-
-impl Core {
-    /// The same node without a compiler.
-    fn interpreting(&self) -> Result<Core, VmError> {
-        let machine = &Rules::of(ProtocolVersion::LATEST).machine;
-        Ok(Core {
-            machinery: Machinery::new(EngineKind::Wasmi, machine, 1, &self.extensions, None, None)?,
-            modules: ModuleCache::new(self.modules.capacity()),
-            extensions: self.extensions.clone(),
-            extensions_hash: self.extensions_hash,
-            kernels: Arc::clone(&self.kernels),
-            models: Arc::clone(&self.models),
-        })
-    }
-
-    fn key(&self, version: ProtocolVersion, code_hash: &[u8; 32]) -> Key {
-        Key { version, extensions: self.extensions_hash, code_hash: *code_hash }
-    }
-
-    /// The compiled code of a contract that exists.
-    pub(crate) fn load(
-        &self,
-        version: ProtocolVersion,
-        code_hash: &[u8; 32],
-        journal: &Journal,
-    ) -> Result<Arc<Runnable>, VmError> {
-        let damaged = |what: &str| VmError::CorruptState { what: format!("code {}: {what}", Address(*code_hash)) };
-        let key = self.key(version, code_hash);
-        self.modules.get_or_make(key, Runnable::bytes, || {
-            if let Some(runnable) = self.machinery.restore(&key) {
-                return Ok(runnable);
-            }
-            // Code is found by its hash and never changes, so reading it is no dependency on the state, and not
-            // reading it because of the cache makes no difference.
-            let key_of_code = layout::code_key(code_hash);
-            let code = match journal.written(&key_of_code) {
-                // A contract that was deployed or migrated by this message, and is entered again.
-                Some(written) => written.map(<[u8]>::to_vec),
-                None => state::with(|view| view.get(&key_of_code))?,
-            };
-            let code = code.ok_or_else(|| damaged("it is missing"))?;
-            let admitted = admit_placed(version, &self.extensions, &code, self.machinery.placement())
-                .map_err(|error| damaged(&format!("this node does not admit it: {error}")))?;
-            self.machinery.compile(&key, &admitted)
-        })
-    }
-
-    /// Compiles code that is to be deployed, if the version admits it and `pay` can pay what compiling costs. That is
-    /// asked for whether or not the code is in the cache.
-    pub(crate) fn compile(
-        &self,
-        version: ProtocolVersion,
-        code_hash: &[u8; 32],
-        code: &[u8],
-        mut pay: impl FnMut(u64) -> Result<(), Halt>,
-    ) -> Result<Arc<Runnable>, Halt> {
-        let mut paid = false;
-        let key = self.key(version, code_hash);
-        let module = self.modules.get_or_make(key, Runnable::bytes, || {
-            // What is on disk was admitted by the same rules.
-            if let Some(runnable) = self.machinery.restore(&key) {
-                return Ok(runnable);
-            }
-            let admitted = admit_placed(version, &self.extensions, code, self.machinery.placement())
-                .map_err(|error| Halt::Rejected(Rejection::Inadmissible, error.to_string()))?;
-            pay(admitted.compile_gas)?;
-            paid = true;
-            Ok::<_, Halt>(self.machinery.compile(&key, &admitted)?)
-        })?;
-        if !paid {
-            pay(module.compile_gas)?;
-        }
-        Ok(module)
     }
 }

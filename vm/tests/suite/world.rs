@@ -71,7 +71,11 @@ pub(crate) fn machine() -> Vm {
 
 pub(crate) fn config() -> VmConfig {
     let kernels = Kernels::new(Level::Portable, 1).expect("the portable level is everywhere");
-    VmConfig { concurrent_messages: 2, ..VmConfig::new(Arc::new(kernels), Arc::new(MemoryModelStore::new())) }
+    VmConfig {
+        concurrent_messages: 2,
+        shards: 2,
+        ..VmConfig::new(Arc::new(kernels), Arc::new(MemoryModelStore::new()))
+    }
 }
 
 pub(crate) fn block() -> BlockContext {

@@ -377,7 +377,7 @@ fn files() -> impl Iterator<Item = TestFile<'static>> {
 
 fn all<R: Runner>(engine: &str, placement: Placement) {
     let machine = &Rules::of(ProtocolVersion::V1).machine;
-    let counts = stacks(machine, 1).run(|| {
+    let counts = stacks(machine, 1, 1).run(|_| {
         let mut counts = Counts::default();
         files().for_each(|file| run::<R>(&file, placement, &mut counts));
         counts
