@@ -1,10 +1,11 @@
 //! `noema-bench metering`: what gas, the limit of the stack and canonical NaN cost together.
 //!
 //! Kernels compiled from Rust ([`crate::metering::kernels`]) run on plain wasmtime with nothing of that, and beside it in
-//! every way to have it: ours, our oracle that charges every metering block for itself, and wasmtime's fuel with its NaN
-//! flag (which limits no stack). The same code can vary by a sixth with its address alone, so everything is measured at
+//! every way to have it: ours, our oracle that charges every metering block for itself, wasmtime's fuel with its NaN
+//! flag, and the points where finite-wasm charges with that flag (which both limit no stack). The same code can vary by a sixth with its address alone, so everything is measured at
 //! several layouts of the code, and the ratio of a row is the geometric mean over them.
 
+mod finite;
 pub mod kernels;
 mod layout;
 mod schemes;

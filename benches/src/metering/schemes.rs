@@ -4,8 +4,9 @@ use std::sync::Mutex;
 
 use anyhow::anyhow;
 use noema_abi::ProtocolVersion;
-use wasmtime::{Config, Engine, Instance, Memory, Module, OptLevel, Store, TypedFunc, Val};
+use wasmtime::{Config, Engine, Global, Instance, Memory, Module, OptLevel, Store, TypedFunc, Val};
 
+use super::finite;
 use super::kernels::{RESULT, WHICH};
 
 /// More gas and fuel than any kernel uses.
@@ -24,11 +25,13 @@ pub(super) enum Scheme {
     PerBlock,
     /// wasmtime's fuel, and its flag that makes every NaN canonical.
     Fuel,
+    /// Charges where finite-wasm has them, and the same flag.
+    FiniteWasm,
 }
 
 impl Scheme {
     /// All but the plain one.
-    pub(super) const METERED: [Scheme; 3] = [Scheme::Noema, Scheme::PerBlock, Scheme::Fuel];
+    pub(super) const METERED: [Scheme; 4] = [Scheme::Noema, Scheme::PerBlock, Scheme::Fuel, Scheme::FiniteWasm];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -36,6 +39,7 @@ impl Scheme {
             Scheme::Noema => "noema",
             Scheme::PerBlock => "every block for itself",
             Scheme::Fuel => "fuel and NaN flag",
+            Scheme::FiniteWasm => "finite-wasm's points and NaN flag",
         }
     }
 }
@@ -44,7 +48,8 @@ impl Scheme {
 pub(super) fn engine(scheme: Scheme) -> anyhow::Result<Engine> {
     let mut config = Config::new();
     config.cranelift_opt_level(OptLevel::Speed).generate_address_map(false).wasm_backtrace_max_frames(None);
-    config.consume_fuel(scheme == Scheme::Fuel).cranelift_nan_canonicalization(scheme == Scheme::Fuel);
+    let flag = matches!(scheme, Scheme::Fuel | Scheme::FiniteWasm);
+    config.consume_fuel(scheme == Scheme::Fuel).cranelift_nan_canonicalization(flag);
     Engine::new(&config).map_err(|error| anyhow!("wasmtime: {error:#}"))
 }
 
@@ -69,6 +74,7 @@ struct Running {
 enum Call {
     Plain(TypedFunc<(), ()>),
     Metered(TypedFunc<(i64, i64), i64>),
+    Counted(TypedFunc<(), ()>, Global),
 }
 
 impl Prepared {
@@ -76,6 +82,7 @@ impl Prepared {
         let version = ProtocolVersion::LATEST;
         let code = match scheme {
             Scheme::Plain | Scheme::Fuel => wasm.to_vec(),
+            Scheme::FiniteWasm => finite::instrument(wasm)?,
             Scheme::Noema => noema_vm::admit(version, wasm)?.instrumented,
             Scheme::PerBlock => noema_vm::admit_per_block(version, wasm)?.instrumented,
         };
@@ -107,6 +114,11 @@ impl Running {
             instance.get_memory(&mut store, "memory").ok_or_else(|| wasmtime::Error::msg("no memory is exported"))?;
         let call = match scheme {
             Scheme::Plain | Scheme::Fuel => Call::Plain(instance.get_typed_func(&mut store, "call")?),
+            Scheme::FiniteWasm => {
+                let counter = instance.get_global(&mut store, finite::GAS);
+                let counter = counter.ok_or_else(|| wasmtime::Error::msg("no counter is exported"))?;
+                Call::Counted(instance.get_typed_func(&mut store, "call")?, counter)
+            }
             Scheme::Noema | Scheme::PerBlock => {
                 if let Some(least) = instance.get_global(&mut store, "noema.least_room") {
                     least.set(&mut store, Val::I64(ROOM))?;
@@ -124,6 +136,13 @@ impl Running {
         self.memory.write(&mut self.store, WHICH, &kernel.to_le_bytes())?;
         match &self.call {
             Call::Plain(call) => call.call(&mut self.store, ())?,
+            Call::Counted(call, counter) => {
+                counter.set(&mut self.store, Val::I64(PLENTY))?;
+                call.call(&mut self.store, ())?;
+                if counter.get(&mut self.store).i64() == Some(PLENTY) {
+                    return Err(wasmtime::Error::msg("it was not metered"));
+                }
+            }
             Call::Metered(call) => {
                 let left = call.call(&mut self.store, (PLENTY, ROOM))?;
                 if left < 0 || left == PLENTY {
