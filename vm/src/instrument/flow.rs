@@ -39,7 +39,7 @@ const COUNTED_ROUND: u64 = 1 << 28;
 
 /// A leaf function up to this price is not checked at its entry: no more than this goes unnoticed for each call in the
 /// function that calls it.
-const UNCHECKED_LEAF: u64 = 250_000;
+const UNCHECKED_LEAF: u64 = 2_500_000;
 
 /// What is done at one metering block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -49,7 +49,8 @@ const JUMP: u64 = 100;
 const BRANCH: u64 = 2_500;
 /// Mispredicted, with the load of its target.
 const BRANCH_TABLE: u64 = 7_000;
-const CALL: u64 = 2_500;
+/// With the return, which is mispredicted where calls are deep.
+const CALL: u64 = 4_000;
 /// Mispredicted, with the loads that check the type.
 const CALL_INDIRECT: u64 = 10_000;
 /// An operator that leaves compiled code, without what its length costs.

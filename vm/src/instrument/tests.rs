@@ -157,7 +157,7 @@ fn early_returns_and_branches_to_the_function_are_equal_but_for_their_price() {
         )))
     };
     let chosen = 50 + BRANCH + 2 * CONSTANT + 100;
-    let expected = 2 * ENTRY + chosen + (CONSTANT + 2_500) + 2 * DROP;
+    let expected = 2 * ENTRY + chosen + (CONSTANT + 4_000) + 2 * DROP;
     assert_eq!(with("return"), expected);
     assert_eq!(with("br 1"), expected);
 }
@@ -266,7 +266,7 @@ fn branch_tables_and_blocks_with_several_values() {
 
 #[test]
 fn calls_charge_the_caller_and_the_entry() {
-    assert_eq!(gas_of(&contract(r#"(func $f) (func (export "call") (call $f) (call $f))"#)), 3 * ENTRY + 2 * 2_500);
+    assert_eq!(gas_of(&contract(r#"(func $f) (func (export "call") (call $f) (call $f))"#)), 3 * ENTRY + 2 * 4_000);
     assert_eq!(
         gas_of(&contract(
             r#"(type $t (func)) (table funcref (elem $f)) (func $f (type $t))
