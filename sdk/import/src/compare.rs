@@ -34,7 +34,8 @@ impl Comparison {
     /// The same with the accuracy of both, if there is a class for each row.
     #[must_use]
     pub fn with_labels(self, labels: &[usize]) -> Comparison {
-        let right = |which: usize| self.classes.iter().zip(labels).filter(|(classes, label)| classes[which] == **label).count();
+        let right =
+            |which: usize| self.classes.iter().zip(labels).filter(|(classes, label)| classes[which] == **label).count();
         let accuracy = (labels.len() == self.classes.len()).then(|| Accuracy {
             rows: labels.len(),
             float_right: right(0),
@@ -152,7 +153,12 @@ impl Sums {
 }
 
 /// What some edges of a model hold for an input: the model again, with other outputs.
-fn probe(model: &Model, edges: &[EdgeId], input: &Tensor, kernels: &Kernels) -> Result<Vec<Vec<f64>>, ImportError> {
+pub(crate) fn probe(
+    model: &Model,
+    edges: &[EdgeId],
+    input: &Tensor,
+    kernels: &Kernels,
+) -> Result<Vec<Vec<f64>>, ImportError> {
     let parameters = parameters(model)?;
     let mut values = vec![];
     for edges in edges.chunks(MOST_OUTPUTS) {

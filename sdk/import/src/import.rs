@@ -233,6 +233,7 @@ impl Import<'_> {
             layers,
             calibration: agreement,
             heldout: accuracy,
+            integers: None,
         };
         Ok(Imported { container, report })
     }

@@ -67,7 +67,7 @@ pub use error::ImportError;
 pub use float::{FloatLayer, FloatModel, Prediction};
 pub use import::{ImportOptions, Imported, Precision, import_onnx};
 pub use quantise::{Width, Widths};
-pub use report::{Accuracy, Agreement, ImportReport, LayerReport};
+pub use report::{Accuracy, Agreement, ImportReport, LayerReport, SameIntegers};
 pub use table::{Table, input_tensor, quantise_input};
 pub use text::{ImportedTokenizer, TokenizerOptions, import_tokenizer};
 pub use trees::{

@@ -28,6 +28,19 @@ pub struct ImportReport {
     pub calibration: Agreement,
     /// How accurate both are on rows that neither has seen.
     pub heldout: Option<Accuracy>,
+    /// Of a file that is quantised: its integers on the calibration rows, and those of the model.
+    pub integers: Option<SameIntegers>,
+}
+
+/// The integers of a quantised file beside those of the model, through the whole network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SameIntegers {
+    /// How many were compared.
+    pub all: usize,
+    /// How many are the same.
+    pub equal: usize,
+    /// How many units the others are away at most.
+    pub largest: f64,
 }
 
 /// A layer of weights.
@@ -157,6 +170,12 @@ impl fmt::Display for ImportReport {
         write!(f, "{}", self.calibration)?;
         if let Some(accuracy) = &self.heldout {
             write!(f, "\n{accuracy}")?;
+        }
+        if let Some(SameIntegers { all, equal, largest }) = &self.integers {
+            write!(
+                f,
+                "\n{equal} of {all} integers are those of the file in float arithmetic, the others at most {largest} units away"
+            )?;
         }
         Ok(())
     }

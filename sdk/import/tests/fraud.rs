@@ -50,7 +50,8 @@ fn a_hundred_thousand_rows_have_the_class_of_their_library() {
         let model = Model::from_bytes(imported.unwrap().container).unwrap();
         let index = |name| model.manifest().output(name).unwrap();
         let outputs = model.run(&Kernels::new(Level::best(), 1).unwrap(), &[&x]).unwrap();
-        let (logits, classes) = (outputs[index("logits")].to_vec::<i32>().unwrap(), outputs[index("class")].to_vec::<i32>().unwrap());
+        let (logits, classes) =
+            (outputs[index("logits")].to_vec::<i32>().unwrap(), outputs[index("class")].to_vec::<i32>().unwrap());
         let library = file(&format!("{name}.classes.bin"));
         let (mut different, mut fraud) = (0, 0);
         for (row, class) in classes.iter().enumerate() {
@@ -58,7 +59,11 @@ fn a_hundred_thousand_rows_have_the_class_of_their_library() {
             fraud += theirs;
             if *class != theirs {
                 // Only where the score is within a step of the threshold.
-                assert!(logits[2 * row + 1].abs() <= 1, "{name}, row {row}: class {class}, logit {}", logits[2 * row + 1]);
+                assert!(
+                    logits[2 * row + 1].abs() <= 1,
+                    "{name}, row {row}: class {class}, logit {}",
+                    logits[2 * row + 1]
+                );
                 different += 1;
             }
         }

@@ -22,13 +22,19 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
+
 use net::{Net, Op};
-use quantise::Seen;
+use noema_model::{Model, graph::EdgeId};
+use noema_tensor::{Kernels, Level};
+use quantise::{OnGrid, Seen};
 
 use crate::{
-    FloatLayer, ImportError, ImportOptions, Imported, Prediction,
+    FloatLayer, ImportError, ImportOptions, Imported, Prediction, SameIntegers,
+    compare::probe,
     float::finite,
     import::{Import, input_bits, overflow},
+    input_tensor,
     network::is_default_domain,
     proto::GraphProto,
     scale::magnitude,
@@ -138,15 +144,57 @@ impl ImageModel {
         let mut folded = net.clone();
         let input = fold::fold(&mut folded)?;
         let products = folded.steps.iter().filter(|step| matches!(step.op, Op::Conv(_) | Op::Linear(_)));
-        Import {
+        // Of the candidate that was built last, which is the one that is taken.
+        let on_grid = RefCell::new(vec![]);
+        let mut imported = Import {
             options,
             classes: net.dims(net.logits).iter().product(),
             features: self.features(),
             layers: products.map(|step| step.node.clone()).collect(),
             input_bits,
             predict: &|rows| self.predict(rows),
-            quantise: &|widths| quantise::quantise(&folded, &input, &seen, input_bits, widths),
+            quantise: &|widths| {
+                let (quantised, found) = quantise::quantise(&folded, &input, &seen, input_bits, widths)?;
+                on_grid.replace(found);
+                Ok(quantised)
+            },
         }
-        .run()
+        .run()?;
+        let on_grid = on_grid.into_inner();
+        if !on_grid.is_empty() {
+            imported.report.integers = Some(self.same_integers(&imported.container, &on_grid, &options.calibration)?);
+        }
+        Ok(imported)
+    }
+
+    /// How many of the integers of the file a container computes too, through the whole network.
+    fn same_integers(
+        &self,
+        container: &[u8],
+        on_grid: &[OnGrid],
+        rows: &[Vec<f64>],
+    ) -> Result<SameIntegers, ImportError> {
+        let model = Model::from_bytes(container.to_vec())?;
+        let kernels = Kernels::new(Level::best(), 1).map_err(|error| ImportError::Compute(error.to_string()))?;
+        let edges: Vec<EdgeId> = on_grid.iter().map(|found| found.edge).collect();
+        let mut same = SameIntegers { all: 0, equal: 0, largest: 0.0 };
+        for row in rows {
+            let input = input_tensor(&model.manifest().inputs[0], std::slice::from_ref(row))?;
+            let found = probe(&model, &edges, &input, &kernels)?;
+            let float = float::activations(&self.0, &finite(std::slice::from_ref(row), self.features())?[0]);
+            for (OnGrid { activation, grid, .. }, integers) in on_grid.iter().zip(&found) {
+                let dims = self.0.dims(*activation);
+                let (channels, pixels) = (dims[0], integers.len() / dims[0]);
+                for (at, real) in float[*activation].iter().enumerate() {
+                    // Channels come last in the graph.
+                    let q = if dims.len() == 1 { integers[at] } else { integers[at % pixels * channels + at / pixels] };
+                    let difference = (grid.integer(*real) - q).abs();
+                    same.all += 1;
+                    same.equal += usize::from(difference == 0.0);
+                    same.largest = same.largest.max(difference);
+                }
+            }
+        }
+        Ok(same)
     }
 }

@@ -10,7 +10,8 @@
 //!   Softmax, Argmax                   probabilities in fixed point, class
 //! ```
 //!
-//! Where the file has a grid of its own, its scale and zero point are taken, and its integers as weights.
+//! Where the file has a grid of its own, its scale and zero point are taken, and its integers as weights. What such a file has in
+//! float between two grids is held in 32 bits, so that it is rounded where the file rounds.
 
 use noema_model::{
     graph::{Edge, EdgeId, Graph, Node},
@@ -47,6 +48,14 @@ impl Seen {
     }
 }
 
+/// An activation that the file has as integers, and where the graph has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnGrid {
+    pub(crate) edge: EdgeId,
+    pub(crate) activation: usize,
+    pub(crate) grid: Grid,
+}
+
 /// An activation as integers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Held {
@@ -61,7 +70,7 @@ pub(crate) fn quantise(
     seen: &[Seen],
     input_bits: u8,
     widths: Widths,
-) -> Result<Quantised, ImportError> {
+) -> Result<(Quantised, Vec<OnGrid>), ImportError> {
     let mut build = Build {
         net,
         readers: net.readers(),
@@ -71,12 +80,21 @@ pub(crate) fn quantise(
         graph: Graph { inputs: vec![], nodes: vec![], outputs: vec![] },
         parameters: vec![],
         held: vec![None; net.steps.len() + 1],
+        on_grid: vec![],
+        is_quantised: net.steps.iter().any(|step| matches!(step.op, net::Op::Quantise(_))),
     };
     build.share_ranges();
     build.input(input, input_bits)?;
     for index in 0..net.steps.len() {
         if build.held[index + 1].is_none() && !build.is_inside(index) {
             build.step(index)?;
+        }
+    }
+    for (index, step) in net.steps.iter().enumerate() {
+        if let (net::Op::Quantise(grid), Some(held)) = (&step.op, build.held[index + 1])
+            && held.grid == *grid
+        {
+            build.on_grid.push(OnGrid { edge: held.edge, activation: index + 1, grid: *grid });
         }
     }
     build.outputs()
@@ -104,6 +122,10 @@ struct Build<'a> {
     parameters: Vec<NodeParameters>,
     /// Every activation that is there so far.
     held: Vec<Option<Held>>,
+    /// Activations that the file has as integers.
+    on_grid: Vec<OnGrid>,
+    /// Whether there are any: what the file has in float between them is then held in 32 bits.
+    is_quantised: bool,
 }
 
 impl Build<'_> {
@@ -235,8 +257,8 @@ impl Build<'_> {
             net::Op::Add => return self.add(step, at),
             net::Op::Concat => return self.concat(step, at),
             net::Op::Same => from,
-            net::Op::Relu => self.clip(name, from, f32::INFINITY)?,
-            net::Op::Clip(most) => self.clip(name, from, *most)?,
+            net::Op::Relu => self.clip(name, from, f32::INFINITY, at)?,
+            net::Op::Clip(most) => self.clip(name, from, *most, at)?,
             net::Op::MaxPool(sides) => {
                 Held { edge: self.node(name, MaxPool { window: window(sides)? }, &[from.edge], vec![]), ..from }
             }
@@ -304,6 +326,9 @@ impl Build<'_> {
         {
             return wide(self.unit_of_sum(reader));
         }
+        if self.is_quantised {
+            return wide(range(largest) * RESERVE / 2.0_f64.powi(30));
+        }
         let (dtype, levels) = self.widths.hidden.levels(fused.clip.is_some());
         let most = largest * self.widths.hidden.headroom();
         let most = fused.clip.map_or(most, |clip| most.min(f64::from(clip)));
@@ -320,7 +345,14 @@ impl Build<'_> {
     fn product(&mut self, step: &Step, product: &Product, at: usize) -> Result<(), ImportError> {
         let fused = fold::fused(self.net, &self.readers, at);
         let target = self.target(&fused);
-        let x = self.held(step.from[0])?;
+        let mut x = self.held(step.from[0])?;
+        if x.grid.dtype == DType::I32 {
+            let seen = self.seen[step.from[0]];
+            let (dtype, levels) = self.widths.hidden.levels(!seen.negative);
+            let scale = range(seen.largest * self.widths.hidden.headroom()) / levels;
+            let narrow = Grid { dtype, scale, zero_point: 0 };
+            x = self.convert(&format!("{} input", step.node), x, narrow, f32::NEG_INFINITY, f32::INFINITY)?;
+        }
         let outputs = product.outputs();
         let depth = product.weights.len() / outputs;
         let (weights, unit_of_weights) = match &product.integers {
@@ -370,14 +402,27 @@ impl Build<'_> {
     /// Cuts at 0, and above where there is an end that the type does not cut at.
     fn finish(&mut self, step: &Step, held: Held, fused: Fused) -> Result<(), ImportError> {
         self.held[fused.end] = Some(match fused.clip {
-            Some(most) => self.clip(&step.node, held, most)?,
+            Some(most) => self.clip(&step.node, held, most, fused.end)?,
             None => held,
         });
         Ok(())
     }
 
-    fn clip(&mut self, name: &str, x: Held, most: f32) -> Result<Held, ImportError> {
+    fn clip(&mut self, name: &str, mut x: Held, most: f32, at: usize) -> Result<Held, ImportError> {
         let Grid { dtype, scale, zero_point } = x.grid;
+        if dtype == DType::I32 {
+            // Sums saturate: what is moved up to the end of the type is cut there, and moved back.
+            let most = integer((f64::from(most) / scale).min(i32::MAX.into())).unwrap_or(i32::MAX);
+            let beyond = i32::MAX - most.max(0);
+            if beyond > 0 {
+                let channels = self.net.dims(at)[0];
+                for (way, constant) in [("up", beyond), ("down", -beyond)] {
+                    let constants = vec![Array::I32(vec![constant; channels])];
+                    x.edge = self.node(&format!("{name} {way}"), AddConst {}, &[x.edge], constants);
+                }
+            }
+            return Ok(Held { edge: self.node(&format!("{name} relu"), Relu {}, &[x.edge], vec![]), ..x });
+        }
         // The largest number of the type, or one that is as good: where both are the same but for rounding.
         let top = (dtype.max() - i64::from(zero_point)) as f64 * scale;
         let cuts_above = f64::from(most) < top * (1.0 - 1e-6);
@@ -434,6 +479,7 @@ impl Build<'_> {
         let grid = match fused.grid {
             Some(step) if fused.clip.is_none() => self.grid_of(step),
             _ if parts.iter().all(|part| part.grid == first) => first,
+            _ if self.is_quantised => wide(range(self.seen[at].largest) * RESERVE / 2.0_f64.powi(30)),
             _ => {
                 let negative = parts.iter().any(|part| part.grid.dtype.min() < i64::from(part.grid.zero_point));
                 let (dtype, levels) = self.widths.hidden.levels(!negative);
@@ -462,11 +508,10 @@ impl Build<'_> {
         if x.grid == grid && least == f32::NEG_INFINITY && most == f32::INFINITY {
             return Ok(x);
         }
-        let whole = least == f32::NEG_INFINITY && most == f32::INFINITY;
         if x.grid.dtype == DType::I32 {
+            // Nobody cuts 32 bits on the way to another grid.
             let edge = self.requantise(name, x.edge, std::iter::once(x.grid.scale / grid.scale), grid)?;
-            let held = Held { edge, grid };
-            return if whole { Ok(held) } else { self.clip(name, held, most) };
+            return Ok(Held { edge, grid });
         }
         let (from, to) = (x.grid, grid);
         let entry = |q: i64| {
@@ -512,7 +557,7 @@ impl Build<'_> {
         Ok(self.node(&format!("{name} requantise"), op, &[x], vec![Array::I32(multipliers), Array::U8(shifts)]))
     }
 
-    fn outputs(mut self) -> Result<Quantised, ImportError> {
+    fn outputs(mut self) -> Result<(Quantised, Vec<OnGrid>), ImportError> {
         let held = self.held(self.net.logits)?;
         let (grid, bits) = self.logits;
         let x = self.convert("scores", held, grid, f32::NEG_INFINITY, f32::INFINITY)?.edge;
@@ -527,7 +572,7 @@ impl Build<'_> {
         let class = self.node("class", Argmax {}, &[x], vec![]);
         self.graph.outputs.push(class);
         outputs.push(("class", 0));
-        Ok(Quantised { graph: self.graph, parameters: self.parameters, outputs })
+        Ok((Quantised { graph: self.graph, parameters: self.parameters, outputs }, self.on_grid))
     }
 }
 

@@ -182,7 +182,9 @@ impl Reader {
             proto::UINT8 => Value::Input(DType::U8),
             proto::INT8 => Value::Input(DType::I8),
             other => {
-                return Err(refused(format!("has element type {other}; float, double, uint8 and int8 can be imported")));
+                return Err(refused(format!(
+                    "has element type {other}; float, double, uint8 and int8 can be imported"
+                )));
             }
         };
         let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim);

@@ -18,6 +18,12 @@ const MAX_FEATURES: usize = 1 << 15;
 /// Records of a tree, at most.
 const MAX_RECORDS: usize = 1 << 16;
 
+/// Rows that all groups see one after the other, so that rows and the records of a group stay in the first cache: a multiple
+/// of 4.
+pub(in crate::kernel) fn tile(features: usize) -> usize {
+    (8192 / features).clamp(4, 64) & !3
+}
+
 /// Fields of [`Record::word`].
 pub(in crate::kernel) const FEATURE: u32 = 0x7fff;
 pub(in crate::kernel) const MISSING_RIGHT: u32 = 0x8000;

@@ -8,10 +8,8 @@ use std::arch::x86_64::{
     _mm256_storeu_si256, _mm256_sub_epi32,
 };
 
-use crate::kernel::trees::records::{FEATURE, GROUP, Group, Records};
+use crate::kernel::trees::records::{FEATURE, GROUP, Group, Records, tile};
 
-/// Rows that all groups see one after the other, so that rows and the records of a group stay in the first cache.
-const TILE: usize = 64;
 /// Trees of a vector.
 const LANES: usize = 8;
 /// Vectors of a group, followed at once: a gather takes long to arrive.
@@ -27,7 +25,8 @@ pub(in crate::kernel) fn add(trees: &Records, groups: &[Group], x: &[i32], out: 
 fn add_avx2(trees: &Records, groups: &[Group], x: &[i32], out: &mut [i64]) {
     let features = trees.features();
     let outputs = out.len() / (x.len() / features);
-    for (x, out) in x.chunks(TILE * features).zip(out.chunks_mut(TILE * outputs)) {
+    let tile = tile(features);
+    for (x, out) in x.chunks(tile * features).zip(out.chunks_mut(tile * outputs)) {
         for group in groups {
             for (x, out) in x.chunks_exact(features).zip(out.chunks_exact_mut(outputs)) {
                 let found = follow(trees, group, x);

@@ -9,12 +9,10 @@ use std::arch::x86_64::{
     _mm512_storeu_si512, _mm512_test_epi32_mask,
 };
 
-use crate::kernel::trees::records::{FEATURE, GROUP, Group, MISSING_RIGHT, Records};
+use crate::kernel::trees::records::{FEATURE, GROUP, Group, MISSING_RIGHT, Records, tile};
 
 /// Ways that are followed at once, each of sixteen trees: a gather takes long to arrive.
 const WAYS: usize = 4;
-/// Rows that all groups see one after the other, so that rows and the records of a group stay in the first cache.
-const TILE: usize = 64;
 /// Features that fit two registers.
 const SMALL: usize = 32;
 
@@ -34,7 +32,8 @@ pub(in crate::kernel) fn add(trees: &Records, groups: &[Group], x: &[i32], out: 
 fn add_avx512<const FEW_FEATURES: bool>(trees: &Records, groups: &[Group], x: &[i32], out: &mut [i64]) {
     let features = trees.features();
     let outputs = out.len() / (x.len() / features);
-    for (x, out) in x.chunks(TILE * features).zip(out.chunks_mut(TILE * outputs)) {
+    let tile = tile(features);
+    for (x, out) in x.chunks(tile * features).zip(out.chunks_mut(tile * outputs)) {
         let quads = x.chunks_exact(WAYS * features);
         let rest = quads.remainder();
         let (out, out_rest) = out.split_at_mut(quads.len() * WAYS * outputs);
