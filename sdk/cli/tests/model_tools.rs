@@ -42,7 +42,8 @@ fn a_convolutional_network_from_its_file_to_answers() {
     assert!(right >= 590, "{right} of 600");
 
     // The same first row as JSON, as NumPy's array, and as the integers themselves; at another level.
-    let first: Vec<f64> = table.lines().nth(1).unwrap().split(',').take(64).map(|pixel| pixel.parse().unwrap()).collect();
+    let first: Vec<f64> =
+        table.lines().nth(1).unwrap().split(',').take(64).map(|pixel| pixel.parse().unwrap()).collect();
     workplace.write("row.json", serde_json::to_string(&[&first]).unwrap());
     workplace.write("named.json", serde_json::json!({ "features": [first.chunks(8).collect::<Vec<_>>()] }).to_string());
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 8, 8), }\n";
@@ -119,7 +120,19 @@ fn containers_are_verified() {
 #[test]
 fn every_level_is_timed() {
     let workplace = with_digits();
-    let arguments = ["model", "bench", "digits.noema", "--ms", "1", "--batch", "1,5", "--threads", "1", "--levels", "reference,portable"];
+    let arguments = [
+        "model",
+        "bench",
+        "digits.noema",
+        "--ms",
+        "1",
+        "--batch",
+        "1,5",
+        "--threads",
+        "1",
+        "--levels",
+        "reference,portable",
+    ];
     let timed = workplace.json(0, &arguments);
     let lines = timed["lines"].as_array().unwrap();
     let of: Vec<_> = lines.iter().map(|line| (line["level"].as_str().unwrap(), number(line, "/rows"))).collect();
@@ -135,7 +148,8 @@ fn originals_and_models_are_compared() {
     let (onnx, heldout) = (digits("digits.onnx"), digits("heldout.csv"));
     let diff = ["model", "diff", &onnx, "digits.noema", "--input", &heldout, "--svg", "error.svg"];
     let found = workplace.json(0, &diff);
-    let names: Vec<_> = found["layers"].as_array().unwrap().iter().map(|layer| layer["name"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        found["layers"].as_array().unwrap().iter().map(|layer| layer["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["first", "second", "depthwise", "pointwise", "head"]);
     for layer in found["layers"].as_array().unwrap() {
         let relative = layer["relative"].as_f64().unwrap();
@@ -157,7 +171,8 @@ fn originals_and_models_are_compared() {
     assert!(scores(&near) < scores(&found), "{near} {found}");
 
     // Another network; trees; a dense network.
-    let other = workplace.json(2, &["model", "diff", &digits("digits.integer.onnx"), "digits.noema", "--input", &heldout]);
+    let other =
+        workplace.json(2, &["model", "diff", &digits("digits.integer.onnx"), "digits.noema", "--input", &heldout]);
     assert_error(&other, "import", &["not made of this file"]);
     let (trees, rows) = (screening("trees/screening.lightgbm.txt"), screening("model/heldout.csv"));
     workplace.json(0, &["model", "import", &trees, "-o", "trees.noema"]);

@@ -278,7 +278,13 @@ impl Build<'_> {
                 Held { edge: self.node(name, op, &[x.edge], vec![]), ..x }
             }
             net::Op::GlobalAveragePool => {
-                Held { edge: self.node(name, GlobalAveragePool {}, &[from.edge], vec![]), ..from }
+                let mut x = from;
+                if x.grid.dtype.size() == 1 && fold::fused(self.net, &self.readers, at).grid.is_none() {
+                    // A mean of many is known far better than each of them.
+                    let finer = Grid { dtype: DType::I16, scale: x.grid.scale / 128.0, zero_point: 0 };
+                    x = self.convert(name, x, finer, f32::NEG_INFINITY, f32::INFINITY)?;
+                }
+                Held { edge: self.node(name, GlobalAveragePool {}, &[x.edge], vec![]), ..x }
             }
             net::Op::Flatten => Held { edge: self.flatten(step, from.edge)?, ..from },
             net::Op::Quantise(grid) => self.convert(name, from, *grid, f32::NEG_INFINITY, f32::INFINITY)?,

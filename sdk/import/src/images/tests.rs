@@ -147,7 +147,7 @@ fn scores_without_a_product_at_the_end() {
         node("MatMul", &["f", "v"], "p"),
         node("Clip", &["p", "zero", "most"], "y"),
     ];
-    let ends = vec![tensor("zero", &[], &[0.0]), tensor("most", &[], &[0.05])];
+    let ends = vec![tensor("zero", &[], &[0.0]), tensor("most", &[], &[0.2])];
     let cut = close(&file(nodes, [ends, vec![weights("w", &[4, 3, 3, 3]), weights("v", &[4, 4])]].concat()));
     assert!(cut.graph().nodes.iter().any(|node| node.name == "the MatMul down"));
     // A sum of two products.
