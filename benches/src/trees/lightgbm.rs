@@ -207,8 +207,8 @@ impl Booster<'_> {
         let init: SingleRowFastInit = function(&library.library, "LGBM_BoosterPredictForMatSingleRowFastInit")?;
         let (width, parameters, mut handle) = (i32::try_from(FEATURES)?, c"num_threads=1".as_ptr(), ptr::null_mut());
         // SAFETY: a live booster, which outlives what is made of it.
-        library
-            .check(unsafe { init(self.owned.handle, NORMAL, 0, -1, FLOAT64, width, parameters, &raw mut handle) })?;
+        let code = unsafe { init(self.owned.handle, NORMAL, 0, -1, FLOAT64, width, parameters, &raw mut handle) };
+        library.check(code)?;
         Ok(SingleRow { library, config: library.owned(handle, "LGBM_FastConfigFree")? })
     }
 }
