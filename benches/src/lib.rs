@@ -9,6 +9,7 @@
 //!   gas/          time for each unit of gas, of hostile and ordinary programs
 //!   gemm/         the int8 matrix product beside candle and rten
 //!   metering/     gas, stack limit and canonical NaN beside plain wasmtime and its fuel
+//!   trees/        tree ensembles beside LightGBM's C interface
 //!   gpu/          products on a CUDA device beside PyTorch (feature `cuda`)
 //!   clock.rs      wall time or processor time
 //!   measure.rs    interleaved rounds, medians of ratios        what every
@@ -40,3 +41,4 @@ pub mod peers;
 pub mod report;
 pub mod screening;
 pub mod threads;
+pub mod trees;

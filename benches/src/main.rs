@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::{Parser, Subcommand};
-use noema_bench::{admit, calls, encoder, gas, gemm, metering};
+use noema_bench::{admit, calls, encoder, gas, gemm, metering, trees};
 
 /// Measures Noema beside other software, interleaved in one run, and prints ratios.
 #[derive(Parser)]
@@ -29,6 +29,8 @@ enum Bench {
     Metering(metering::Options),
     /// A sentence encoder of integers, beside the original by candle.
     Model(encoder::Options),
+    /// Tree ensembles, single rows and batches, beside LightGBM.
+    Trees(trees::Options),
     /// Products on the first CUDA device, beside PyTorch in bf16 (needs feature `cuda`).
     #[cfg(feature = "cuda")]
     Gpu(noema_bench::gpu::Options),
@@ -43,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Gemm(options) => gemm::run(options)?,
         Bench::Metering(options) => metering::run(options)?,
         Bench::Model(options) => encoder::run(options)?,
+        Bench::Trees(options) => trees::run(options)?,
         #[cfg(feature = "cuda")]
         Bench::Gpu(options) => noema_bench::gpu::run(options)?,
     };

@@ -65,6 +65,14 @@ fn gas_is_compared_with_time() {
 }
 
 #[test]
+fn trees_without_the_library_are_compared_with_our_own_level() {
+    let line = line(&["trees", "--json", "--rows", "50"]);
+    assert_eq!(names(&line["rows"]), ["full, 50 rows vs portable 1t", "full, one row vs portable 1t"]);
+    let output = bench(&["trees", "--lightgbm", "/nowhere/lib_lightgbm.so"]);
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("/nowhere/lib_lightgbm.so"));
+}
+
+#[test]
 fn people_get_a_table() {
     let output = bench(&[&["gemm", "--threads", "1", "--shapes", "2x32x8"], &QUICK[..]].concat());
     let text = String::from_utf8(output.stdout).unwrap();

@@ -11,7 +11,7 @@ mod sealed {
 ///
 /// candle 0.11 has storage for `u8`, `i16`, `i32` and `i64`; the bytes of `i8` live in `u8` storage.
 pub trait Element:
-    sealed::Sealed + Copy + Default + Ord + Into<i64> + Into<i128> + std::fmt::Debug + Send + Sync + 'static
+    sealed::Sealed + bytemuck::Pod + Default + Ord + Into<i64> + Into<i128> + std::fmt::Debug + Send + Sync + 'static
 {
     /// The element type.
     const DTYPE: DType;

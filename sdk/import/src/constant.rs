@@ -2,7 +2,7 @@
 
 use crate::{
     ImportError,
-    proto::{DOUBLE, FLOAT, INT64, TensorProto},
+    proto::{DOUBLE, FLOAT, INT8, INT32, INT64, TensorProto, UINT8},
 };
 
 /// A constant of the file.
@@ -18,6 +18,9 @@ pub(crate) struct Constant {
 pub(crate) enum Data {
     Floats(Vec<f32>),
     Integers(Vec<i64>),
+    I32(Vec<i32>),
+    I8(Vec<i8>),
+    U8(Vec<u8>),
 }
 
 impl Constant {
@@ -51,7 +54,21 @@ impl Constant {
             INT64 => {
                 Data::Integers(elements_of(&tensor, elements, &tensor.int64_data, i64::from_le_bytes).map_err(refused)?)
             }
-            other => return Err(refused(format!("element type {other}; float, double and int64 can be read"))),
+            INT32 => {
+                Data::I32(elements_of(&tensor, elements, &tensor.int32_data, i32::from_le_bytes).map_err(refused)?)
+            }
+            INT8 => Data::I8(
+                elements_of(&tensor, elements, &narrow(&tensor.int32_data).map_err(refused)?, i8::from_le_bytes)
+                    .map_err(refused)?,
+            ),
+            UINT8 => Data::U8(
+                elements_of(&tensor, elements, &narrow(&tensor.int32_data).map_err(refused)?, u8::from_le_bytes)
+                    .map_err(refused)?,
+            ),
+            other => {
+                let types = "float, double, int8, uint8, int32 and int64 can be read";
+                return Err(refused(format!("element type {other}; {types}")));
+            }
         };
         if let Data::Floats(values) = &data
             && let Some(at) = values.iter().position(|value| !value.is_finite())
@@ -61,10 +78,21 @@ impl Constant {
         Ok(Constant { name, dims, data })
     }
 
+    /// How many elements there are.
+    pub(crate) fn elements(&self) -> usize {
+        match &self.data {
+            Data::Floats(values) => values.len(),
+            Data::Integers(values) => values.len(),
+            Data::I32(values) => values.len(),
+            Data::I8(values) => values.len(),
+            Data::U8(values) => values.len(),
+        }
+    }
+
     pub(crate) fn floats(&self) -> Result<&[f32], String> {
         match &self.data {
             Data::Floats(values) => Ok(values),
-            Data::Integers(_) => Err(format!("constant `{}` is of integers", self.name)),
+            _ => Err(format!("constant `{}` is of integers", self.name)),
         }
     }
 
@@ -72,8 +100,15 @@ impl Constant {
         match &self.data {
             Data::Integers(values) => Ok(values),
             Data::Floats(_) => Err(format!("constant `{}` is of floats", self.name)),
+            _ => Err(format!("constant `{}` is not of 64-bit integers", self.name)),
         }
     }
+}
+
+/// The typed field of 8-bit integers has 32 bits for each.
+fn narrow<T: TryFrom<i32>>(values: &[i32]) -> Result<Vec<T>, String> {
+    let narrow = |value: &i32| T::try_from(*value).map_err(|_| format!("the element {value} does not fit its type"));
+    values.iter().map(narrow).collect()
 }
 
 /// The elements, from the raw bytes or the typed field.

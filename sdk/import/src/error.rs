@@ -3,8 +3,9 @@
 use noema_model::ModelError;
 
 /// What an importer accepts, for messages.
-pub(crate) const SUPPORTED: &str =
-    "Add, ArgMax, Constant, Div, Flatten, Gemm, Identity, MatMul, Mul, Relu, Reshape, Softmax, Sub";
+pub(crate) const SUPPORTED: &str = "Add, ArgMax, AveragePool, BatchNormalization, Cast, Clip, Concat, Constant, Conv, ConvInteger, DequantizeLinear, Div, \
+     Dropout, Flatten, Gemm, GlobalAveragePool, Identity, MatMul, MatMulInteger, MaxPool, Mul, Pad, QLinearConv, \
+     QLinearMatMul, QuantizeLinear, ReduceMean, Relu, Reshape, Softmax, Sub";
 
 /// Why a network, a table or a row cannot be imported.
 #[derive(Debug, thiserror::Error)]

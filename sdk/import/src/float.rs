@@ -5,15 +5,14 @@ use candle_nn::{Linear, Module};
 
 use crate::{
     ImportError,
-    network::{Activation, Affine, FloatOp, Network},
+    images::{self, ImageModel},
+    layers,
+    network::{self, Activation, Affine, FloatOp, Network},
 };
 
-/// A network as its file means it, in `f32`.
-///
-/// Results are float and may differ in their last bits from machine to machine: they measure a model and never take
-/// part in one.
+/// A network of layers, in `f32`.
 #[derive(Debug)]
-pub struct FloatModel {
+pub(crate) struct DenseModel {
     network: Network,
     steps: Vec<Prepared>,
 }
@@ -27,6 +26,97 @@ enum Prepared {
     Same,
 }
 
+/// A network as its file means it, in `f32`.
+///
+/// Results are float and may differ in their last bits from machine to machine: they measure a model and never take
+/// part in one.
+#[derive(Debug)]
+pub struct FloatModel(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Dense(Box<DenseModel>),
+    Images(Box<ImageModel>),
+}
+
+/// What a layer of weights gives for some rows, with what is fused into it.
+#[derive(Clone, Debug)]
+pub struct FloatLayer {
+    /// The node of the weights.
+    pub name: String,
+    /// Shape of a row: one axis, or channels, rows and columns.
+    pub dims: Vec<usize>,
+    /// Row after row.
+    pub rows: Vec<Vec<f64>>,
+}
+
+impl FloatModel {
+    /// Reads an ONNX file.
+    ///
+    /// # Errors
+    /// [`ImportError`] as [`import_onnx`](crate::import_onnx) for the file alone.
+    pub fn from_onnx(bytes: &[u8]) -> Result<FloatModel, ImportError> {
+        let graph = network::open(bytes)?;
+        Ok(FloatModel(if images::is_needed(&graph) {
+            Kind::Images(Box::new(ImageModel::read(graph)?))
+        } else {
+            Kind::Dense(Box::new(DenseModel::new(Network::read(graph)?)?))
+        }))
+    }
+
+    /// Features of a row.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        match &self.0 {
+            Kind::Dense(model) => model.network().features,
+            Kind::Images(model) => model.features(),
+        }
+    }
+
+    /// What the network says about each row.
+    ///
+    /// # Errors
+    /// [`ImportError::Row`] for a row of another length, or with a number that is not finite in `f32`.
+    pub fn predict(&self, rows: &[Vec<f64>]) -> Result<Vec<Prediction>, ImportError> {
+        match &self.0 {
+            Kind::Dense(model) => model.predict(rows),
+            Kind::Images(model) => model.predict(rows),
+        }
+    }
+
+    /// What every layer of weights gives for these rows, in order.
+    ///
+    /// # Errors
+    /// As [`FloatModel::predict`].
+    pub fn layers(&self, rows: &[Vec<f64>]) -> Result<Vec<FloatLayer>, ImportError> {
+        match &self.0 {
+            Kind::Dense(model) => model.layers(rows),
+            Kind::Images(model) => model.layers(rows),
+        }
+    }
+}
+
+/// Rows as a network takes them: of its length, finite in `f32`.
+pub(crate) fn finite(rows: &[Vec<f64>], features: usize) -> Result<Vec<Vec<f32>>, ImportError> {
+    if rows.is_empty() {
+        return Err(ImportError::Options("there are no rows".into()));
+    }
+    let narrow = |(row, numbers): (usize, &Vec<f64>)| {
+        if numbers.len() != features {
+            let reason = format!("it has {} features, the network takes {features}", numbers.len());
+            return Err(ImportError::Row { row, reason });
+        }
+        let values = numbers.iter().enumerate().map(|(feature, number)| {
+            #[allow(clippy::cast_possible_truncation, reason = "the network is in f32; infinite is refused")]
+            let narrow = *number as f32;
+            let refused = || ImportError::Row { row, reason: format!("feature {feature} is {number}") };
+            if narrow.is_finite() { Ok(narrow) } else { Err(refused()) }
+        });
+        values.collect()
+    };
+    rows.iter().enumerate().map(narrow).collect()
+}
+
 /// What the network says about a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
@@ -38,16 +128,8 @@ pub struct Prediction {
     pub class: usize,
 }
 
-impl FloatModel {
-    /// Reads an ONNX file.
-    ///
-    /// # Errors
-    /// [`ImportError`] as [`import_onnx`](crate::import_onnx) for the file alone.
-    pub fn from_onnx(bytes: &[u8]) -> Result<FloatModel, ImportError> {
-        FloatModel::new(Network::read(bytes)?)
-    }
-
-    pub(crate) fn new(network: Network) -> Result<FloatModel, ImportError> {
+impl DenseModel {
+    pub(crate) fn new(network: Network) -> Result<DenseModel, ImportError> {
         let path = network.path();
         let prepare = |index: usize| -> Result<Prepared, ImportError> {
             let step = &network.steps[index];
@@ -67,20 +149,11 @@ impl FloatModel {
             })
         };
         let steps = (0..network.steps.len()).map(prepare).collect::<Result<_, _>>()?;
-        Ok(FloatModel { network, steps })
-    }
-
-    /// Features of a row.
-    #[must_use]
-    pub fn features(&self) -> usize {
-        self.network.features
+        Ok(DenseModel { network, steps })
     }
 
     /// What the network says about each row.
-    ///
-    /// # Errors
-    /// [`ImportError::Row`] for a row of another length, or with a number that is not finite in `f32`.
-    pub fn predict(&self, rows: &[Vec<f64>]) -> Result<Vec<Prediction>, ImportError> {
+    pub(crate) fn predict(&self, rows: &[Vec<f64>]) -> Result<Vec<Prediction>, ImportError> {
         let logits = &self.activations(rows)?[self.network.logits.0];
         let probabilities = if self.network.softmax { Some(softmax(logits)?.to_vec2::<f32>()?) } else { None };
         let mut probabilities = probabilities.map(Vec::into_iter);
@@ -119,26 +192,20 @@ impl FloatModel {
         Ok(rows.into_iter().map(|row| row.into_iter().map(f64::from).collect()).collect())
     }
 
+    /// What every layer gives, with its ReLU.
+    fn layers(&self, rows: &[Vec<f64>]) -> Result<Vec<FloatLayer>, ImportError> {
+        let activations = self.activations(rows)?;
+        let (_, layers) = layers::fold(&self.network)?;
+        let layer = |layer: layers::Layer| {
+            let rows = DenseModel::values(&activations, layer.result)?;
+            Ok(FloatLayer { name: layer.name, dims: vec![layer.weights.len()], rows })
+        };
+        layers.into_iter().map(layer).collect()
+    }
+
     fn input(&self, rows: &[Vec<f64>]) -> Result<Tensor, ImportError> {
-        if rows.is_empty() {
-            return Err(ImportError::Options("there are no rows".into()));
-        }
         let features = self.network.features;
-        let mut values = Vec::with_capacity(rows.len().saturating_mul(features));
-        for (row, numbers) in rows.iter().enumerate() {
-            if numbers.len() != features {
-                let reason = format!("it has {} features, the network takes {features}", numbers.len());
-                return Err(ImportError::Row { row, reason });
-            }
-            for (feature, number) in numbers.iter().enumerate() {
-                #[allow(clippy::cast_possible_truncation, reason = "the network is in f32; infinite is refused")]
-                let narrow = *number as f32;
-                if !narrow.is_finite() {
-                    return Err(ImportError::Row { row, reason: format!("feature {feature} is {number}") });
-                }
-                values.push(narrow);
-            }
-        }
+        let values = finite(rows, features)?.concat();
         Ok(Tensor::from_vec(values, (rows.len(), features), &Device::Cpu)?)
     }
 }

@@ -4,14 +4,15 @@ use noema_model::{
     Manifest, Model, Port, container,
     graph::{Edge, EdgeId},
 };
-use noema_tensor::{Kernels, Level, Shape, Tensor};
+use noema_tensor::{Kernels, Level};
 
 use crate::{
-    Accuracy, Agreement, FloatModel, ImportError, ImportReport, LayerReport, Prediction, Table, Width, Widths,
-    layers::{self, Layer, Standardisation},
-    network::Network,
+    Accuracy, Agreement, ImportError, ImportReport, LayerReport, Prediction, Table, Width, Widths,
+    float::DenseModel,
+    images::{self, ImageModel},
+    input_tensor, layers,
+    network::{self, Network},
     quantise::{self, Calibration, Quantised},
-    quantise_input,
     scale::magnitude,
 };
 
@@ -89,56 +90,60 @@ const LADDER: [Widths; 3] = [
 /// # Errors
 /// [`ImportError`]; any bytes may be passed.
 pub fn import_onnx(bytes: &[u8], options: &ImportOptions) -> Result<Imported, ImportError> {
-    let float = FloatModel::new(Network::read(bytes)?)?;
+    let graph = network::open(bytes)?;
+    if images::is_needed(&graph) {
+        return ImageModel::read(graph)?.import(options);
+    }
+    let float = DenseModel::new(Network::read(graph)?)?;
     let (features, layers) = layers::fold(float.network())?;
     let activations = float.activations(&options.calibration)?;
     let ranges = layers.iter().map(|layer| {
-        let values = FloatModel::values(&activations, layer.result)?;
+        let values = DenseModel::values(&activations, layer.result)?;
         let largest = magnitude(values.iter().flatten());
         if largest.is_finite() { Ok(largest) } else { Err(overflow(&layer.name)) }
     });
     let calibration = Calibration { rows: &options.calibration, layers: ranges.collect::<Result<_, _>>()? };
-    let classes = layers.last().map_or(0, |layer| layer.weights.len());
-    if !options.labels.is_empty() && options.labels.len() != classes {
-        let reason = format!("{} labels for {classes} classes", options.labels.len());
-        return Err(ImportError::Options(reason));
-    }
     let largest = magnitude(options.calibration.iter().flatten());
-    let input_bits = match options.input_fraction_bits {
-        Some(bits) if bits <= 30 => bits,
-        Some(bits) => return Err(ImportError::Options(format!("{bits} fraction bits of the input, the limit is 30"))),
-        None => quantise::fraction_bits(&float.network().input, largest, 30)?,
-    };
-
-    let import = Import { options, float: &float, features, layers, calibration, input_bits };
-    let expected = float.predict(&options.calibration)?;
-    let (ladder, tolerance) = match options.precision {
-        Precision::Auto { tolerance } => (LADDER.to_vec(), tolerance),
-        Precision::Fixed(widths) => (vec![widths], f64::INFINITY),
-    };
-    let mut best = None;
-    for widths in ladder {
-        let candidate = import.build(widths, &expected)?;
-        let good = candidate.agreement.largest_difference <= tolerance;
-        best = Some(candidate);
-        if good {
-            break;
-        }
+    let input_bits = input_bits(options, &float.network().input, largest)?;
+    let softmax = float.network().softmax;
+    Import {
+        options,
+        classes: layers.last().map_or(0, |layer| layer.weights.len()),
+        features: features.mul.len(),
+        layers: layers.iter().map(|layer| layer.name.clone()).collect(),
+        input_bits,
+        predict: &|rows| float.predict(rows),
+        quantise: &|widths| quantise::quantise(&features, &layers, &calibration, input_bits, widths, softmax),
     }
-    import.finish(best.ok_or_else(|| ImportError::Options("there are no rows".into()))?)
+    .run()
 }
 
-fn overflow(node: &str) -> ImportError {
+/// Fraction bits of the features.
+pub(crate) fn input_bits(options: &ImportOptions, input: &str, largest: f64) -> Result<u8, ImportError> {
+    match options.input_fraction_bits {
+        Some(bits) if bits <= 30 => Ok(bits),
+        Some(bits) => Err(ImportError::Options(format!("{bits} fraction bits of the input, the limit is 30"))),
+        None => quantise::fraction_bits(input, largest, 30),
+    }
+}
+
+pub(crate) fn overflow(node: &str) -> ImportError {
     ImportError::Quantise { what: node.into(), reason: "calibration rows overflow f32".into() }
 }
 
-struct Import<'a> {
-    options: &'a ImportOptions,
-    float: &'a FloatModel,
-    features: Standardisation,
-    layers: Vec<Layer>,
-    calibration: Calibration<'a>,
-    input_bits: u8,
+/// What predicts rows in float.
+type Predict<'a> = dyn Fn(&[Vec<f64>]) -> Result<Vec<Prediction>, ImportError> + 'a;
+
+/// An import of whatever kind of network: what it says in float, and its graph with activations of some widths.
+pub(crate) struct Import<'a> {
+    pub(crate) options: &'a ImportOptions,
+    pub(crate) classes: usize,
+    pub(crate) features: usize,
+    /// Names of the layers of weights.
+    pub(crate) layers: Vec<String>,
+    pub(crate) input_bits: u8,
+    pub(crate) predict: &'a Predict<'a>,
+    pub(crate) quantise: &'a dyn Fn(Widths) -> Result<Quantised, ImportError>,
 }
 
 struct Candidate {
@@ -149,10 +154,31 @@ struct Candidate {
 }
 
 impl Import<'_> {
+    pub(crate) fn run(&self) -> Result<Imported, ImportError> {
+        let Import { options, classes, .. } = self;
+        if !options.labels.is_empty() && options.labels.len() != *classes {
+            let reason = format!("{} labels for {classes} classes", options.labels.len());
+            return Err(ImportError::Options(reason));
+        }
+        let expected = (self.predict)(&options.calibration)?;
+        let (ladder, tolerance) = match options.precision {
+            Precision::Auto { tolerance } => (LADDER.to_vec(), tolerance),
+            Precision::Fixed(widths) => (vec![widths], f64::INFINITY),
+        };
+        let mut best = None;
+        for widths in ladder {
+            let candidate = self.build(widths, &expected)?;
+            let good = candidate.agreement.largest_difference <= tolerance;
+            best = Some(candidate);
+            if good {
+                break;
+            }
+        }
+        self.finish(best.ok_or_else(|| ImportError::Options("there are no rows".into()))?)
+    }
+
     fn build(&self, widths: Widths, expected: &[Prediction]) -> Result<Candidate, ImportError> {
-        let softmax = self.float.network().softmax;
-        let quantised =
-            quantise::quantise(&self.features, &self.layers, &self.calibration, self.input_bits, widths, softmax)?;
+        let quantised = (self.quantise)(widths)?;
         let manifest = self.manifest(&quantised)?;
         let container = container::encode(&manifest, &quantised.graph, &quantised.parameters)?;
         let actual = predict(&Model::from_bytes(container)?, &self.options.calibration)?;
@@ -186,7 +212,7 @@ impl Import<'_> {
             }
             Some(table) => {
                 let model = Model::from_bytes(encode(&manifest)?)?;
-                let (float, integer) = (self.float.predict(&table.rows)?, predict(&model, &table.rows)?);
+                let (float, integer) = ((self.predict)(&table.rows)?, predict(&model, &table.rows)?);
                 Some(Accuracy::of(&table.labels, &float, &integer))
             }
         };
@@ -196,38 +222,33 @@ impl Import<'_> {
         }
         let container = encode(&manifest)?;
         let model = Model::from_bytes(container.clone())?;
-        let layers = self.layers.iter().filter_map(|layer| LayerReport::of(&model, &layer.name)).collect();
+        let layers = self.layers.iter().filter_map(|layer| LayerReport::of(&model, layer)).collect();
         let report = ImportReport {
             id: model.id(),
             container_bytes: container.len(),
-            features: self.features.mul.len(),
+            features: self.features,
             input_fraction_bits: self.input_bits,
             logit_fraction_bits: manifest.outputs[0].fraction_bits,
             widths,
             layers,
             calibration: agreement,
             heldout: accuracy,
+            integers: None,
         };
         Ok(Imported { container, report })
     }
 }
 
-/// Runs an imported model on real rows, and reads its outputs as the numbers that they stand for.
 fn predict(model: &Model, rows: &[Vec<f64>]) -> Result<Vec<Prediction>, ImportError> {
+    let kernels = Kernels::new(Level::best(), 1).map_err(|error| ImportError::Compute(error.to_string()))?;
+    predictions(model, rows, &kernels)
+}
+
+/// Runs an imported model on real rows, and reads its outputs as the numbers that they stand for.
+pub(crate) fn predictions(model: &Model, rows: &[Vec<f64>], kernels: &Kernels) -> Result<Vec<Prediction>, ImportError> {
     let manifest = model.manifest();
-    let port = &manifest.inputs[0];
-    let mut features = Vec::new();
-    for (row, values) in rows.iter().enumerate() {
-        let integers = quantise_input(port, values);
-        features.extend(integers.map_err(|error| ImportError::Row { row, reason: error.to_string() })?);
-    }
-    let batch = u32::try_from(rows.len()).map_err(|_| ImportError::Options("too many rows".into()))?;
-    let mut dims = vec![batch];
-    dims.extend(&port.shape);
-    let shape = Shape::new(&dims).map_err(|status| ImportError::Compute(status.to_string()))?;
-    let features = Tensor::from_vec(shape, features)?;
-    let kernels = Kernels::new(Level::Portable, 1).map_err(|error| ImportError::Compute(error.to_string()))?;
-    let outputs = model.run(&kernels, &[&features])?;
+    let features = input_tensor(&manifest.inputs[0], rows)?;
+    let outputs = model.run(kernels, &[&features])?;
     let real = |name: &str| -> Result<Option<Vec<Vec<f32>>>, ImportError> {
         let Some(index) = manifest.output(name) else { return Ok(None) };
         let values = outputs[index].to_vec::<i32>()?;

@@ -2,7 +2,7 @@
 //! integer containers.
 //!
 //! ```text
-//!   file --wire, proto--> checked messages --network, node--> steps in float
+//!   file --wire, proto--> checked messages --network, node--> steps in float   (images/: the same for images)
 //!                                                               |          \
 //!                                              layers: constants folded     float: the original, by candle
 //!                                                               |          /
@@ -15,7 +15,8 @@
 //!
 //! What can be imported: networks of one input whose rows run through operations with constants (`Add`, `Sub`, `Mul`,
 //! `Div`: standardisation, folded), `Gemm` or `MatMul`, `Relu`, and end in scores, with `Softmax` or `ArgMax` behind
-//! them or not. Everything else is refused with the node named.
+//! them or not. Networks of images ([`images`](self), a path of its own) have convolutions, pools, sums and concatenations
+//! as well, in float or quantised by the file. Everything else is refused with the node named.
 //!
 //! Sentence encoders of Hugging Face folders: [`import_encoder`], and their tokenizers: [`import_tokenizer`].
 //!
@@ -34,10 +35,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod compare;
 mod constant;
 mod encoder;
 mod error;
 mod float;
+mod images;
 mod import;
 mod layers;
 mod network;
@@ -55,16 +58,17 @@ mod text;
 mod trees;
 mod wire;
 
+pub use compare::{Comparison, compare_onnx};
 pub use encoder::{
     EncoderOptions, EncoderReport, FloatEncoder, ImportedEncoder, LayerError, Nearness, Site, Sites, compare_encoder,
     import_encoder,
 };
 pub use error::ImportError;
-pub use float::{FloatModel, Prediction};
+pub use float::{FloatLayer, FloatModel, Prediction};
 pub use import::{ImportOptions, Imported, Precision, import_onnx};
 pub use quantise::{Width, Widths};
-pub use report::{Accuracy, Agreement, ImportReport, LayerReport};
-pub use table::{Table, quantise_input};
+pub use report::{Accuracy, Agreement, ImportReport, LayerReport, SameIntegers};
+pub use table::{Table, input_tensor, quantise_input};
 pub use text::{ImportedTokenizer, TokenizerOptions, import_tokenizer};
 pub use trees::{
     FileKind, FloatTrees, ImportedTrees, MAX_TREE_FILE_BYTES, MISSING_FEATURE, TreeOptions, TreeReport,

@@ -88,22 +88,8 @@ pub(crate) enum Value {
 }
 
 impl Network {
-    /// Reads a file; any bytes may be passed.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Network, ImportError> {
-        wire::check(bytes)?;
-        let model = ModelProto::decode(bytes).map_err(|error| ImportError::NotOnnx(error.to_string()))?;
-        let graph = model.graph.ok_or_else(|| ImportError::NotOnnx("it has no graph".into()))?;
-        let opset = model.opset_import.iter().find(|set| is_default_domain(&set.domain)).map_or(0, |set| set.version);
-        if opset < MIN_OPSET {
-            return Err(ImportError::Opset(opset));
-        }
-        if graph.node.len() > MAX_NODES {
-            let (value, limit) = (graph.node.len() as u64, MAX_NODES as u64);
-            return Err(ImportError::Limit { what: "number of nodes", value, limit });
-        }
-        if !graph.sparse_initializer.is_empty() {
-            return Err(ImportError::Input("sparse initialisers cannot be imported".into()));
-        }
+    /// Reads a graph.
+    pub(crate) fn read(graph: GraphProto) -> Result<Network, ImportError> {
         Reader::read(graph)
     }
 
@@ -126,6 +112,25 @@ impl Network {
         path.reverse();
         path
     }
+}
+
+/// The graph of a file; any bytes may be passed.
+pub(crate) fn open(bytes: &[u8]) -> Result<GraphProto, ImportError> {
+    wire::check(bytes)?;
+    let model = ModelProto::decode(bytes).map_err(|error| ImportError::NotOnnx(error.to_string()))?;
+    let graph = model.graph.ok_or_else(|| ImportError::NotOnnx("it has no graph".into()))?;
+    let opset = model.opset_import.iter().find(|set| is_default_domain(&set.domain)).map_or(0, |set| set.version);
+    if opset < MIN_OPSET {
+        return Err(ImportError::Opset(opset));
+    }
+    if graph.node.len() > MAX_NODES {
+        let (value, limit) = (graph.node.len() as u64, MAX_NODES as u64);
+        return Err(ImportError::Limit { what: "number of nodes", value, limit });
+    }
+    if !graph.sparse_initializer.is_empty() {
+        return Err(ImportError::Input("sparse initialisers cannot be imported".into()));
+    }
+    Ok(graph)
 }
 
 pub(crate) fn is_default_domain(domain: &str) -> bool {

@@ -42,11 +42,11 @@ pub struct Widths {
 }
 
 /// Fraction bits of probabilities.
-const PROBABILITY_BITS: u8 = 16;
+pub(crate) const PROBABILITY_BITS: u8 = 16;
 /// Fraction bits of scores, where they fit.
-const LOGIT_BITS: u8 = 16;
+pub(crate) const LOGIT_BITS: u8 = 16;
 /// How far beyond the calibration rows features and scores must still fit their 32 bits.
-const RESERVE: f64 = 4.0;
+pub(crate) const RESERVE: f64 = 4.0;
 
 /// A graph of integers.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ pub(crate) struct Calibration<'a> {
 
 impl Width {
     /// The element type and the integer that stands for the largest real value.
-    fn levels(self, relu: bool) -> (DType, f64) {
+    pub(crate) fn levels(self, relu: bool) -> (DType, f64) {
         match (self, relu) {
             (Width::Eight, true) => (DType::U8, 255.0),
             (Width::Eight, false) => (DType::I8, 127.0),
@@ -77,7 +77,7 @@ impl Width {
     }
 
     /// How far beyond the calibration rows a value is still represented. 16 bits have room to spare.
-    fn headroom(self) -> f64 {
+    pub(crate) fn headroom(self) -> f64 {
         match self {
             Width::Eight => 1.25,
             Width::Sixteen => 4.0,
@@ -181,7 +181,7 @@ fn normalise(
 }
 
 /// A range that can be divided by.
-fn range(largest: f64) -> f64 {
+pub(crate) fn range(largest: f64) -> f64 {
     if largest > 0.0 { largest } else { 1.0 }
 }
 

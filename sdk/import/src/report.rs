@@ -28,6 +28,19 @@ pub struct ImportReport {
     pub calibration: Agreement,
     /// How accurate both are on rows that neither has seen.
     pub heldout: Option<Accuracy>,
+    /// Of a file that is quantised: its integers on the calibration rows, and those of the model.
+    pub integers: Option<SameIntegers>,
+}
+
+/// The integers of a quantised file beside those of the model, through the whole network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SameIntegers {
+    /// How many were compared.
+    pub all: usize,
+    /// How many are the same.
+    pub equal: usize,
+    /// How many units the others are away at most.
+    pub largest: f64,
 }
 
 /// A layer of weights.
@@ -35,7 +48,7 @@ pub struct ImportReport {
 pub struct LayerReport {
     /// Its node.
     pub name: String,
-    /// How many inputs it has.
+    /// How many inputs it has; channels, of a convolution.
     pub inputs: u32,
     /// How many outputs it has.
     pub outputs: u32,
@@ -48,16 +61,20 @@ pub struct LayerReport {
 impl LayerReport {
     pub(crate) fn of(model: &Model, name: &str) -> Option<LayerReport> {
         let graph = model.graph();
-        let is_layer =
-            |(_, node): &(usize, &noema_model::graph::Node)| node.name == name && matches!(node.op, Op::Linear(_));
-        let (index, node) = graph.nodes.iter().enumerate().find(is_layer)?;
-        let Op::Linear(linear) = &node.op else { return None };
+        let of = |op: &Op| match op {
+            Op::Linear(linear) => Some((linear.outputs, linear.accumulator)),
+            Op::Conv2d(conv) => Some((conv.outputs, conv.accumulator)),
+            _ => None,
+        };
+        let (index, node) =
+            graph.nodes.iter().enumerate().find(|(_, node)| node.name == name && of(&node.op).is_some())?;
+        let (outputs, accumulator) = of(&node.op)?;
         let edge = |id: &EdgeId| usize::try_from(id.0).ok();
         Some(LayerReport {
             name: name.into(),
             inputs: model.edges().get(edge(node.inputs.first()?)?)?.last(),
-            outputs: linear.outputs,
-            accumulator: linear.accumulator,
+            outputs,
+            accumulator,
             peak: model.certificate().edges.get(graph.inputs.len() + index)?.peak,
         })
     }
@@ -153,6 +170,12 @@ impl fmt::Display for ImportReport {
         write!(f, "{}", self.calibration)?;
         if let Some(accuracy) = &self.heldout {
             write!(f, "\n{accuracy}")?;
+        }
+        if let Some(SameIntegers { all, equal, largest }) = &self.integers {
+            write!(
+                f,
+                "\n{equal} of {all} integers are those of the file in float arithmetic, the others at most {largest} units away"
+            )?;
         }
         Ok(())
     }

@@ -3,8 +3,9 @@
 use std::io::Read;
 
 use noema_model::Port;
+use noema_tensor::{DType, Shape, Tensor};
 
-use crate::{ImportError, scale};
+use crate::{ImportError, quantise_features, scale};
 
 /// Rows of features, with the class of each where there is one.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -80,4 +81,48 @@ pub fn quantise_input(port: &Port, row: &[f64]) -> Result<Vec<i32>, ImportError>
         })
     });
     quantised.collect()
+}
+
+/// Real rows as the tensor that an input of any type takes: [`quantise_input`] of each, in the axes of the input.
+///
+/// # Errors
+/// [`ImportError::Row`] for a row of another length or a number that does not fit the type.
+///
+/// ```
+/// use noema_model::{Port, graph::Edge};
+/// let port = Port::new("pixels", &Edge::new(noema_tensor::DType::U8, &[1, 2, 2]), 0);
+/// let images = noema_import::input_tensor(&port, &[vec![0.0, 16.0, 255.0, 1.0]])?;
+/// assert_eq!(images.shape().dims(), [1, 1, 2, 2]);
+/// assert!(noema_import::input_tensor(&port, &[vec![0.0, 16.0, 256.0, 1.0]]).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn input_tensor(port: &Port, rows: &[Vec<f64>]) -> Result<Tensor, ImportError> {
+    if port.dtype == DType::I64 {
+        return quantise_features(port, rows);
+    }
+    let mut integers = Vec::new();
+    for (row, values) in rows.iter().enumerate() {
+        let refused = |reason: String| ImportError::Row { row, reason };
+        let quantised = quantise_input(port, values).map_err(|error| refused(error.to_string()))?;
+        let dtype = port.dtype;
+        if let Some(wrong) = quantised.iter().find(|q| !(dtype.min()..=dtype.max()).contains(&i64::from(**q))) {
+            return Err(refused(format!("the integer {wrong} does not fit {dtype}")));
+        }
+        integers.extend(quantised);
+    }
+    let batch = u32::try_from(rows.len()).map_err(|_| ImportError::Options("too many rows".into()))?;
+    let dims: Vec<u32> = std::iter::once(batch).chain(port.shape.iter().copied()).collect();
+    let shape = Shape::new(&dims).map_err(|status| ImportError::Compute(status.to_string()))?;
+    let tensor = match port.dtype {
+        DType::U8 => Tensor::from_vec(shape, fitting::<u8>(&integers)),
+        DType::I8 => Tensor::from_vec(shape, fitting::<i8>(&integers)),
+        DType::I16 => Tensor::from_vec(shape, fitting::<i16>(&integers)),
+        _ => Tensor::from_vec(shape, integers),
+    };
+    Ok(tensor?)
+}
+
+/// Integers that were found to fit.
+fn fitting<T: TryFrom<i32>>(integers: &[i32]) -> Vec<T> {
+    integers.iter().filter_map(|integer| T::try_from(*integer).ok()).collect()
 }

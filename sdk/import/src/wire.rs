@@ -48,7 +48,7 @@ impl Message {
 
     /// Whether a field holds numbers that grow when they are decoded.
     fn packs_varints(self, field: u32) -> bool {
-        matches!((self, field), (Message::Tensor, 1 | 7))
+        matches!((self, field), (Message::Tensor, 1 | 5 | 7) | (Message::Attribute, 8))
     }
 }
 

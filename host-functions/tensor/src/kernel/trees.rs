@@ -1,5 +1,7 @@
 //! Ensembles of decision trees: comparisons of integers, then exact sums of leaves.
 
+use records::Records;
+
 use super::{Kernels, reference};
 use crate::{Element, Level, OpError, Status};
 
@@ -56,6 +58,8 @@ pub struct PackedTrees<K> {
 enum Form<K> {
     /// As they were given, with the places of each tree's first decision and first leaf.
     Plain { trees: Vec<(Tree, usize, usize)>, decisions: Vec<Decision<K>> },
+    /// For `i32` features and trees that fit its fields.
+    Records(Records),
     /// For running several trees in step: all decisions, then all leaves as nodes that lead to themselves.
     Lockstep { roots: Vec<Root>, nodes: Vec<Node<K>>, first_leaf: u32 },
 }
@@ -110,6 +114,8 @@ impl<K: Element> PackedTrees<K> {
         }
         let form = if level == Level::Reference {
             Form::Plain { trees: plain, decisions }
+        } else if let Some(records) = Records::pack(features, &plain, &decisions, &leaves) {
+            Form::Records(records)
         } else {
             let nodes = lockstep(&plain, &decisions, leaves.len())?;
             // Sums are exact, so their order is free: trees of one depth run together.
@@ -119,8 +125,19 @@ impl<K: Element> PackedTrees<K> {
         Ok(PackedTrees { features, base, leaves, form, work })
     }
 
+    /// Some rows, by the kernel of a level where there is one.
+    fn rows(&self, level: Level, x: &[K], out: &mut [i64]) {
+        if let Form::Records(records) = &self.form {
+            return records.sums(level, &self.base, bytemuck::cast_slice(x), out);
+        }
+        for (row, out) in x.chunks_exact(self.features).zip(out.chunks_exact_mut(self.base.len())) {
+            self.row(row, out);
+        }
+    }
+
     fn row(&self, row: &[K], out: &mut [i64]) {
         match &self.form {
+            Form::Records(_) => {}
             Form::Plain { trees, decisions } => reference::trees(trees, decisions, &self.leaves, &self.base, row, out),
             Form::Lockstep { roots, nodes, first_leaf } => {
                 out.copy_from_slice(&self.base);
@@ -256,13 +273,12 @@ pub fn tree_sums<K: Element>(k: &Kernels, x: &[K], trees: &PackedTrees<K>, out: 
     assert!(rows * outputs == out.len() && rows * features == x.len(), "results of another shape");
     // A comparison takes as long as some tens of multiplications.
     k.split_rows((x, features), (out, outputs), trees.work.saturating_mul(32), |x, out| {
-        for (row, out) in x.chunks_exact(features).zip(out.chunks_exact_mut(outputs)) {
-            trees.row(row, out);
-        }
+        trees.rows(k.level(), x, out);
     });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Trees, out);
 }
 
+pub(super) mod records;
 #[cfg(test)]
 mod tests;

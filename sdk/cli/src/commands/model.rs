@@ -1,8 +1,14 @@
 //! `noema model`: ONNX files, encoders and tree ensembles to containers, containers onto the chain.
 
 pub mod add;
+pub mod bench;
+pub mod diff;
 pub mod import;
+pub mod inputs;
 pub mod inspect;
+mod picture;
+pub mod run;
+pub mod verify;
 pub mod withdraw;
 
 use std::path::Path;
@@ -33,6 +39,22 @@ enum ModelAction {
     /// Show what is in a container: graph, bounds, gas, id
     #[command(after_help = "Example:\n  noema model inspect screening.noema")]
     Inspect(inspect::InspectArgs),
+    /// Check a container: its bytes, its id, and the proof of its bounds, made again from the weights
+    #[command(after_help = "Example:\n  noema model verify screening.noema")]
+    Verify(verify::VerifyArgs),
+    /// Run a model on rows of a file, and show its outputs and its gas
+    #[command(after_help = "Example:\n  \
+        noema model run screening.noema --input rows.csv\n  \
+        noema model run digits.noema --input images.npy")]
+    Run(run::RunArgs),
+    /// Time a model on this machine, at every level
+    #[command(after_help = "Example:\n  noema model bench screening.noema --threads 1 --batch 1,100")]
+    Bench(bench::BenchArgs),
+    /// Run the float original beside the integer model: the error of each layer and at the end, as text and as a picture
+    #[command(
+        after_help = "Example:\n  noema model diff screening.onnx screening.noema --input heldout.csv --svg error.svg"
+    )]
+    Diff(diff::DiffArgs),
     /// Upload a container to the chain in chunks; an interrupted upload goes on where it stopped
     #[command(after_help = "Example:\n  noema model add screening.noema")]
     Add(add::AddArgs),
@@ -50,6 +72,10 @@ pub fn run(context: &Context, arguments: ModelArgs) -> Result<(), CliError> {
     match arguments.action {
         ModelAction::Import(arguments) => output.report(&import::run(context, &arguments)?),
         ModelAction::Inspect(arguments) => output.report(&inspect::run(&arguments)?),
+        ModelAction::Verify(arguments) => output.report(&verify::run(&arguments)?),
+        ModelAction::Run(arguments) => output.report(&run::run(&arguments)?),
+        ModelAction::Bench(arguments) => output.report(&bench::run(context, &arguments)?),
+        ModelAction::Diff(arguments) => output.report(&diff::run(context, &arguments)?),
         ModelAction::Add(arguments) => output.report(&add::run(context, &arguments)?),
         ModelAction::Withdraw(arguments) => output.report(&withdraw::run(context, &arguments)?),
     }

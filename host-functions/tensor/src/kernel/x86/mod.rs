@@ -8,6 +8,8 @@
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 pub(super) mod avx2;
+pub(super) mod avx2_trees;
+pub(super) mod avx512_trees;
 pub(super) mod avx512_vnni;
 pub(super) mod avx_vnni;
 pub(super) mod bytes;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use noema_import::{
     Accuracy, EncoderOptions, EncoderReport, FileKind, ImportError, ImportOptions, ImportReport, Imported,
-    ImportedEncoder, ImportedTokenizer, ImportedTrees, LayerError, Nearness, Precision, Table, TokenizerOptions,
-    TreeOptions, TreeReport, Width, Widths, compare_encoder, import_encoder, import_lightgbm, import_onnx,
-    import_tokenizer, import_xgboost,
+    ImportedEncoder, ImportedTokenizer, ImportedTrees, LayerError, Nearness, Precision, SameIntegers, Table,
+    TokenizerOptions, TreeOptions, TreeReport, Width, Widths, compare_encoder, import_encoder, import_lightgbm,
+    import_onnx, import_tokenizer, import_xgboost,
 };
 use noema_tensor::DType;
 use serde::Serialize;
@@ -54,10 +54,11 @@ pub struct ImportArgs {
     /// Bits of the activations of a network; weights always have 8
     #[arg(long, value_enum, default_value_t = Bits::Auto)]
     precision: Bits,
-    /// How far from 1 the mean cosine between the embeddings of an encoder and of the integer model may be; a single one
-    /// may be five times as far
-    #[arg(long, value_name = "ERROR", default_value_t = 0.001)]
-    max_error: f64,
+    /// How far off the integer model may be. An encoder: the mean cosine between embeddings from 1 (a single one may be five
+    /// times as far) [default: 0.001]. A network: the largest difference of a probability of a calibration row, or of a
+    /// score as a share of the largest [default: 0.01]; activations get 16 bits where 8 are not enough
+    #[arg(long, value_name = "ERROR")]
+    max_error: Option<f64>,
     /// The longest sentence of an encoder, or text of a tokenizer, in tokens [default: what the folder of the encoder says;
     /// 256 for a tokenizer]
     #[arg(long, value_name = "TOKENS")]
@@ -82,7 +83,7 @@ enum InputType {
 /// Bits of the activations.
 #[derive(ValueEnum, Clone, Copy, Debug)]
 enum Bits {
-    /// The fewest that keep the probabilities of the calibration rows within 0.01
+    /// The fewest that keep the calibration rows within --max-error
     Auto,
     /// 8 everywhere
     #[value(name = "8")]
@@ -129,8 +130,19 @@ pub struct ModelReport {
     /// Accuracy on rows that neither model has seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heldout: Option<HeldoutLine>,
+    /// Of a file that is quantised: how many of its integers the model computes too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integers: Option<IntegersLine>,
     #[serde(skip)]
     text: String,
+}
+
+/// The integers of a quantised file beside those of the model, through the whole network.
+#[derive(Serialize, Debug)]
+pub struct IntegersLine {
+    all: usize,
+    equal: usize,
+    largest_difference: f64,
 }
 
 /// Trees that were just imported.
@@ -318,6 +330,11 @@ impl ModelReport {
                 })
                 .collect(),
             heldout: report.heldout.map(HeldoutLine::from),
+            integers: report.integers.map(|SameIntegers { all, equal, largest }| IntegersLine {
+                all,
+                equal,
+                largest_difference: largest,
+            }),
             text: report.to_string(),
         }
     }
@@ -404,16 +421,12 @@ fn encoder(context: &Context, arguments: &ImportArgs) -> Result<EncoderLine, Cli
             format!("{} is a folder, so an encoder, which needs calibration sentences", arguments.file.display());
         CliError::argument("--calibration", problem, "give a text file with a sentence in each line")
     })?;
-    if !(arguments.max_error > 0.0 && arguments.max_error < 1.0) {
-        let problem = format!("an error of {}", arguments.max_error);
-        return Err(CliError::argument("--max-error", problem, "give a number between 0 and 1"));
-    }
     let compare = arguments.compare.as_deref().map(sentences).transpose()?;
     let options = EncoderOptions {
         version: arguments.version.clone(),
         calibration: sentences(calibration)?,
         longest: arguments.max_tokens,
-        max_error: arguments.max_error,
+        max_error: max_error(arguments)?.unwrap_or(0.001),
         ..EncoderOptions::new(&name(arguments), &arguments.licence)
     };
     let bar = context.output.spinner("importing");
@@ -468,9 +481,19 @@ fn tokenizer(context: &Context, arguments: &ImportArgs, bytes: &[u8]) -> Result<
 }
 
 /// The lines of a text file that are not empty.
-fn sentences(path: &Path) -> Result<Vec<String>, CliError> {
+pub(super) fn sentences(path: &Path) -> Result<Vec<String>, CliError> {
     let text = std::fs::read_to_string(path).map_err(|error| CliError::io("read", path, error))?;
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+fn max_error(arguments: &ImportArgs) -> Result<Option<f64>, CliError> {
+    match arguments.max_error {
+        Some(error) if !(error > 0.0 && error < 1.0) => {
+            let problem = format!("an error of {error}");
+            Err(CliError::argument("--max-error", problem, "give a number between 0 and 1"))
+        }
+        given => Ok(given),
+    }
 }
 
 fn name(arguments: &ImportArgs) -> String {
@@ -493,7 +516,10 @@ fn network_options(arguments: &ImportArgs) -> Result<ImportOptions, CliError> {
         calibration: read_table(calibration)?.rows,
         heldout: arguments.heldout.as_deref().map(read_table).transpose()?,
         input_fraction_bits: arguments.input_bits,
-        precision: arguments.precision.into(),
+        precision: match (arguments.precision, max_error(arguments)?) {
+            (Bits::Auto, Some(tolerance)) => Precision::Auto { tolerance },
+            (bits, _) => bits.into(),
+        },
         ..ImportOptions::new(&name(arguments), &arguments.licence)
     })
 }
