@@ -59,14 +59,16 @@ impl Level {
         match self {
             Level::Reference | Level::Portable | Level::CandleF32 => true,
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => is_x86_feature_detected!("avx2"),
+            Level::Avx2 => has_avx2(),
             #[cfg(target_arch = "x86_64")]
-            Level::AvxVnni => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni"),
+            Level::AvxVnni => has_avx2() && is_x86_feature_detected!("avxvnni"),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512Vnni => {
-                is_x86_feature_detected!("avx2")
+                has_avx2()
                     && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512vnni")
             }
             #[cfg(target_arch = "aarch64")]
@@ -96,6 +98,15 @@ impl Level {
         let fastest_first = [Level::Avx512Vnni, Level::AvxVnni, Level::Avx2, Level::Neon];
         fastest_first.into_iter().find(|level| level.is_available()).unwrap_or(Level::Portable)
     }
+}
+
+/// AVX2, and the small instructions that came with it on every machine.
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("lzcnt")
 }
 
 impl fmt::Display for Level {

@@ -11,6 +11,7 @@ mod candle_f32;
 mod convolution;
 mod elementwise;
 mod exp;
+mod exp_rows;
 mod freivalds;
 mod function;
 mod group_norm;
@@ -36,6 +37,7 @@ mod round;
 mod softmax;
 mod strided;
 mod trees;
+mod vectors;
 mod wide;
 mod window;
 #[cfg(target_arch = "x86_64")]
@@ -82,5 +84,7 @@ pub use window::Window;
 
 use crate::Kernels;
 
+#[cfg(test)]
+mod row_tests;
 #[cfg(test)]
 mod tests;

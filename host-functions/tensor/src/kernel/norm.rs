@@ -5,6 +5,7 @@
 //! `T <= 2^31`; so a product `D * gain * T` is below `2^111`, a bias on the same scale below `2^109`, and
 //! the final shift is at most 109.
 
+use super::vectors::{Vectors, low, lower, vectorised};
 use super::{Kernels, reference::rne_ratio, round};
 use crate::{Element, Level};
 
@@ -42,30 +43,135 @@ pub fn norm_rows<X: Element, Y: Element>(k: &Kernels, x: &[X], row: usize, norm:
     assert!(norm.shift <= MAX_NORM_SHIFT, "a shift above {MAX_NORM_SHIFT}");
     let level = k.level();
     // An element costs about as much as this many multiplications of a product.
-    const WORK: usize = 100;
+    const WORK: usize = 30;
     k.split_rows((x, row), (out, row), row.saturating_mul(WORK), |x, out| {
         for (x, out) in x.chunks_exact(row).zip(out.chunks_exact_mut(row)) {
-            if level == Level::Reference { reference_row(x, norm, out) } else { one_row(x, norm, out) }
+            if level == Level::Reference { reference_row(x, norm, out) } else { one_row(level, x, norm, out) }
         }
     });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Norm, out);
 }
 
-fn one_row<X: Element, Y: Element>(x: &[X], norm: Norm<'_>, out: &mut [Y]) {
+fn one_row<X: Element, Y: Element>(level: Level, x: &[X], norm: Norm<'_>, out: &mut [Y]) {
     let n = count(x.len());
-    let squares = squares(x);
-    let sum: i64 = if norm.bias.is_some() { x.iter().map(|x| Into::<i64>::into(*x)).sum() } else { 0 };
+    let narrow = X::DTYPE.size() <= 2 && x.len() <= MAX_NARROW_ROW;
+    let (squares, sum) = if narrow { vectorised(level, Moments(x)) } else { (squares(x), sum(x)) };
+    let sum = if norm.bias.is_some() { sum } else { 0 };
     let variance = u128::from(n) * squares - u128::from(sum.unsigned_abs()) * u128::from(sum.unsigned_abs());
     let radicand = (variance << EPSILON_BITS) + u128::from(n) * u128::from(n) * u128::from(norm.epsilon);
     let (root, exponent) = reciprocal_root(radicand);
+    if narrow
+        && exponent <= MAX_NARROW_EXPONENT
+        && let Ok(root) = i32::try_from(root)
+    {
+        vectorised(level, Narrow { x, norm, sum: low(sum), root, exponent, out });
+        return;
+    }
     let (root, signed_n) = (i128::from(root), i64::from(n));
-    let scale = exponent + 31 - EPSILON_BITS / 2;
+    let scale = scale(exponent);
     for (i, (x, out)) in x.iter().zip(out).enumerate() {
         let x: i64 = (*x).into();
         let product = i128::from(signed_n * x - sum) * i128::from(norm.gain[i]) * root;
         let bias = norm.bias.map_or(0, |bias| i128::from(bias[i]) << scale);
         *out = Y::saturate(round::rne_shift(product + bias, scale + norm.shift));
+    }
+}
+
+/// Bits by which a product is larger than a bias.
+fn scale(exponent: u32) -> u32 {
+    exponent + 31 - EPSILON_BITS / 2
+}
+
+fn sum<X: Element>(x: &[X]) -> i64 {
+    x.iter().map(|x| Into::<i64>::into(*x)).sum()
+}
+
+/// Rows of 16 bits up to here have deviations `D` of 32 bits, and sums too.
+const MAX_NARROW_ROW: usize = 1 << 15;
+
+/// Up to here a bias, moved to the scale of the product less 32 bits, has at most 61 bits.
+const MAX_NARROW_EXPONENT: u32 = 42;
+
+/// The sum of squares and the sum of a row of at most [`MAX_NARROW_ROW`] elements of at most 16 bits.
+struct Moments<'a, X>(&'a [X]);
+
+impl<X: Element> Vectors for Moments<'_, X> {
+    type Output = (u128, i64);
+
+    /// Nothing wraps: sums have at most 31 bits, squares 30 and their sum 45.
+    #[inline(always)]
+    fn run(self) -> (u128, i64) {
+        let (mut sum, mut squares) = (0i32, 0u64);
+        for x in self.0 {
+            let x = low((*x).into());
+            sum = sum.wrapping_add(x);
+            squares = squares.wrapping_add(u64::from(x.wrapping_mul(x).cast_unsigned()));
+        }
+        (squares.into(), sum.into())
+    }
+}
+
+/// The results of a row whose numbers fit 64 bits, but for one product that has two halves of 32 bits and 64.
+///
+/// Both the product and the bias are moved up by `k` bits where the scale has fewer than 33, so that rounding always cuts more
+/// than the lower half. Then `exponent` is at most 13, which makes `R < 4^14`, the variance `V < 2^4` and, of at most `2^15`
+/// elements, `|D| < 2^10`: there is room.
+struct Narrow<'a, X, Y> {
+    x: &'a [X],
+    norm: Norm<'a>,
+    sum: i32,
+    root: i32,
+    exponent: u32,
+    out: &'a mut [Y],
+}
+
+impl<X: Element, Y: Element> Vectors for Narrow<'_, X, Y> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Narrow { x, norm, sum, root, exponent, out } = self;
+        match norm.bias {
+            Some(bias) => {
+                let bias = &bias[..x.len()];
+                narrow_row(x, norm.gain, |i| bias[i], (sum, root, exponent, norm.shift), out);
+            }
+            None => narrow_row(x, norm.gain, |_| 0, (sum, root, exponent, norm.shift), out),
+        }
+    }
+}
+
+/// Nothing wraps: `|D| < 2^31`, times a gain less than `2^62`, times a root less than `2^93`, whose upper part has 61 bits; a
+/// bias has 61 on that scale, and half a unit at most 60.
+#[inline(always)]
+fn narrow_row<X: Element, Y: Element>(
+    x: &[X],
+    gain: &[i32],
+    bias: impl Fn(usize) -> i32,
+    (sum, root, exponent, shift): (i32, i32, u32, u32),
+    out: &mut [Y],
+) {
+    let n = low(i64::from(count(x.len())));
+    let scale = scale(exponent);
+    let up = 33u32.saturating_sub(scale);
+    let bias_up = scale + up - 32;
+    let down = bias_up + shift;
+    let (half, mask) = (1i64 << (down - 1), (1i64 << down) - 1);
+    let (root, unsigned_root) = (i64::from(root), u64::from(root.cast_unsigned()));
+    let (gain, out) = (&gain[..x.len()], &mut out[..x.len()]);
+    for i in 0..x.len() {
+        let deviation = n.wrapping_mul(low(x[i].into())).wrapping_sub(sum);
+        let product = i64::from(deviation).wrapping_mul(i64::from(gain[i])).wrapping_shl(up);
+        let upper = (product >> 32).wrapping_mul(root);
+        let rest = lower(product.cast_unsigned()).wrapping_mul(unsigned_root);
+        let upper =
+            upper.wrapping_add((rest >> 32).cast_signed()).wrapping_add(i64::from(bias(i)).wrapping_shl(bias_up));
+        let sum = upper.wrapping_add(half);
+        let rounded = sum.wrapping_shr(down);
+        // In the middle, which the lower half takes part in, odd results go down again.
+        let tie = (sum & mask) | lower(rest).cast_signed() == 0;
+        out[i] = Y::saturate_i64(rounded.wrapping_sub(if tie { rounded & 1 } else { 0 }));
     }
 }
 
@@ -101,7 +207,9 @@ pub(super) fn reciprocal_root(radicand: u128) -> (u32, u32) {
     let exponent = radicand.ilog2() / 2;
     let normal = if exponent <= 31 { radicand << (62 - 2 * exponent) } else { radicand >> (2 * exponent - 62) };
     // floor(2 * 2^62 / sqrt(W)), at most 2^32.
-    let doubled = ((1u128 << 126) / normal).isqrt();
+    let square = (1u128 << 126) / normal;
+    // A root of 64 bits is found faster.
+    let doubled = u64::try_from(square).map_or_else(|_| square.isqrt(), |square| square.isqrt().into());
     (u32::try_from(doubled.div_ceil(2)).expect("at most 2^31"), exponent)
 }
 
