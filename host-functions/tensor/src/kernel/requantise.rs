@@ -44,6 +44,17 @@ pub fn requantise_rows<X: Element, T: Element>(k: &Kernels, x: &[X], row: usize,
 }
 
 impl Scales<'_> {
+    /// Whether no number of 32 bits becomes one in the middle between two results: that takes a number with as many zeros at its end as
+    /// the shift has bits, less one, beyond those at the end of the multiplier, and from 33 on no number but 0 has them.
+    pub(super) fn lie_beside_the_middle(&self) -> bool {
+        let shifts = || self.shifts.iter().copied().map(u32::from);
+        let beside = |(m, s): (&i32, u32)| s >= 33 + if *m == 0 { 0 } else { m.trailing_zeros() };
+        match self.shifts {
+            [shift] => self.multipliers.iter().all(|m| beside((m, u32::from(*shift)))),
+            _ => self.multipliers.iter().cycle().zip(shifts()).all(beside),
+        }
+    }
+
     fn is_single(&self) -> bool {
         self.multipliers.len() == 1 && self.shifts.len() == 1
     }
@@ -56,8 +67,7 @@ enum Way {
     One,
     /// Of 32 bits, in 64 bits.
     Narrow,
-    /// The same where nothing lies in the middle between two results: that takes a value with as many trailing zeros as
-    /// the shift has more bits, less one, than the multiplier has trailing zeros, and from 33 on no value but 0 has them.
+    /// The same where nothing lies in the middle between two results.
     NarrowUneven,
     /// Of 64 bits, in two halves, for shifts from 33 on.
     Wide,
@@ -65,25 +75,13 @@ enum Way {
 
 impl Way {
     fn of<X: Element>(level: Level, scales: Scales<'_>) -> Way {
-        // Where only one of both is single it is repeated.
-        let shifts = || scales.shifts.iter().copied().map(u32::from);
-        let least = shifts().min().unwrap_or(0);
+        let least = scales.shifts.iter().min().copied().unwrap_or(0);
         let positive = scales.multipliers.iter().all(|multiplier| *multiplier >= 0);
-        let zeros = scales.multipliers.iter().filter(|multiplier| **multiplier != 0).map(|m| m.trailing_zeros());
-        let each = || {
-            scales
-                .multipliers
-                .iter()
-                .cycle()
-                .zip(shifts())
-                .all(|(m, s)| s >= 33 + if *m == 0 { 0 } else { m.trailing_zeros() })
-        };
         match X::DTYPE {
             _ if level == Level::Reference => Way::One,
             DType::I64 if positive && least >= 33 => Way::Wide,
             DType::I64 => Way::One,
-            _ if least >= 33 + zeros.max().unwrap_or(0) => Way::NarrowUneven,
-            _ if scales.multipliers.len() <= scales.shifts.len() && each() => Way::NarrowUneven,
+            _ if scales.lie_beside_the_middle() => Way::NarrowUneven,
             _ => Way::Narrow,
         }
     }

@@ -23,7 +23,7 @@ pub(super) fn vectorised<V: Vectors>(level: Level, work: V) -> V::Output {
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 | Level::AvxVnni => x86::vectors::avx2(work),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512Vnni => x86::vectors::avx512(work),
+        Level::Avx512Vnni | Level::Amx => x86::vectors::avx512(work),
         _ => work.run(),
     }
 }

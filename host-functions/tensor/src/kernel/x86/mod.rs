@@ -7,6 +7,7 @@
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
+pub(crate) mod amx;
 pub(super) mod avx2;
 pub(super) mod avx512_vnni;
 pub(super) mod avx_vnni;
