@@ -9,6 +9,8 @@
 //!   gas/          time for each unit of gas, of hostile and ordinary programs
 //!   gemm/         the int8 matrix product beside candle and rten
 //!   metering/     gas, stack limit and canonical NaN beside plain wasmtime and its fuel
+//!   encoder.rs    a sentence encoder beside candle and onnxruntime
+//!   ops.rs        opcodes beside candle's functions, copying and reading
 //!   gpu/          products on a CUDA device beside PyTorch (feature `cuda`)
 //!   clock.rs      wall time or processor time
 //!   measure.rs    interleaved rounds, medians of ratios        what every
@@ -36,6 +38,7 @@ pub mod gemm;
 pub mod gpu;
 pub mod measure;
 pub mod metering;
+pub mod ops;
 pub mod peers;
 pub mod report;
 pub mod screening;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::{Parser, Subcommand};
-use noema_bench::{admit, calls, encoder, gas, gemm, metering};
+use noema_bench::{admit, calls, encoder, gas, gemm, metering, ops};
 
 /// Measures Noema beside other software, interleaved in one run, and prints ratios.
 #[derive(Parser)]
@@ -27,8 +27,10 @@ enum Bench {
     Gemm(gemm::Options),
     /// Gas, stack limit and canonical NaN, beside plain wasmtime with none of them and with its fuel.
     Metering(metering::Options),
-    /// A sentence encoder of integers, beside the original by candle.
+    /// A sentence encoder of integers, beside the original by candle and onnxruntime.
     Model(encoder::Options),
+    /// Opcodes, beside candle's functions of floats, copying and reading.
+    Ops(ops::Options),
     /// Products on the first CUDA device, beside PyTorch in bf16 (needs feature `cuda`).
     #[cfg(feature = "cuda")]
     Gpu(noema_bench::gpu::Options),
@@ -43,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Gemm(options) => gemm::run(options)?,
         Bench::Metering(options) => metering::run(options)?,
         Bench::Model(options) => encoder::run(options)?,
+        Bench::Ops(options) => ops::run(options)?,
         #[cfg(feature = "cuda")]
         Bench::Gpu(options) => noema_bench::gpu::run(options)?,
     };

@@ -107,7 +107,7 @@ fn one_row(
     effort: Effort,
 ) -> anyhow::Result<Row> {
     // As many matrices as no cache of a core holds.
-    let count = (48 << 20_usize).div_ceil(k * n);
+    let count = (48usize << 20).div_ceil(k * n);
     let x = bytes(k, 1);
     let matrices: Vec<Vec<i8>> = (0..count).map(|seed| bytes(k * n, seed + 2)).collect();
     let pack = |matrix: &Vec<i8>| PackedWeights::pack(kernels.level(), k, n, matrix);

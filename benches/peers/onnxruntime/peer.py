@@ -2,8 +2,8 @@
 
     peer.py KIND FOLDER [--onnx FILE]
 
-KIND is `f32` or `int8`: the weights of the folder as they are, or dynamically quantised by onnxruntime's own tool with
-its defaults. The graph is made here from config.json and model.safetensors with the operators that exports of BERT
+KIND is `f32` or `int8`: the weights of the folder as they are, or dynamically quantised by onnxruntime's own tool, with a scale
+for each channel of the weights. The graph is made here from config.json and model.safetensors with the operators that exports of BERT
 have; `--onnx` takes one that was exported elsewhere instead (inputs `input_ids`, `attention_mask` and, if it wants them,
 `token_type_ids`; its first output is the last hidden state).
 
@@ -119,7 +119,7 @@ def session(kind, folder, given):
             from onnxruntime.quantization import QuantType, quantize_dynamic
 
             quantised = pathlib.Path(scratch) / "int8.onnx"
-            quantize_dynamic(path, quantised, weight_type=QuantType.QInt8)
+            quantize_dynamic(path, quantised, weight_type=QuantType.QInt8, per_channel=True)
             path = quantised
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1

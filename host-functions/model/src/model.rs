@@ -304,7 +304,8 @@ impl Model {
         let shorter = self.edges_for(extent.length)?;
         let edges = shorter.as_deref().unwrap_or(self.edges());
         let schedule = self.schedule(kernels.level())?;
-        let mut arena = schedule.plan.allocate(batch)?;
+        let plan = schedule.plan(self.graph(), shorter.as_deref());
+        let mut arena = plan.allocate(batch)?;
         for ((index, tensor), edge) in (0..).zip(inputs).zip(edges) {
             copy_in(tensor, arena.write(EdgeId(index), edge))?;
         }

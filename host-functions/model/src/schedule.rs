@@ -4,7 +4,7 @@
 //! bit, no gas and no charge. The charge is for the arena of a graph of which every node is computed by itself
 //! ([`ArenaPlan::new`]); what is done together never takes more, or it is not done.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use noema_tensor::{Level, OpError};
 
@@ -26,7 +26,9 @@ pub(crate) struct Entry {
 
 /// Everything to do, and where its edges lie.
 pub(crate) struct Schedule {
-    pub(crate) plan: ArenaPlan,
+    plan: ArenaPlan,
+    /// As [`ArenaPlan::without`] takes them.
+    absorbed: BTreeMap<usize, usize>,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -48,15 +50,15 @@ impl Schedule {
             let Op::Requantise(requantise) = &node.op else { continue };
             let Some(before) = only_reader(graph, node.inputs[0]) else { continue };
             let Op::Linear(linear) = &graph.nodes[before].op else { continue };
-            if linear_requantised::is_possible(level, linear, requantise, &parameters(index)) {
+            if linear_requantised::is_possible(level, linear, requantise) {
                 pairs.insert(before, index);
             }
         }
-        let absorbed: BTreeMap<usize, usize> =
+        let mut absorbed: BTreeMap<usize, usize> =
             pairs.iter().map(|(one, other)| (one + inputs, other + inputs)).collect();
         let mut together = ArenaPlan::without(graph, edges, &absorbed);
         if together.row_bytes() > plan.row_bytes() {
-            (pairs, together) = (BTreeMap::new(), plan.clone());
+            (pairs, absorbed, together) = (BTreeMap::new(), BTreeMap::new(), plan.clone());
         }
         let mut firsts: BTreeMap<usize, usize> = pairs.iter().map(|(one, other)| (*other, *one)).collect();
         let mut entries = Vec::with_capacity(graph.nodes.len());
@@ -75,7 +77,17 @@ impl Schedule {
             };
             entries.push(Entry { reads: reads.clone(), output: inputs + index, step });
         }
-        Ok(Schedule { plan: together, entries })
+        Ok(Schedule { plan: together, absorbed, entries })
+    }
+
+    /// Where the edges lie; for sequences of another length than the longest, these are `shorter`.
+    pub(crate) fn plan(&self, graph: &Graph, shorter: Option<&[Edge]>) -> Cow<'_, ArenaPlan> {
+        let own = shorter.map(|edges| ArenaPlan::without(graph, edges, &self.absorbed));
+        // Places are not found by a rule that always needs less for less; what is charged for is that of the longest.
+        match own.filter(|own| own.row_bytes() <= self.plan.row_bytes()) {
+            Some(own) => Cow::Owned(own),
+            None => Cow::Borrowed(&self.plan),
+        }
     }
 }
 

@@ -13,12 +13,10 @@ use crate::{
     parameters::Parameters,
 };
 
-/// Whether the kernels of a level do both at once.
-pub(crate) fn is_possible(level: Level, linear: &Linear, requantise: &Requantise, scales: &Parameters<'_>) -> bool {
-    let multipliers: Vec<i32> = scales.i32s(0).collect();
-    let scales = Scales { multipliers: &multipliers, shifts: scales.u8s(1), zero_point: requantise.zero_point };
-    let narrow = linear.accumulator == DType::I32 && requantise.dtype != DType::I64;
-    narrow && kernel::requantises_at_once(level, length(linear.outputs), scales)
+/// Whether the kernels of a level do both at once: to what the next layer reads.
+pub(crate) fn is_possible(level: Level, linear: &Linear, requantise: &Requantise) -> bool {
+    let types = linear.accumulator == DType::I32 && matches!(requantise.dtype, DType::I8 | DType::I16);
+    types && kernel::requantises_at_once(level)
 }
 
 /// Both nodes, of which the first reads `x`, with their parameters.
@@ -28,11 +26,13 @@ pub(crate) fn prepare(
     x: &Edge,
     (weights, scales): (&Parameters<'_>, &Parameters<'_>),
 ) -> Result<Box<dyn Step>, OpError> {
+    let n = length(linear.outputs);
+    // A single scale is that of every channel.
     Ok(Box::new(LinearRequantised {
-        weights: PackedWeights::pack(level, length(x.last()), length(linear.outputs), weights.i8s(0))?,
+        weights: PackedWeights::pack(level, length(x.last()), n, weights.i8s(0))?,
         bias: weights.i32s(1).collect(),
-        multipliers: scales.i32s(0).collect(),
-        shifts: scales.u8s(1).to_vec(),
+        multipliers: scales.i32s(0).collect::<Vec<_>>().into_iter().cycle().take(n).collect(),
+        shifts: scales.u8s(1).iter().copied().cycle().take(n).collect(),
         zero_point: requantise.zero_point,
     }))
 }
@@ -52,10 +52,8 @@ impl Step for LinearRequantised {
         let scales = Scales { multipliers: &self.multipliers, shifts: &self.shifts, zero_point: self.zero_point };
         match output {
             Sink::I8(y) => kernel::linear_requantised(k, x, rows, weights, bias, scales, y),
-            Sink::U8(y) => kernel::linear_requantised(k, x, rows, weights, bias, scales, y),
             Sink::I16(y) => kernel::linear_requantised(k, x, rows, weights, bias, scales, y),
-            Sink::I32(y) => kernel::linear_requantised(k, x, rows, weights, bias, scales, y),
-            Sink::I64(_) => Err(arena::unexpected()),
+            _ => Err(arena::unexpected()),
         }
     }
 }

@@ -51,6 +51,16 @@ impl Head<'_> {
     }
 }
 
+/// Memory that [`attention_head`] works in, for one head after the other: at most [`SCORES`] scores of four bytes (or those of one query, where
+/// they are more), as many bytes of planes, and four sums for each element of a block of the result.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    scores: Vec<i32>,
+    planes: Vec<u8>,
+    sums: Vec<i32>,
+    totals: Vec<u64>,
+}
+
 /// The scale of a result: `multiplier / 2^shift`, of a shift of at most 62.
 pub type Scale = (i32, u32);
 
@@ -66,6 +76,7 @@ pub fn attention_head(
     head: &Head<'_>,
     softmax: softmax::Softmax,
     scale: Scale,
+    workspace: &mut Workspace,
     out: &mut [i8],
 ) -> Result<(), OpError> {
     let Head { keys, depth, width, .. } = *head;
@@ -90,18 +101,18 @@ pub fn attention_head(
     let packed_values = PackedWeights::pack_columns(level, keys, width, head.v)?;
     let exponentials = Exponentials::new(level, softmax);
     let block = (SCORES / keys).max(1);
-    let (mut scores, mut planes, mut sums, mut totals) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let Workspace { scores, planes, sums, totals } = workspace;
     for (index, out) in out.chunks_mut(block * width).enumerate() {
         let (first, count) = (index * block, out.len() / width);
         scores.resize(count * keys, 0);
         planes.resize(PLANES * count * keys, 0);
         sums.resize(PLANES * count * width, 0);
         totals.resize(count, 0);
-        linear_i8(k, &head.q[first * depth..(first + count) * depth], count, &packed_keys, &mut scores)?;
-        weigh(k, head, first, &exponentials, (&mut scores, &mut totals));
-        vectorised(level, Split { numbers: &scores, planes: &mut planes });
-        linear_u8(k, &planes, PLANES * count, &packed_values, &mut sums)?;
-        for (row, (out, total)) in out.chunks_exact_mut(width).zip(&totals).enumerate() {
+        linear_i8(k, &head.q[first * depth..(first + count) * depth], count, &packed_keys, scores)?;
+        weigh(k, head, first, &exponentials, (&mut *scores, &mut *totals));
+        vectorised(level, Split { numbers: scores, planes });
+        linear_u8(k, planes, PLANES * count, &packed_values, sums)?;
+        for (row, (out, total)) in out.chunks_exact_mut(width).zip(&*totals).enumerate() {
             let sums: [&[i32]; PLANES] = std::array::from_fn(|p| &sums[(p * count + row) * width..][..width]);
             quotients(level, sums, *total, scale, out);
         }
@@ -209,32 +220,34 @@ impl Vectors for Quotients<'_> {
         let Quotients { sums, total, up, factor, scale, level, out } = self;
         let shift = 23 + scale.1;
         let (half, mask) = (1i64 << (shift - 1), (1i64 << shift) - 1);
-        let width = out.len();
-        let sums = sums.map(|sums| &sums[..width]);
-        for (chunk, out) in out.chunks_mut(LANES).enumerate() {
-            let first = chunk * LANES;
-            let mut joint = [0i64; LANES];
-            for (i, sum) in joint.iter_mut().enumerate().take(out.len()) {
-                *sum = joined([sums[0][first + i], sums[1][first + i], sums[2][first + i], sums[3][first + i]]);
-            }
-            let (mut results, mut doubtful) = ([0i32; LANES], [0i32; LANES]);
+        let chunk = |joint: [i64; LANES]| -> [i8; LANES] {
+            let (mut results, mut doubtful) = ([0i8; LANES], [0i8; LANES]);
             for i in 0..LANES {
                 // At most 31 bits and the sign, times at most 31: nothing wraps.
                 let x = low(joint[i].wrapping_shl(up) >> 23);
                 let value = i64::from(x).wrapping_mul(i64::from(factor)).wrapping_add(half);
-                results[i] = low(value.wrapping_shr(shift).clamp(-128, 127));
-                doubtful[i] = i32::from(value.wrapping_add(ERROR) & mask < 2 * ERROR);
+                results[i] = i8::saturate_i64(value.wrapping_shr(shift));
+                doubtful[i] = i8::from(value.wrapping_add(ERROR) & mask < 2 * ERROR);
             }
             if doubtful.iter().fold(0, |any, one| any | one) != 0 {
                 for i in 0..LANES {
                     if doubtful[i] != 0 {
-                        results[i] = quotient(level, joint[i], total, scale).into();
+                        results[i] = quotient(level, joint[i], total, scale);
                     }
                 }
             }
-            for (out, result) in out.iter_mut().zip(results) {
-                *out = i8::saturate_i64(result.into());
-            }
+            results
+        };
+        let (whole, rest) = out.as_chunks_mut::<LANES>();
+        let parts = sums.map(|sums| sums.as_chunks::<LANES>());
+        for (index, out) in whole.iter_mut().enumerate() {
+            let [a, b, c, d] = parts.map(|(whole, _)| &whole[index]);
+            *out = chunk(std::array::from_fn(|i| joined([a[i], b[i], c[i], d[i]])));
+        }
+        if !rest.is_empty() {
+            let at = |part: &[i32], i: usize| part.get(i).copied().unwrap_or_default();
+            let results = chunk(std::array::from_fn(|i| joined(parts.map(|(_, rest)| at(rest, i)))));
+            rest.copy_from_slice(&results[..rest.len()]);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::linear::Accumulator;
 use super::panels::CHANNELS;
-use super::requantise::uneven;
+use super::requantise::{narrow, uneven};
 use crate::Element;
 
 /// An end of a product.
@@ -52,21 +52,21 @@ impl<A: Accumulator> Ending<A> for Plain<'_, A> {
     }
 }
 
-/// Sums of 32 bits with a bias, requantised by scales of which none lets a result lie in the middle (see
-/// [`uneven`]).
-pub(super) struct Requantised<'a, T> {
+/// Sums of 32 bits with a bias, requantised; where `MIDDLE` is not set, by scales of which none lets a result lie in the
+/// middle (see [`uneven`]).
+pub(super) struct Requantised<'a, T, const MIDDLE: bool> {
     /// One for each channel.
     pub(super) bias: &'a [i32],
     /// One for each channel.
     pub(super) multipliers: &'a [i32],
-    /// One for each channel, from 33 on.
+    /// One for each channel, at most 62.
     pub(super) shifts: &'a [u8],
     /// Added after rounding.
     pub(super) zero_point: i32,
     pub(super) out: std::marker::PhantomData<T>,
 }
 
-impl<T: Element> Ending<i32> for Requantised<'_, T> {
+impl<T: Element, const MIDDLE: bool> Ending<i32> for Requantised<'_, T, MIDDLE> {
     type Out = T;
     const IN_PIECES: bool = false;
 
@@ -81,8 +81,11 @@ impl<T: Element> Ending<i32> for Requantised<'_, T> {
         let scales = (&self.multipliers[channel..channel + width], &self.shifts[channel..channel + width]);
         let zero = i64::from(self.zero_point);
         // At most 62 bits and 31: nothing wraps.
-        let one =
-            |sum, multiplier, shift: u8| T::saturate_i64(uneven(sum, multiplier, shift.into()).wrapping_add(zero));
+        let one = |sum, multiplier, shift: u8| {
+            let shift = shift.into();
+            let rounded = if MIDDLE { narrow(sum, multiplier, shift) } else { uneven(sum, multiplier, shift) };
+            T::saturate_i64(rounded.wrapping_add(zero))
+        };
         match (out.as_mut_array::<CHANNELS>(), scales.0.as_array::<CHANNELS>(), scales.1.as_array::<CHANNELS>()) {
             (Some(out), Some(multipliers), Some(shifts)) => {
                 let mut results = [T::default(); CHANNELS];

@@ -64,7 +64,7 @@ struct Scale {
     /// How far distances are moved up.
     up: u32,
     /// Halves of what a moved distance is multiplied with; the product, less its lower 32 bits, is `t`.
-    factor: [u64; 2],
+    factor: [u32; 2],
 }
 
 impl Scale {
@@ -76,8 +76,8 @@ impl Scale {
         let bits = 32 - reach.leading_zeros();
         // Below 2^64: at the reach, whose top bit is set when it is moved up, `t` is below 32.
         let factor = if bits == 0 { 0 } else { (u128::from(multiplier) * LOG2_E) >> (94 - STEP_BITS + shift - bits) };
-        let factor = u64::try_from(factor).expect("a factor of 64 bits");
-        Scale { multiplier, shift, reach, up: (32 - bits).min(31), factor: [factor >> 32, lower(factor)] }
+        let half = |half: u128| u32::try_from(half & 0xffff_ffff).expect("32 bits");
+        Scale { multiplier, shift, reach, up: (32 - bits).min(31), factor: [half(factor >> 32), half(factor)] }
     }
 
     /// What the estimate does not decide.
@@ -88,7 +88,7 @@ impl Scale {
     /// `t` of a distance, or of the reach where that is less.
     #[inline(always)]
     fn step(&self, distance: u32) -> u64 {
-        let [high, low] = self.factor;
+        let [high, low] = self.factor.map(u64::from);
         let distance = u64::from(distance.min(self.reach).wrapping_shl(self.up));
         distance.wrapping_mul(high).wrapping_add(distance.wrapping_mul(low) >> 32)
     }

@@ -1,6 +1,6 @@
 //! The exact linear product: `out[r][j] = sum over i of x[r][i] * w[j][i]`.
 
-use std::ops::Range;
+use std::{marker::PhantomData, ops::Range};
 
 use super::ending::{Ending, Plain, Requantised};
 #[cfg(target_arch = "aarch64")]
@@ -281,12 +281,10 @@ pub fn linear_biased_wide(
     activations!(x, x => product(k, x, rows, w, &Plain(Some(bias)), out))
 }
 
-/// Scales for which [`linear_requantised`] needs no sums in memory: one for each channel, with a shift above 32 by so much more than the
-/// multiplier has zeros at its end that no result lies in the middle between two numbers.
+/// Whether [`linear_requantised`] is there for a level: where sums are made in panels.
 #[must_use]
-pub fn requantises_at_once(level: Level, n: usize, scales: Scales<'_>) -> bool {
-    let panels = matches!(level, Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Amx | Level::Neon);
-    panels && scales.multipliers.len() == n && scales.shifts.len() == n && scales.lie_beside_the_middle()
+pub fn requantises_at_once(level: Level) -> bool {
+    matches!(level, Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Amx | Level::Neon)
 }
 
 /// [`linear_biased`], then [`requantise_rows`](super::requantise_rows), with the same bits and without the sums between them.
@@ -295,7 +293,8 @@ pub fn requantises_at_once(level: Level, n: usize, scales: Scales<'_>) -> bool {
 /// As [`linear_biased`].
 ///
 /// # Panics
-/// As [`linear_biased`], and where [`requantises_at_once`] does not hold.
+/// As [`linear_biased`], where there is not one scale for each channel with a shift of at most 62, and at a level without
+/// [`requantises_at_once`].
 pub fn linear_requantised<T: Element>(
     k: &Kernels,
     x: Activations<'_>,
@@ -305,9 +304,15 @@ pub fn linear_requantised<T: Element>(
     scales: Scales<'_>,
     out: &mut [T],
 ) -> Result<(), OpError> {
-    assert!(bias.len() == w.n() && requantises_at_once(k.level(), w.n(), scales), "scales of another shape");
     let Scales { multipliers, shifts, zero_point } = scales;
-    let ending = Requantised { bias, multipliers, shifts, zero_point, out: std::marker::PhantomData::<T> };
+    assert!(requantises_at_once(k.level()), "a level that does both one after the other");
+    assert!([bias.len(), multipliers.len(), shifts.len()] == [w.n(); 3], "scales of another shape");
+    assert!(shifts.iter().all(|shift| *shift <= 62), "a shift above 62");
+    if scales.lie_beside_the_middle() {
+        let ending = Requantised::<T, false> { bias, multipliers, shifts, zero_point, out: PhantomData };
+        return activations!(x, x => product::<_, i32, _>(k, x, rows, w, &ending, out));
+    }
+    let ending = Requantised::<T, true> { bias, multipliers, shifts, zero_point, out: PhantomData };
     activations!(x, x => product::<_, i32, _>(k, x, rows, w, &ending, out))
 }
 

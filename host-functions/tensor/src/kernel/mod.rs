@@ -48,7 +48,7 @@ pub(crate) mod x86;
 pub(crate) use exp::tables as exp_tables;
 
 pub use argmax::{argmax_rows, argmin_rows};
-pub use attention::{Head, MAX_KEYS, Scale, attention_head};
+pub use attention::{Head, MAX_KEYS, Scale, Workspace, attention_head};
 pub use binary::{
     Binary, MAX_PRODUCT_SHIFT, Numbers, Operand, ProductScale, Relation, Unary, binary, binary_checked, compare,
     mul_requantise, select, unary,

@@ -51,7 +51,7 @@ fn linear_neon<X: Input, A: Accumulator, E: Ending<A>>(
         |_| A::default(),
         |quad| [quad.map(X::into)],
         |_| {},
-        |left, _, panels, sums| {
+        |left, _, panels, _, sums| {
             for (panel, sums) in panels.iter().zip(sums.as_flattened_mut()) {
                 *sums = one_row(left, panel);
             }

@@ -86,6 +86,9 @@ fn middles_and_limits_of_64_bits() {
         let x: Vec<i16> =
             (0..4 * i64::from(row)).map(|i| i16::saturate_i64(-32_768 + (i * i * 7) % (spread + 1))).collect();
         let bytes: Vec<i8> = x.iter().map(|x| x.to_le_bytes()[0].cast_signed()).collect();
+        // Of 24 bits, the most that goes through 64, and of 25.
+        let wide: Vec<i32> = x.iter().map(|x| 256 * i32::from(*x) + 7).collect();
+        let widest: Vec<i32> = x.iter().map(|x| 257 * i32::from(*x)).collect();
         for (gain, bias) in [(0, 1), (1, 1), (3, -1), (-5, 3), (1 << 30, 1), (i32::MIN, i32::MIN), (i32::MAX, i32::MAX)]
         {
             let (gain, bias) =
@@ -97,6 +100,8 @@ fn middles_and_limits_of_64_bits() {
                         same::<i16, i16>(&x, 33, norm);
                         same::<i16, i32>(&x, 33, norm);
                         same::<i8, i8>(&bytes, 33, norm);
+                        same::<i32, i32>(&wide, 33, norm);
+                        same::<i32, i8>(&widest, 33, norm);
                     }
                 }
             }
@@ -109,6 +114,11 @@ fn middles_and_limits_of_64_bits() {
             for epsilon in [0, u64::MAX] {
                 same::<i16, i32>(&x, row, Norm { gain: &gain, bias: Some(&bias), epsilon, shift: 3 });
                 same::<i16, i16>(&x, row, Norm { gain: &gain, bias: None, epsilon, shift: 31 });
+                let wide: Vec<i32> = x.iter().map(|x| 256 * i32::from(*x)).collect();
+                for gain in [1, 1 << 20, i32::MIN] {
+                    let gain = vec![gain; row];
+                    same::<i32, i32>(&wide, row, Norm { gain: &gain, bias: Some(&bias), epsilon, shift: 3 });
+                }
             }
         }
     }

@@ -129,8 +129,8 @@ pub(super) struct Portions {
 ///
 /// `x` and `out` are as for [`reference::linear`](super::reference::linear), for the channels
 /// `columns`, which begin at a panel. `convert` turns four inputs into a quad of each of `S` rows of the left operand, of which the
-/// second counts 256 times as much as the first. `multiply` is given up to `G` such rows, row after row, the length of a row, and up to
-/// `P` panel pieces as long, and writes the products. Before that `expect` is given each place where the
+/// second counts 256 times as much as the first. `multiply` is given up to `G` such rows, row after row, the length of a row, up to
+/// `P` panel pieces as long, and how many rows count, and writes their products. Before that `expect` is given each place where the
 /// results will go: it may fetch them, so that they are there when the products are.
 ///
 /// A result is what `ending` makes of `start(channel)` plus the products of all pieces. Pieces of sums of 64 bits are so short that
@@ -148,7 +148,7 @@ pub(super) fn drive<X: Input, L, A: Accumulator, E: Ending<A>, const G: usize, c
     start: impl Fn(usize) -> A,
     convert: impl Fn([X; 4]) -> [L; S],
     expect: impl Fn(&[E::Out]),
-    mut multiply: impl FnMut(&[L], usize, &[&[Quad]], &mut [[Sums; P]]),
+    mut multiply: impl FnMut(&[L], usize, &[&[Quad]], usize, &mut [[Sums; P]; G]),
 ) where
     L: Copy + Default,
 {
@@ -194,7 +194,7 @@ pub(super) fn drive<X: Input, L, A: Accumulator, E: Ending<A>, const G: usize, c
                         expect(&out[from..from + channels]);
                     }
                     let rows = out.len() / n * S;
-                    multiply(left, length, &weights[..width], &mut sums[..rows]);
+                    multiply(left, length, &weights[..width], rows, &mut sums);
                     for (out, sums) in out.chunks_exact_mut(n).zip(sums.as_chunks::<S>().0) {
                         let panels = out[from..from + channels].chunks_mut(CHANNELS);
                         for (p, (out, begin)) in panels.zip(&begin).enumerate() {

@@ -32,6 +32,15 @@ pub fn requantise_rows<X: Element, T: Element>(k: &Kernels, x: &[X], row: usize,
     }
     assert!(row > 0 && x.len().is_multiple_of(row), "rows of another shape");
     let level = k.level();
+    // Where only one of both is for all elements it is repeated.
+    let (multipliers, shifts): (Vec<i32>, Vec<u8>);
+    let scales = if scales.multipliers.len() == scales.shifts.len() {
+        scales
+    } else {
+        multipliers = scales.multipliers.iter().copied().cycle().take(row).collect();
+        shifts = scales.shifts.iter().copied().cycle().take(row).collect();
+        Scales { multipliers: &multipliers, shifts: &shifts, ..scales }
+    };
     let way = Way::of::<X>(level, scales);
     // A rounding costs about as much as this many multiplications of a product.
     const WORK: usize = 16;
@@ -47,12 +56,8 @@ impl Scales<'_> {
     /// Whether no number of 32 bits becomes one in the middle between two results: that takes a number with as many zeros at its end as
     /// the shift has bits, less one, beyond those at the end of the multiplier, and from 33 on no number but 0 has them.
     pub(super) fn lie_beside_the_middle(&self) -> bool {
-        let shifts = || self.shifts.iter().copied().map(u32::from);
-        let beside = |(m, s): (&i32, u32)| s >= 33 + if *m == 0 { 0 } else { m.trailing_zeros() };
-        match self.shifts {
-            [shift] => self.multipliers.iter().all(|m| beside((m, u32::from(*shift)))),
-            _ => self.multipliers.iter().cycle().zip(shifts()).all(beside),
-        }
+        let beside = |(m, s): (&i32, &u8)| u32::from(*s) >= 33 + if *m == 0 { 0 } else { m.trailing_zeros() };
+        self.multipliers.len() == self.shifts.len() && self.multipliers.iter().zip(self.shifts).all(beside)
     }
 
     fn is_single(&self) -> bool {
@@ -87,7 +92,7 @@ impl Way {
     }
 }
 
-/// Whole rows, or where there is one scale any number of elements.
+/// Whole rows with a multiplier and a shift for each element, or where there is one of both any number of elements.
 struct Rows<'a, X, T> {
     x: &'a [X],
     scales: Scales<'a>,
@@ -102,28 +107,13 @@ impl<X: Element, T: Element> Vectors for Rows<'_, X, T> {
     #[inline(always)]
     fn run(self) {
         let Rows { x, scales: Scales { multipliers, shifts, zero_point }, way, level, out } = self;
-        let (level, zero) = (level, zero_point);
-        match (multipliers, shifts) {
-            (&[multiplier], &[shift]) => row(way, level, zero, x, |_| (multiplier, shift), out),
-            _ => {
-                let length = multipliers.len().max(shifts.len());
-                for (x, out) in x.chunks_exact(length).zip(out.chunks_exact_mut(length)) {
-                    match (multipliers, shifts) {
-                        (&[multiplier], shifts) => {
-                            let shifts = &shifts[..x.len()];
-                            row(way, level, zero, x, |i| (multiplier, shifts[i]), out);
-                        }
-                        (multipliers, &[shift]) => {
-                            let multipliers = &multipliers[..x.len()];
-                            row(way, level, zero, x, |i| (multipliers[i], shift), out);
-                        }
-                        _ => {
-                            let (multipliers, shifts) = (&multipliers[..x.len()], &shifts[..x.len()]);
-                            row(way, level, zero, x, |i| (multipliers[i], shifts[i]), out);
-                        }
-                    }
-                }
-            }
+        if let (&[multiplier], &[shift]) = (multipliers, shifts) {
+            return row(way, level, zero_point, x, |_| (multiplier, shift), out);
+        }
+        let length = multipliers.len();
+        for (x, out) in x.chunks_exact(length).zip(out.chunks_exact_mut(length)) {
+            let (multipliers, shifts) = (&multipliers[..x.len()], &shifts[..x.len()]);
+            row(way, level, zero_point, x, |i| (multipliers[i], shifts[i]), out);
         }
     }
 }
@@ -168,7 +158,7 @@ fn row<X: Element, T: Element>(
 
 /// `rne(x * multiplier / 2^shift)`. Nothing wraps: a product has at most 62 bits, half a unit 61; a zero point 31.
 #[inline(always)]
-fn narrow(x: i32, multiplier: i32, shift: u32) -> i64 {
+pub(super) fn narrow(x: i32, multiplier: i32, shift: u32) -> i64 {
     let unit = 1i64.wrapping_shl(shift);
     let sum = i64::from(x).wrapping_mul(i64::from(multiplier)).wrapping_add(unit >> 1);
     let rounded = sum.wrapping_shr(shift);

@@ -11,13 +11,14 @@ use std::{
 };
 
 use super::{
+    avx512_vnni,
     bytes::{self, Left, Unsigned},
     prefetch,
 };
 use crate::kernel::{
     ending::Ending,
     linear::{Accumulator, Input},
-    panels::{CHANNELS, Panels, Portions, Quad, Sums, drive},
+    panels::{Panels, Portions, Quad, Sums, drive},
 };
 
 /// Rows of a tile, and quads of its rows.
@@ -26,6 +27,9 @@ const SIDE: usize = 16;
 /// Rows and panels of one pass: two tiles by two tiles of sums.
 const ROWS: usize = 2 * SIDE;
 const PANELS: usize = 2;
+
+/// Fewer rows than these leave so much of a tile empty that the products of the level below are faster.
+const FEW: usize = 8;
 
 /// Whole tiles. A piece of 48 KiB of weights is read from the second cache anyway; `4 * 4096 * 255 * 128 < 2^31`.
 const PORTIONS: Portions = Portions { exact_quads: 4096, max_quads: 768, unit: SIDE, rows: SIDE };
@@ -114,6 +118,9 @@ pub(in crate::kernel) fn linear<X: Unsigned, A: Accumulator, E: Ending<A>>(
     columns: Range<usize>,
     to: (&E, &mut [E::Out]),
 ) {
+    if to.1.len() / columns.len() < FEW {
+        return avx512_vnni::linear(x, w, columns, to);
+    }
     let convert = |quad: [X; 4]| [quad.map(X::unsigned)];
     // SAFETY: kernels of this level are only made where `Level::is_available` has found AMX and AVX-512.
     unsafe { linear_amx((x, w), columns, to, |channel| bytes::start::<X, A>(w, channel), convert) }
@@ -126,7 +133,10 @@ pub(in crate::kernel) fn linear_words<A: Accumulator, E: Ending<A>>(
     columns: Range<usize>,
     to: (&E, &mut [E::Out]),
 ) {
-    // SAFETY: as above.
+    if to.1.len() / columns.len() < FEW / 2 {
+        return avx512_vnni::linear_words(x, w, columns, to);
+    }
+    // SAFETY: kernels of this level are only made where `Level::is_available` has found AMX and AVX-512.
     unsafe { linear_amx((x, w), columns, to, |channel| bytes::start_of_words(w, channel), bytes::words) }
 }
 
@@ -148,12 +158,7 @@ fn linear_amx<X: Input, A: Accumulator, E: Ending<A>, const S: usize>(
         start,
         convert,
         prefetch,
-        |left, length, panels, sums| {
-            let rows = sums.len();
-            let mut products = [[[0; CHANNELS]; PANELS]; ROWS];
-            multiply(left, length, panels, &mut products, rows > SIDE);
-            sums.copy_from_slice(&products[..rows]);
-        },
+        |left, length, panels, rows, sums| multiply(left, length, panels, sums, rows > SIDE),
     );
 }
 

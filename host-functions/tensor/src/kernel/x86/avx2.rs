@@ -61,8 +61,8 @@ fn linear_avx2<X: Input, A: Accumulator, E: Ending<A>>(
         |_| A::default(),
         |quad| [widen(quad)],
         prefetch,
-        |left, length, panels, sums| {
-            let (panel, sums) = (panels[0], sums.as_flattened_mut());
+        |left, length, panels, rows, sums| {
+            let (panel, sums) = (panels[0], sums[..rows].as_flattened_mut());
             match sums.len() {
                 ROWS => tile::<ROWS>(left, length, panel, sums),
                 5 => tile::<5>(left, length, panel, sums),

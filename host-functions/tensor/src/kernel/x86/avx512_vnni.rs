@@ -41,7 +41,8 @@ pub(in crate::kernel) fn linear_words<A: Accumulator, E: Ending<A>>(
     columns: Range<usize>,
     to: (&E, &mut [E::Out]),
 ) {
-    // SAFETY: as above.
+    // SAFETY: kernels of this level are only made where `Level::is_available` has found AVX-512 F,
+    // BW, DQ, VL and VNNI.
     unsafe { linear_avx512_vnni((x, w), columns, to, |channel| bytes::start_of_words(w, channel), bytes::words) }
 }
 
@@ -61,12 +62,15 @@ fn linear_avx512_vnni<X: Input, A: Accumulator, E: Ending<A>, const S: usize>(
         start,
         convert,
         prefetch,
-        |left, length, panels, sums| match *panels {
-            [a, b, c, d] => rows(left, length, [a, b, c, d], sums),
-            [a, b, c] => rows(left, length, [a, b, c], sums),
-            [a, b] => rows(left, length, [a, b], sums),
-            [a] => rows(left, length, [a], sums),
-            _ => unreachable!("a group has 1 to {PANELS} panels"),
+        |left, length, panels, count, sums| {
+            let sums = &mut sums[..count];
+            match *panels {
+                [a, b, c, d] => rows(left, length, [a, b, c, d], sums),
+                [a, b, c] => rows(left, length, [a, b, c], sums),
+                [a, b] => rows(left, length, [a, b], sums),
+                [a] => rows(left, length, [a], sums),
+                _ => unreachable!("a group has 1 to {PANELS} panels"),
+            }
         },
     );
 }

@@ -53,8 +53,8 @@ fn linear_avx_vnni<X: Unsigned, A: Accumulator, E: Ending<A>>(
         |channel| bytes::start::<X, A>(w, channel),
         |quad| [quad.map(X::unsigned)],
         prefetch,
-        |left, length, panels, sums| {
-            let (panel, sums) = (panels[0], sums.as_flattened_mut());
+        |left, length, panels, rows, sums| {
+            let (panel, sums) = (panels[0], sums[..rows].as_flattened_mut());
             match sums.len() {
                 ROWS => tile::<ROWS>(left, length, panel, sums),
                 5 => tile::<5>(left, length, panel, sums),
