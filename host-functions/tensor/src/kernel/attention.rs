@@ -51,7 +51,7 @@ impl Head<'_> {
     }
 }
 
-/// Memory that [`attention_head`] works in, for one head after the other: at most [`SCORES`] scores of four bytes (or those of one query, where
+/// Memory that [`attention_head`] works in, for one head after the other: at most `2^19` scores of four bytes (or those of one query, where
 /// they are more), as many bytes of planes, and four sums for each element of a block of the result.
 #[derive(Debug, Default)]
 pub struct Workspace {

@@ -97,7 +97,7 @@ pub struct Format {
 
 /// Applies a function to 8- or 16-bit numbers; results of at most 32 bits.
 ///
-/// Values that were asked for before, of the functions and formats that were used last, are not computed again ([`known`]).
+/// Values that were asked for before, of the functions and formats that were used last, are not computed again.
 ///
 /// # Panics
 /// Where the lengths differ, an element is outside the function's domain, or a format or type is too wide.
