@@ -288,7 +288,7 @@ fn scaled_row<Y: Element>(
     let down = bias_up + shift;
     let (half, mask) = (1i64 << (down - 1), (1i64 << down) - 1);
     let (root, unsigned_root) = (i64::from(root), u64::from(root.cast_unsigned()));
-    for i in 0..out.len() {
+    for (i, out) in out.iter_mut().enumerate() {
         let product = product(i).wrapping_shl(up);
         let upper = (product >> 32).wrapping_mul(root);
         let rest = lower(product.cast_unsigned()).wrapping_mul(unsigned_root);
@@ -298,7 +298,7 @@ fn scaled_row<Y: Element>(
         let rounded = sum.wrapping_shr(down);
         // In the middle, which the lower half takes part in, odd results go down again.
         let tie = (sum & mask) | lower(rest).cast_signed() == 0;
-        out[i] = Y::saturate_i64(rounded.wrapping_sub(if tie { rounded & 1 } else { 0 }));
+        *out = Y::saturate_i64(rounded.wrapping_sub(if tie { rounded & 1 } else { 0 }));
     }
 }
 
