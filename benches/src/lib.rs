@@ -10,6 +10,8 @@
 //!   gemm/         the int8 matrix product beside candle and rten
 //!   metering/     gas, stack limit and canonical NaN beside plain wasmtime and its fuel
 //!   trees/        tree ensembles beside LightGBM's C interface
+//!   encoder.rs    a sentence encoder beside candle and onnxruntime
+//!   ops.rs        opcodes beside candle's functions, copying and reading
 //!   gpu/          products on a CUDA device beside PyTorch (feature `cuda`)
 //!   clock.rs      wall time or processor time
 //!   measure.rs    interleaved rounds, medians of ratios        what every
@@ -37,6 +39,7 @@ pub mod gemm;
 pub mod gpu;
 pub mod measure;
 pub mod metering;
+pub mod ops;
 pub mod peers;
 pub mod report;
 pub mod screening;

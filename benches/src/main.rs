@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::{Parser, Subcommand};
-use noema_bench::{admit, calls, encoder, gas, gemm, metering, trees};
+use noema_bench::{admit, calls, encoder, gas, gemm, metering, ops, trees};
 
 /// Measures Noema beside other software, interleaved in one run, and prints ratios.
 #[derive(Parser)]
@@ -27,10 +27,12 @@ enum Bench {
     Gemm(gemm::Options),
     /// Gas, stack limit and canonical NaN, beside plain wasmtime with none of them and with its fuel.
     Metering(metering::Options),
-    /// A sentence encoder of integers, beside the original by candle.
+    /// A sentence encoder of integers, beside the original by candle and onnxruntime.
     Model(encoder::Options),
     /// Tree ensembles, single rows and batches, beside LightGBM.
     Trees(trees::Options),
+    /// Opcodes, beside candle's functions of floats, copying and reading.
+    Ops(ops::Options),
     /// Products on the first CUDA device, beside PyTorch in bf16 (needs feature `cuda`).
     #[cfg(feature = "cuda")]
     Gpu(noema_bench::gpu::Options),
@@ -46,6 +48,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Metering(options) => metering::run(options)?,
         Bench::Model(options) => encoder::run(options)?,
         Bench::Trees(options) => trees::run(options)?,
+        Bench::Ops(options) => ops::run(options)?,
         #[cfg(feature = "cuda")]
         Bench::Gpu(options) => noema_bench::gpu::run(options)?,
     };

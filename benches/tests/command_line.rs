@@ -73,6 +73,16 @@ fn trees_without_the_library_are_compared_with_our_own_level() {
 }
 
 #[test]
+fn opcodes_have_rows_of_their_own() {
+    let line = line(&["ops", "--json", "--only", "128x768, axis 0"]);
+    let rows = names(&line["rows"]);
+    assert_eq!(rows.len(), 8, "{rows:?}");
+    assert!(rows.contains(&"reduce_max i16 128x768, axis 0 vs candle-f32 1t"), "{rows:?}");
+    let line = self::line(&["ops", "--json", "--only", "1x768x768"]);
+    assert_eq!(names(&line["rows"]), ["linear i8 1x768x768 vs read 1t"]);
+}
+
+#[test]
 fn people_get_a_table() {
     let output = bench(&[&["gemm", "--threads", "1", "--shapes", "2x32x8"], &QUICK[..]].concat());
     let text = String::from_utf8(output.stdout).unwrap();
@@ -83,13 +93,15 @@ fn people_get_a_table() {
 
 #[test]
 fn what_cannot_be_measured_is_refused() {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["gemm", "--shapes", "1x2"], "such as 128x768x3072"),
         (&["gemm", "--level", "avx3"], "avx512-vnni"),
         (&["gemm", "--threads", "0"], "1 to 1024"),
         (&["gemm", "--peers", "blas"], "rten-u8i8"),
         (&["calls", "--module", "/nowhere.wasm"], "cannot read /nowhere.wasm"),
         (&["calls", "--rounds", "0"], "rounds"),
+        (&["ops", "--only", "nothing like this"], "no row is called like that"),
+        (&["model", "--folder", "a", "--container", "b", "--onnx", "c"], "--python"),
     ];
     for (arguments, why) in cases {
         let output = bench(arguments);

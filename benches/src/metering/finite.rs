@@ -61,11 +61,7 @@ impl Reencode for Charged<'_> {
         Ok(())
     }
 
-    fn parse_function_body(
-        &mut self,
-        code: &mut CodeSection,
-        body: wasmparser::FunctionBody<'_>,
-    ) -> Result<(), Error> {
+    fn parse_function_body(&mut self, code: &mut CodeSection, body: wasmparser::FunctionBody<'_>) -> Result<(), Error> {
         let (offsets, costs, kinds) = (
             &self.outcome.gas_offsets[self.bodies],
             &self.outcome.gas_costs[self.bodies],

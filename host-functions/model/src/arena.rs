@@ -6,6 +6,8 @@
 //! run, an output until the end. As all sizes grow with the batch alike, the places for one row, times the batch,
 //! are the places for any batch.
 
+use std::collections::BTreeMap;
+
 use noema_abi::{DType, Status};
 use noema_tensor::OpError;
 
@@ -28,12 +30,22 @@ pub(crate) struct ArenaPlan {
 impl ArenaPlan {
     /// Plans a graph whose edges are `edges`. Quadratic in the number of nodes, which is limited.
     pub(crate) fn new(graph: &Graph, edges: &[Edge]) -> ArenaPlan {
-        let last_use = last_uses(graph, edges.len());
+        ArenaPlan::without(graph, edges, &BTreeMap::new())
+    }
+
+    /// The same where some nodes are computed together with a later one: each of the edges that never are is given with the
+    /// one that is made instead, until when what it is made of is needed.
+    pub(crate) fn without(graph: &Graph, edges: &[Edge], absorbed: &BTreeMap<usize, usize>) -> ArenaPlan {
+        let last_use = last_uses(graph, edges.len(), absorbed);
         let mut places: Vec<Place> = Vec::with_capacity(edges.len());
         // What is still needed, by rising offset.
         let mut live: Vec<(Place, usize)> = Vec::new();
         let mut row_bytes = 0;
         for (index, edge) in edges.iter().enumerate() {
+            if absorbed.contains_key(&index) {
+                places.push(Place { offset: 0, bytes: 0 });
+                continue;
+            }
             // An edge that an earlier node read last is free; inputs are all there before the first node runs.
             let made_by = index.max(graph.inputs.len());
             live.retain(|(_, needed_until)| *needed_until >= made_by);
@@ -83,15 +95,16 @@ impl ArenaPlan {
 }
 
 /// For each edge the edge number of the last node that reads it, `usize::MAX` for outputs.
-fn last_uses(graph: &Graph, edges: usize) -> Vec<usize> {
+fn last_uses(graph: &Graph, edges: usize, absorbed: &BTreeMap<usize, usize>) -> Vec<usize> {
     let mut last_use = vec![0; edges];
-    let mut set = |id: &EdgeId, value| {
+    let mut set = |id: &EdgeId, value: usize| {
         if let Some(slot) = usize::try_from(id.0).ok().and_then(|id| last_use.get_mut(id)) {
-            *slot = value;
+            *slot = value.max(*slot);
         }
     };
     for (index, node) in graph.nodes.iter().enumerate() {
-        node.inputs.iter().for_each(|id| set(id, graph.inputs.len() + index));
+        let edge = graph.inputs.len() + index;
+        node.inputs.iter().for_each(|id| set(id, absorbed.get(&edge).copied().unwrap_or(edge)));
     }
     graph.outputs.iter().for_each(|id| set(id, usize::MAX));
     last_use

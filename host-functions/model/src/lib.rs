@@ -76,6 +76,7 @@ pub mod parameters;
 pub mod prices;
 #[cfg(test)]
 mod sample;
+mod schedule;
 mod store;
 
 pub use error::ModelError;

@@ -16,8 +16,9 @@ use crate::{
     graph::{Edge, EdgeId, Graph, SEQUENCE},
     manifest::Manifest,
     merkle,
-    ops::{Shapes, Step},
+    ops::Shapes,
     prices::PriceList,
+    schedule::{Entry, Schedule},
 };
 
 /// The bytes of a container, in memory or mapped from a file.
@@ -71,15 +72,12 @@ pub struct Model {
     longest: u32,
     /// The edges for the sequences that were run last.
     shorter: Mutex<Vec<(u32, Arc<[Edge]>)>>,
-    steps: Mutex<BTreeMap<Level, Steps>>,
+    schedules: Mutex<BTreeMap<Level, Arc<Schedule>>>,
     on_device: on_device::Slot,
 }
 
 /// How many lengths of sequences a model keeps the edges of.
 const KEPT_LENGTHS: usize = 16;
-
-/// Every node of a graph, ready to run.
-type Steps = Arc<[Box<dyn Step>]>;
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -114,7 +112,7 @@ impl Model {
             decoded,
             longest,
             shorter,
-            steps: Mutex::default(),
+            schedules: Mutex::default(),
             on_device: on_device::Slot::default(),
         };
         let row = model.row_bytes();
@@ -305,16 +303,17 @@ impl Model {
         let rows = usize::try_from(batch).map_err(|_| Status::LimitExceeded)?;
         let shorter = self.edges_for(extent.length)?;
         let edges = shorter.as_deref().unwrap_or(self.edges());
-        let steps = self.steps(kernels.level())?;
-        let mut arena = self.plan.allocate(batch)?;
+        let schedule = self.schedule(kernels.level())?;
+        let plan = schedule.plan(self.graph(), shorter.as_deref());
+        let mut arena = plan.allocate(batch)?;
         for ((index, tensor), edge) in (0..).zip(inputs).zip(edges) {
             copy_in(tensor, arena.write(EdgeId(index), edge))?;
         }
-        for ((index, node), step) in (self.graph().inputs.len()..).zip(&self.graph().nodes).zip(steps.iter()) {
-            let output = EdgeId(u32::try_from(index).map_err(|_| Status::LimitExceeded)?);
+        for Entry { reads, output, step } in &schedule.entries {
             let edge = |id: &EdgeId| (*id, &edges[place(*id)]);
-            let shapes = Shapes { rows, edges, reads: &node.inputs, output: index };
-            arena.with(&node.inputs, edge, edge(&output), |sources, sink| step.run(kernels, &shapes, sources, sink))?;
+            let shapes = Shapes { rows, edges, reads, output: *output };
+            let output = EdgeId(u32::try_from(*output).map_err(|_| Status::LimitExceeded)?);
+            arena.with(reads, edge, edge(&output), |sources, sink| step.run(kernels, &shapes, sources, sink))?;
         }
         self.graph().outputs.iter().map(|id| copy_out(&arena, *id, &edges[place(*id)], batch)).collect()
     }
@@ -324,19 +323,15 @@ impl Model {
     }
 
     /// Every node prepared for a level; made once.
-    fn steps(&self, level: Level) -> Result<Steps, OpError> {
-        let mut levels = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(steps) = levels.get(&level) {
-            return Ok(Arc::clone(steps));
+    fn schedule(&self, level: Level) -> Result<Arc<Schedule>, OpError> {
+        let mut levels = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(schedule) = levels.get(&level) {
+            return Ok(Arc::clone(schedule));
         }
-        let nodes = self.graph().nodes.iter().enumerate();
-        let prepared = nodes.map(|(index, node)| {
-            let inputs = node.input_edges(self.edges()).expect("checked when loaded");
-            node.op.operator().prepare(level, &inputs, &self.parameters(index))
-        });
-        let steps: Steps = prepared.collect::<Result<_, _>>()?;
-        levels.insert(level, Arc::clone(&steps));
-        Ok(steps)
+        let parameters = |index| self.parameters(index);
+        let schedule = Arc::new(Schedule::new(level, self.graph(), self.edges(), &self.plan, parameters)?);
+        levels.insert(level, Arc::clone(&schedule));
+        Ok(schedule)
     }
 }
 

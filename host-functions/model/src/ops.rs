@@ -93,6 +93,7 @@ pub mod text {
 }
 
 mod broadcast;
+pub(crate) mod linear_requantised;
 mod pool;
 mod window;
 pub use window::Window;

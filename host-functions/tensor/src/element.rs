@@ -25,6 +25,12 @@ pub trait Element:
     /// `self + other`, saturating.
     fn saturating_add(self, other: Self) -> Self;
 
+    /// `self - other`, saturating.
+    fn saturating_sub(self, other: Self) -> Self;
+
+    /// `self * other`, saturating.
+    fn saturating_mul(self, other: Self) -> Self;
+
     /// The element written as these little-endian bytes, [`DType::size`] of them.
     #[doc(hidden)]
     fn read_le(bytes: &[u8]) -> Vec<Self>;
@@ -61,6 +67,16 @@ macro_rules! element {
             #[inline]
             fn saturating_add(self, other: Self) -> Self {
                 <$type>::saturating_add(self, other)
+            }
+
+            #[inline]
+            fn saturating_sub(self, other: Self) -> Self {
+                <$type>::saturating_sub(self, other)
+            }
+
+            #[inline]
+            fn saturating_mul(self, other: Self) -> Self {
+                <$type>::saturating_mul(self, other)
             }
 
             fn read_le(bytes: &[u8]) -> Vec<Self> {

@@ -19,6 +19,8 @@ pub enum Level {
     AvxVnni,
     /// x86-64 with AVX-512 VNNI.
     Avx512Vnni,
+    /// x86-64 with AMX, and AVX-512 VNNI.
+    Amx,
     /// AArch64 with NEON.
     Neon,
     /// An NVIDIA device beside the best level of the CPU (feature `cuda`).
@@ -27,7 +29,7 @@ pub enum Level {
 
 impl Level {
     /// Every level, slowest first within what one machine can have.
-    pub const ALL: [Level; 8] = [
+    pub const ALL: [Level; 9] = [
         Level::Reference,
         Level::Portable,
         Level::CandleF32,
@@ -35,6 +37,7 @@ impl Level {
         Level::Avx2,
         Level::AvxVnni,
         Level::Avx512Vnni,
+        Level::Amx,
         Level::Cuda,
     ];
 
@@ -48,6 +51,7 @@ impl Level {
             Level::Avx2 => "avx2",
             Level::AvxVnni => "avx-vnni",
             Level::Avx512Vnni => "avx512-vnni",
+            Level::Amx => "amx",
             Level::Neon => "neon",
             Level::Cuda => "cuda",
         }
@@ -59,16 +63,13 @@ impl Level {
         match self {
             Level::Reference | Level::Portable | Level::CandleF32 => true,
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => is_x86_feature_detected!("avx2"),
+            Level::Avx2 => has_avx2(),
             #[cfg(target_arch = "x86_64")]
-            Level::AvxVnni => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni"),
+            Level::AvxVnni => has_avx2() && is_x86_feature_detected!("avxvnni"),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512Vnni => {
-                is_x86_feature_detected!("avx2")
-                    && is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512vnni")
-            }
+            Level::Avx512Vnni => has_avx512_vnni(),
+            #[cfg(target_arch = "x86_64")]
+            Level::Amx => has_avx512_vnni() && crate::kernel::x86::amx::is_available(),
             #[cfg(target_arch = "aarch64")]
             Level::Neon => std::arch::is_aarch64_feature_detected!("neon"),
             #[cfg(feature = "cuda")]
@@ -93,9 +94,29 @@ impl Level {
     /// ```
     #[must_use]
     pub fn best() -> Level {
-        let fastest_first = [Level::Avx512Vnni, Level::AvxVnni, Level::Avx2, Level::Neon];
+        let fastest_first = [Level::Amx, Level::Avx512Vnni, Level::AvxVnni, Level::Avx2, Level::Neon];
         fastest_first.into_iter().find(|level| level.is_available()).unwrap_or(Level::Portable)
     }
+}
+
+/// AVX2, and the small instructions that came with it on every machine.
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("lzcnt")
+}
+
+/// AVX-512 of the machines that have VNNI.
+#[cfg(target_arch = "x86_64")]
+fn has_avx512_vnni() -> bool {
+    has_avx2()
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vnni")
 }
 
 impl fmt::Display for Level {

@@ -9,7 +9,7 @@
 //!     +-- reference   naive loops in checked 128-bit arithmetic: the oracle
 //!     +-- portable    plain Rust that the compiler vectorises
 //!     +-- candle-f32  candle's float product, K split so that it is exact
-//!     +-- avx2, avx-vnni, avx512-vnni, neon
+//!     +-- avx2, avx-vnni, avx512-vnni, amx, neon
 //!
 //!   program/  the same operations for a device: one opcode, or a whole graph
 //!     v

@@ -42,7 +42,7 @@ proptest! {
         let edges = sample.graph.edges().unwrap();
         let plan = ArenaPlan::new(&sample.graph, &edges);
         let inputs = sample.graph.inputs.len();
-        let last = last_uses(&sample.graph, edges.len());
+        let last = last_uses(&sample.graph, edges.len(), &std::collections::BTreeMap::new());
         for a in 0..edges.len() {
             let place = plan.places[a];
             prop_assert!(place.offset + place.bytes <= plan.row_bytes());

@@ -2,7 +2,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
 use noema_tensor::{
     Kernels, Level, OpError,
-    kernel::{self, Head, MAX_KEYS, round_shift},
+    kernel::{self, Head, MAX_KEYS, Workspace, round_shift},
 };
 
 use super::{Operator, Shapes, Step, length, requantise::check_scale};
@@ -143,6 +143,7 @@ impl Step for AttentionStep {
         };
         let (mut qs, mut ks, mut vs) = (vec![0; group * queries * depth], vec![0; keys * depth], vec![0; keys * width]);
         let mut ys = vec![0; group * queries * width];
+        let mut workspace = Workspace::default();
         for row in 0..shapes.rows {
             let q = &q[row * queries * key_heads * group * depth..][..queries * key_heads * group * depth];
             let k = &k[row * keys * key_heads * depth..][..keys * key_heads * depth];
@@ -165,11 +166,12 @@ impl Step for AttentionStep {
                     length: lengths.as_ref().map_or(keys, |lengths| lengths[row]),
                     position: causal.then_some(0),
                 };
-                kernel::attention_head(kernels, &head_of, self.softmax, (out_multiplier, out_shift.into()), &mut ys)?;
+                let scale = (out_multiplier, out_shift.into());
+                kernel::attention_head(kernels, &head_of, self.softmax, scale, &mut workspace, &mut ys)?;
                 for (at, ys) in ys.chunks_exact(queries * width).enumerate() {
                     let column = (head * group + at) * width;
                     for (y, from) in y.chunks_exact_mut(key_heads * group * width).zip(ys.chunks_exact(width)) {
-                        y[column..column + width].copy_from_slice(from);
+                        copy(from, &mut y[column..column + width]);
                     }
                 }
             }
@@ -181,6 +183,14 @@ impl Step for AttentionStep {
 /// The part of one head of every row.
 fn take(x: &[i8], heads: usize, head: usize, width: usize, to: &mut [i8]) {
     for (x, to) in x.chunks_exact(heads * width).zip(to.chunks_exact_mut(width)) {
-        to.copy_from_slice(&x[head * width..][..width]);
+        copy(&x[head * width..][..width], to);
+    }
+}
+
+/// Copies a few bytes; 32 of them, as many heads have, without asking how many.
+fn copy(from: &[i8], to: &mut [i8]) {
+    match (from.as_array::<32>(), to.as_mut_array::<32>()) {
+        (Some(from), Some(to)) => *to = *from,
+        _ => to.copy_from_slice(from),
     }
 }

@@ -1,8 +1,7 @@
 //! Functions of two or three elements, with operands that may be repeated along axes, and of one.
 
-use std::ops::{Add, BitAnd, BitOr, BitXor, Mul, Sub};
-
 use super::round::rne_shift;
+use super::vectors::{Vectors, low, vectorised};
 use super::{Kernels, strided::walk};
 use crate::{DType, Element, Level};
 
@@ -37,27 +36,9 @@ pub enum Binary {
     Xor,
 }
 
-/// Integers that results are computed in.
-trait Exact:
-    Copy
-    + Ord
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + BitAnd<Output = Self>
-    + BitOr<Output = Self>
-    + BitXor<Output = Self>
-{
-}
-
-impl Exact for i64 {}
-impl Exact for i128 {}
-
 impl Binary {
-    /// The exact result, in a type that holds it: 64 bits for elements of at most 32, 128 bits for those of 64, whose
-    /// results have at most 127.
-    #[inline(always)]
-    fn exact<W: Exact>(self, a: W, b: W) -> W {
+    /// The exact result, which has at most 127 bits.
+    fn exact(self, a: i128, b: i128) -> i128 {
         match self {
             Binary::Add => a + b,
             Binary::Sub => a - b,
@@ -72,17 +53,45 @@ impl Binary {
 
     /// One run, saturating.
     fn run<T: Element>(self, level: Level, a: &[T], b: &[T], out: &mut [T]) {
-        if level == Level::Reference || T::DTYPE == DType::I64 {
-            each(a, b, out, |a, b| T::saturate(self.exact::<i128>(a.into(), b.into())));
+        if level == Level::Reference {
+            each(a, b, out, |a, b| T::saturate(self.exact(a.into(), b.into())));
             return;
         }
-        // The function is chosen once for a run, so that its loop can be vectorised.
-        macro_rules! chosen {
-            ($($variant:ident)*) => { match self { $(
-                Binary::$variant => each(a, b, out, |a, b| T::saturate_i64(Binary::$variant.exact::<i64>(a.into(), b.into()))),
-            )* } };
+        vectorised(level, Run { op: self, a, b, out });
+    }
+}
+
+struct Run<'a, T> {
+    op: Binary,
+    a: &'a [T],
+    b: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Element> Vectors for Run<'_, T> {
+    type Output = ();
+
+    /// The function is chosen once for a run, so that its loop can become vectors.
+    #[inline(always)]
+    fn run(self) {
+        let Run { op, a, b, out } = self;
+        // Of numbers of at most 32 bits: nothing wraps in 64.
+        let wide = |f: fn(i64, i64) -> i64| move |a: T, b: T| T::saturate_i64(f(a.into(), b.into()));
+        match op {
+            Binary::Add => each(a, b, out, T::saturating_add),
+            Binary::Sub => each(a, b, out, T::saturating_sub),
+            Binary::Mul if T::DTYPE == DType::I64 => each(a, b, out, T::saturating_mul),
+            // Numbers of 16 bits have products of 32.
+            Binary::Mul if T::DTYPE.size() <= 2 => {
+                each(a, b, out, wide(|a, b| i64::from(low(a).wrapping_mul(low(b)))));
+            }
+            Binary::Mul => each(a, b, out, wide(i64::wrapping_mul)),
+            Binary::Min => each(a, b, out, T::min),
+            Binary::Max => each(a, b, out, T::max),
+            Binary::And => each(a, b, out, wide(|a, b| a & b)),
+            Binary::Or => each(a, b, out, wide(|a, b| a | b)),
+            Binary::Xor => each(a, b, out, wide(|a, b| a ^ b)),
         }
-        chosen!(Add Sub Mul Min Max And Or Xor);
     }
 }
 
@@ -130,7 +139,7 @@ pub fn binary_checked<T: Element>(
     walk(dims, [a.strides, b.strides], out, |out, [at_a, at_b]| {
         let (a, b) = (&a.values[at_a..at_a + out.len()], &b.values[at_b..at_b + out.len()]);
         for ((a, b), out) in a.iter().zip(b).zip(out) {
-            let exact = op.exact::<i128>((*a).into(), (*b).into());
+            let exact = op.exact((*a).into(), (*b).into());
             *out = T::saturate(exact);
             fits &= Into::<i128>::into(*out) == exact;
         }

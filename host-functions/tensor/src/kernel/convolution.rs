@@ -340,7 +340,7 @@ fn lanes<X: Factor, W: Factor, A: Accumulator>(
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 | Level::AvxVnni => super::x86::depthwise::lanes_avx2(seen, w, at, out),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512Vnni => super::x86::depthwise::lanes_avx512(seen, w, at, out),
+        Level::Avx512Vnni | Level::Amx => super::x86::depthwise::lanes_avx512(seen, w, at, out),
         _ => lanes_of_any_machine(seen, w, at, out),
     }
 }

@@ -1,5 +1,6 @@
 //! Element by element, and movement.
 
+use super::vectors::{Vectors, vectorised};
 use super::{Kernels, reference, strided::walk};
 use crate::{Element, Level};
 
@@ -35,8 +36,29 @@ pub fn add_broadcast<T: Element>(
 }
 
 fn sums<T: Element>(level: Level, a: &[T], b: &[T], out: &mut [T]) {
-    for ((a, b), out) in a.iter().zip(b).zip(out) {
-        *out = if level == Level::Reference { reference::add(*a, *b) } else { a.saturating_add(*b) };
+    if level == Level::Reference {
+        for ((a, b), out) in a.iter().zip(b).zip(out) {
+            *out = reference::add(*a, *b);
+        }
+        return;
+    }
+    vectorised(level, Sums { a, b, out });
+}
+
+struct Sums<'a, T> {
+    a: &'a [T],
+    b: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Element> Vectors for Sums<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for ((a, b), out) in self.a.iter().zip(self.b).zip(self.out) {
+            *out = a.saturating_add(*b);
+        }
     }
 }
 

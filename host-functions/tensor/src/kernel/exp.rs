@@ -29,7 +29,7 @@ use super::wide;
 pub(super) const FRACTION_BITS: u32 = 30;
 
 /// Arguments from here on give zero.
-const LIMIT: u64 = 22;
+pub(super) const LIMIT: u64 = 22;
 
 /// Bound on the error of [`fraction`], in units of `2^-128`.
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! The exact linear product: `out[r][j] = sum over i of x[r][i] * w[j][i]`.
 
-use std::ops::Range;
+use std::{marker::PhantomData, ops::Range};
 
+use super::ending::{Ending, Plain, Requantised};
 #[cfg(target_arch = "aarch64")]
 use super::neon;
+use super::panels::{CHANNELS, Panels};
 #[cfg(target_arch = "x86_64")]
 use super::x86;
-use super::{Kernels, PackedWeights, PackedWeights16, candle_f32, packed::Layout, panels::Panels, portable, reference};
+use super::{Kernels, PackedWeights, PackedWeights16, Scales, candle_f32, packed::Layout, portable, reference};
 use crate::{DType, Element, Level, OpError};
 
 /// An element type that can stand on the left of 8-bit weights.
@@ -15,24 +17,38 @@ pub(crate) trait Input: Element + bytemuck::Pod + Into<i16> + Into<i32> {
     const MAX_CHUNK: usize;
 
     /// Runs the SIMD kernel of a level.
-    fn simd<A: Accumulator>(level: Level, x: &[Self], w: &Panels, columns: Range<usize>, out: &mut [A]);
+    fn simd<A: Accumulator, E: Ending<A>>(
+        level: Level,
+        x: &[Self],
+        w: &Panels,
+        columns: Range<usize>,
+        to: (&E, &mut [E::Out]),
+    );
 }
 
 macro_rules! input {
-    ($type:ty, $max_chunk:literal, $avx_vnni:expr, $avx512_vnni:expr) => {
+    ($type:ty, $max_chunk:literal, $avx_vnni:expr, $avx512_vnni:expr, $amx:expr) => {
         impl Input for $type {
             const MAX_CHUNK: usize = $max_chunk;
 
-            fn simd<A: Accumulator>(level: Level, x: &[Self], w: &Panels, columns: Range<usize>, out: &mut [A]) {
+            fn simd<A: Accumulator, E: Ending<A>>(
+                level: Level,
+                x: &[Self],
+                w: &Panels,
+                columns: Range<usize>,
+                to: (&E, &mut [E::Out]),
+            ) {
                 match level {
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx2 => x86::avx2::linear(x, w, columns, out),
+                    Level::Avx2 => x86::avx2::linear(x, w, columns, to),
                     #[cfg(target_arch = "x86_64")]
-                    Level::AvxVnni => $avx_vnni(x, w, columns, out),
+                    Level::AvxVnni => $avx_vnni(x, w, columns, to),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx512Vnni => $avx512_vnni(x, w, columns, out),
+                    Level::Avx512Vnni => $avx512_vnni(x, w, columns, to),
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Amx => $amx(x, w, columns, to),
                     #[cfg(target_arch = "aarch64")]
-                    Level::Neon => neon::linear(x, w, columns, out),
+                    Level::Neon => neon::linear(x, w, columns, to),
                     _ => unreachable!("kernels of level {level} cannot exist on this machine"),
                 }
             }
@@ -41,27 +57,11 @@ macro_rules! input {
 }
 
 // 131071 * 128 * 128 = 2^31 - 2^14
-input!(i8, 131_071, x86::avx_vnni::linear, x86::avx512_vnni::linear);
+input!(i8, 131_071, x86::avx_vnni::linear, x86::avx512_vnni::linear, x86::amx::linear);
 // 65793 * 255 * 128 = 2^31 - 128
-input!(u8, 65_793, x86::avx_vnni::linear, x86::avx512_vnni::linear);
+input!(u8, 65_793, x86::avx_vnni::linear, x86::avx512_vnni::linear, x86::amx::linear);
 // 511 * 32768 * 128 = 2^31 - 2^22
-input!(i16, 511, x86::avx2::linear, planes);
-
-/// 16-bit activations as two planes of bytes, `x = 256 * high + low`, each by the products of bytes of the level.
-///
-/// The planes are put together modulo the size of the sum, which the caller has bounded.
-#[cfg(target_arch = "x86_64")]
-fn planes<A: Accumulator>(x: &[i16], w: &Panels, columns: Range<usize>, out: &mut [A]) {
-    let high: Vec<i8> = x.iter().map(|x| x.to_be_bytes()[0].cast_signed()).collect();
-    let low: Vec<u8> = x.iter().map(|x| x.to_be_bytes()[1]).collect();
-    x86::avx512_vnni::linear(&high, w, columns.clone(), out);
-    let mut rest = vec![A::default(); out.len()];
-    x86::avx512_vnni::linear(&low, w, columns, &mut rest);
-    for (out, rest) in out.iter_mut().zip(rest) {
-        let (high, low): (i64, i64) = ((*out).into(), rest.into());
-        *out = A::wrapping_from(high.wrapping_mul(256).wrapping_add(low));
-    }
-}
+input!(i16, 511, x86::avx2::linear, x86::avx512_vnni::linear_words, x86::amx::linear_words);
 
 /// A type that sums are written to.
 pub(crate) trait Accumulator: Element {
@@ -74,6 +74,9 @@ pub(crate) trait Accumulator: Element {
     /// Adds a multiple of a partial sum.
     fn accumulate_scaled(&mut self, partial: i32, factor: i32);
 
+    /// The sum modulo the size of the type.
+    fn wrapping_plus(self, other: Self) -> Self;
+
     /// The value modulo the size of the type.
     fn wrapping_from(value: i64) -> Self;
 }
@@ -84,8 +87,14 @@ impl Accumulator for i32 {
         *self = self.wrapping_add(partial);
     }
 
+    #[inline(always)]
     fn accumulate_scaled(&mut self, partial: i32, factor: i32) {
         *self = self.wrapping_add(partial.wrapping_mul(factor));
+    }
+
+    #[inline(always)]
+    fn wrapping_plus(self, other: i32) -> i32 {
+        self.wrapping_add(other)
     }
 
     #[inline(always)]
@@ -101,8 +110,14 @@ impl Accumulator for i64 {
         *self = self.wrapping_add(i64::from(partial));
     }
 
+    #[inline(always)]
     fn accumulate_scaled(&mut self, partial: i32, factor: i32) {
         *self = self.wrapping_add(i64::from(partial).wrapping_mul(i64::from(factor)));
+    }
+
+    #[inline(always)]
+    fn wrapping_plus(self, other: i64) -> i64 {
+        self.wrapping_add(other)
     }
 
     #[inline(always)]
@@ -140,7 +155,7 @@ macro_rules! entry {
             w: &PackedWeights,
             out: &mut [$out],
         ) -> Result<(), OpError> {
-            product(k, x, rows, w, out)
+            product(k, x, rows, w, &Plain(None), out)
         }
     };
 }
@@ -189,9 +204,9 @@ pub fn linear_i16_i16(
     w: &PackedWeights16,
     out: &mut [i64],
 ) -> Result<(), OpError> {
-    product(k, x, rows, &w.high, out)?;
+    product(k, x, rows, &w.high, &Plain(None), out)?;
     let mut low = vec![0i64; out.len()];
-    product(k, x, rows, &w.low, &mut low)?;
+    product(k, x, rows, &w.low, &Plain(None), &mut low)?;
     let (width, n) = (w.high.k(), w.high.n());
     if width == 0 || n == 0 {
         return Ok(());
@@ -205,12 +220,109 @@ pub fn linear_i16_i16(
     Ok(())
 }
 
-fn product<X: Input, A: Accumulator>(
+/// The left operand of a product.
+#[derive(Clone, Copy, Debug)]
+pub enum Activations<'a> {
+    /// `i8`
+    I8(&'a [i8]),
+    /// `u8`
+    U8(&'a [u8]),
+    /// `i16`
+    I16(&'a [i16]),
+}
+
+/// Evaluates `$body` with `$x` the elements.
+macro_rules! activations {
+    ($activations:expr, $x:ident => $body:expr) => {
+        match $activations {
+            Activations::I8($x) => $body,
+            Activations::U8($x) => $body,
+            Activations::I16($x) => $body,
+        }
+    };
+}
+
+/// `x` times the weights, plus a bias for each channel, in sums of 32 bits. The caller guarantees by a bound on its own values that every
+/// sum fits, on every way to it.
+///
+/// # Errors
+/// [`OpError::Node`] where candle fails (level `candle-f32` only).
+///
+/// # Panics
+/// Where a slice has another length, or the weights were packed for another level.
+pub fn linear_biased(
+    k: &Kernels,
+    x: Activations<'_>,
+    rows: usize,
+    w: &PackedWeights,
+    bias: &[i32],
+    out: &mut [i32],
+) -> Result<(), OpError> {
+    assert_eq!(bias.len(), w.n(), "biases of another shape");
+    activations!(x, x => product(k, x, rows, w, &Plain(Some(bias)), out))
+}
+
+/// [`linear_biased`] in sums of 64 bits.
+///
+/// # Errors
+/// [`OpError::Node`] where candle fails (level `candle-f32` only).
+///
+/// # Panics
+/// Where a slice has another length, or the weights were packed for another level.
+pub fn linear_biased_wide(
+    k: &Kernels,
+    x: Activations<'_>,
+    rows: usize,
+    w: &PackedWeights,
+    bias: &[i64],
+    out: &mut [i64],
+) -> Result<(), OpError> {
+    assert_eq!(bias.len(), w.n(), "biases of another shape");
+    activations!(x, x => product(k, x, rows, w, &Plain(Some(bias)), out))
+}
+
+/// Whether [`linear_requantised`] is there for a level: where sums are made in panels.
+#[must_use]
+pub fn requantises_at_once(level: Level) -> bool {
+    matches!(level, Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Amx | Level::Neon)
+}
+
+/// [`linear_biased`], then [`requantise_rows`](super::requantise_rows), with the same bits and without the sums between them.
+///
+/// # Errors
+/// As [`linear_biased`].
+///
+/// # Panics
+/// As [`linear_biased`], where there is not one scale for each channel with a shift of at most 62, and at a level without
+/// [`requantises_at_once`].
+pub fn linear_requantised<T: Element>(
+    k: &Kernels,
+    x: Activations<'_>,
+    rows: usize,
+    w: &PackedWeights,
+    bias: &[i32],
+    scales: Scales<'_>,
+    out: &mut [T],
+) -> Result<(), OpError> {
+    let Scales { multipliers, shifts, zero_point } = scales;
+    assert!(requantises_at_once(k.level()), "a level that does both one after the other");
+    assert!([bias.len(), multipliers.len(), shifts.len()] == [w.n(); 3], "scales of another shape");
+    assert!(shifts.iter().all(|shift| *shift <= 62), "a shift above 62");
+    if scales.lie_beside_the_middle() {
+        let ending = Requantised::<T, false> { bias, multipliers, shifts, zero_point, out: PhantomData };
+        return activations!(x, x => product::<_, i32, _>(k, x, rows, w, &ending, out));
+    }
+    let ending = Requantised::<T, true> { bias, multipliers, shifts, zero_point, out: PhantomData };
+    activations!(x, x => product::<_, i32, _>(k, x, rows, w, &ending, out))
+}
+
+fn product<X: Input, A: Accumulator, E: Ending<A>>(
     kernels: &Kernels,
     x: &[X],
     rows: usize,
     w: &PackedWeights,
-    out: &mut [A],
+    ending: &E,
+    out: &mut [E::Out],
 ) -> Result<(), OpError> {
     let (k, n) = (w.k(), w.n());
     assert_eq!(Some(x.len()), rows.checked_mul(k), "activations of another shape");
@@ -219,34 +331,53 @@ fn product<X: Input, A: Accumulator>(
     if out.is_empty() {
         return Ok(());
     }
-    if k == 0 {
-        out.fill(A::default());
-        return Ok(());
-    }
     match &w.layout {
-        Layout::Floats(floats) => candle_f32::linear(kernels, x, (rows, k, n), floats, out)?,
-        _ => split(kernels, x, rows, w, out),
+        _ if k == 0 => finish(&vec![A::default(); rows * n], n, ending, out),
+        Layout::Floats(floats) => {
+            let mut sums = vec![A::default(); rows * n];
+            candle_f32::linear(kernels, x, (rows, k, n), floats, &mut sums)?;
+            finish(&sums, n, ending, out);
+        }
+        _ => split(kernels, x, rows, w, ending, out),
     }
     #[cfg(test)]
     kernels.inject(crate::selftest::Primitive::linear::<X, A>(), out);
     Ok(())
 }
 
+/// Gives sums without a beginning their end.
+fn finish<A: Accumulator, E: Ending<A>>(sums: &[A], n: usize, ending: &E, out: &mut [E::Out]) {
+    for (sums, out) in sums.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
+        for (panel, (sums, out)) in sums.chunks(CHANNELS).zip(out.chunks_mut(CHANNELS)).enumerate() {
+            let channel = panel * CHANNELS;
+            let sum = |i: usize| sums.get(i).copied().unwrap_or_default().wrapping_plus(ending.begin(channel + i));
+            ending.put(channel, true, std::array::from_fn(sum), out);
+        }
+    }
+}
+
 /// Columns that a thread takes at a time: whole cache lines of the widest result.
 const COLUMN_UNIT: usize = 32;
 
 /// Cuts the result into blocks of rows, or of columns where there are few rows.
-fn split<X: Input, A: Accumulator>(kernels: &Kernels, x: &[X], rows: usize, w: &PackedWeights, out: &mut [A]) {
+fn split<X: Input, A: Accumulator, E: Ending<A>>(
+    kernels: &Kernels,
+    x: &[X],
+    rows: usize,
+    w: &PackedWeights,
+    ending: &E,
+    out: &mut [E::Out],
+) {
     let (k, n, level) = (w.k(), w.n(), kernels.level());
     let parts = kernels.parts(rows.saturating_mul(k).saturating_mul(n));
     if parts == 1 {
-        block(level, x, w, 0..n, out);
+        block(level, x, w, 0..n, ending, out);
     } else if rows >= 8 * parts {
-        kernels.split_rows((x, k), (out, n), k.saturating_mul(n), |x, out| block(level, x, w, 0..n, out));
+        kernels.split_rows((x, k), (out, n), k.saturating_mul(n), |x, out| block(level, x, w, 0..n, ending, out));
     } else {
         let strips = kernels.split_range(n, COLUMN_UNIT, parts, |columns| {
-            let mut strip = vec![A::default(); rows * columns.len()];
-            block(level, x, w, columns.clone(), &mut strip);
+            let mut strip = vec![E::Out::default(); rows * columns.len()];
+            block(level, x, w, columns.clone(), ending, &mut strip);
             (columns, strip)
         });
         for (columns, strip) in strips {
@@ -258,13 +389,33 @@ fn split<X: Input, A: Accumulator>(kernels: &Kernels, x: &[X], rows: usize, w: &
 }
 
 /// Computes some columns for all rows of `x` on the calling thread; `out` has those columns only.
-fn block<X: Input, A: Accumulator>(level: Level, x: &[X], w: &PackedWeights, columns: Range<usize>, out: &mut [A]) {
-    match &w.layout {
-        Layout::Rows(weights) if level == Level::Reference => {
-            reference::linear(x, w.k(), weights, columns.start, columns.len(), out);
+fn block<X: Input, A: Accumulator, E: Ending<A>>(
+    level: Level,
+    x: &[X],
+    w: &PackedWeights,
+    columns: Range<usize>,
+    ending: &E,
+    out: &mut [E::Out],
+) {
+    let rows = |weights: &[i8], out: &mut [E::Out]| {
+        let mut sums = vec![A::default(); columns.len()];
+        for (x, out) in x.chunks_exact(w.k()).zip(out.chunks_exact_mut(columns.len())) {
+            if level == Level::Reference {
+                reference::linear(x, w.k(), weights, columns.start, columns.len(), &mut sums);
+            } else {
+                portable::linear(x, w.k(), weights, columns.start, columns.len(), &mut sums);
+            }
+            for (at, (sum, out)) in sums.iter().zip(out.iter_mut()).enumerate() {
+                let channel = columns.start + at;
+                let mut whole = [A::default(); CHANNELS];
+                whole[0] = sum.wrapping_plus(ending.begin(channel));
+                ending.put(channel, true, whole, std::slice::from_mut(out));
+            }
         }
-        Layout::Rows(weights) => portable::linear(x, w.k(), weights, columns.start, columns.len(), out),
-        Layout::Panels(panels) => X::simd(level, x, panels, columns, out),
+    };
+    match &w.layout {
+        Layout::Rows(weights) => rows(weights, out),
+        Layout::Panels(panels) => X::simd(level, x, panels, columns, (ending, out)),
         Layout::Floats(_) => unreachable!("candle takes the whole product"),
     }
 }

@@ -10,7 +10,9 @@ mod binary;
 mod candle_f32;
 mod convolution;
 mod elementwise;
+mod ending;
 mod exp;
+mod exp_rows;
 mod freivalds;
 mod function;
 mod group_norm;
@@ -36,16 +38,17 @@ mod round;
 mod softmax;
 mod strided;
 mod trees;
+mod vectors;
 mod wide;
 mod window;
 #[cfg(target_arch = "x86_64")]
-mod x86;
+pub(crate) mod x86;
 
 #[cfg(feature = "cuda")]
 pub(crate) use exp::tables as exp_tables;
 
 pub use argmax::{argmax_rows, argmin_rows};
-pub use attention::{Head, MAX_KEYS, Scale, attention_head};
+pub use attention::{Head, MAX_KEYS, Scale, Workspace, attention_head};
 pub use binary::{
     Binary, MAX_PRODUCT_SHIFT, Numbers, Operand, ProductScale, Relation, Unary, binary, binary_checked, compare,
     mul_requantise, select, unary,
@@ -60,7 +63,8 @@ pub use function::{Format, Function, MAX_IN_BITS, MAX_OUT_BITS, apply as apply_f
 pub use group_norm::{MAX_NARROW_GROUP, group_norm, max_group};
 pub use l2_norm::l2_norm_rows;
 pub use linear::{
-    linear_i8, linear_i8_wide, linear_i16, linear_i16_i16, linear_i16_narrow, linear_u8, linear_u8_wide, max_k_i32,
+    Activations, linear_biased, linear_biased_wide, linear_i8, linear_i8_wide, linear_i16, linear_i16_i16,
+    linear_i16_narrow, linear_requantised, linear_u8, linear_u8_wide, max_k_i32, requantises_at_once,
 };
 pub use log_softmax::log_softmax_rows;
 pub use lookup::lookup;
@@ -82,5 +86,7 @@ pub use window::Window;
 
 use crate::Kernels;
 
+#[cfg(test)]
+mod row_tests;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,46 @@
 //! Elements moved, and not changed. All levels move alike.
 
-use super::strided::walk;
+use super::strided::{merged, walk};
 
 /// `out[i, j, ..] = x[first + i * strides_0 + j * strides_1 + ..]`, over the index space `dims`: permuted axes, repeated axes.
 ///
 /// # Panics
 /// Where the strides leave `x`, or the slices do not fit `dims`.
 pub fn copy_strided<T: Copy>(x: &[T], first: usize, strides: &[usize], dims: &[usize], out: &mut [T]) {
+    if out.len() == dims.iter().product::<usize>()
+        && let [outer @ .., (rows, [1]), (columns, [step])] = &merged(dims, [strides])[..]
+        && (*rows).min(*columns) >= MIN_TURNED
+        && outer.len() <= 1
+    {
+        // At most one axis before the two that change places.
+        let (count, stride) = outer.first().map_or((1, 0), |(count, [stride])| (*count, *stride));
+        for (index, out) in out.chunks_exact_mut(rows * columns).take(count).enumerate() {
+            turn(&x[first + index * stride..], *step, *columns, out);
+        }
+        return;
+    }
     walk(dims, [strides], out, |out, [at]| out.copy_from_slice(&x[first + at..first + at + out.len()]));
+}
+
+/// From this many rows and columns on they are turned in squares.
+const MIN_TURNED: usize = 4;
+
+/// `out[i][j] = x[j * step + i]`, rows of `columns`: in squares that stay in the first cache.
+fn turn<T: Copy>(x: &[T], step: usize, columns: usize, out: &mut [T]) {
+    const SIDE: usize = 32;
+    let rows = out.len() / columns;
+    for i0 in (0..rows).step_by(SIDE) {
+        for j0 in (0..columns).step_by(SIDE) {
+            let (width, height) = (SIDE.min(columns - j0), SIDE.min(rows - i0));
+            for i in i0..i0 + height {
+                let out = &mut out[i * columns + j0..][..width];
+                let x = &x[j0 * step + i..][..(width - 1) * step + 1];
+                for (j, out) in out.iter_mut().enumerate() {
+                    *out = x[j * step];
+                }
+            }
+        }
+    }
 }
 
 /// Elements from one index to the next along each axis of a row-major tensor.

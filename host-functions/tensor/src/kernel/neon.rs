@@ -14,8 +14,9 @@ use std::{
 };
 
 use super::{
+    ending::Ending,
     linear::{Accumulator, Input},
-    panels::{CHANNELS, Panels, Quad, Sums, drive},
+    panels::{CHANNELS, Panels, Portions, Quad, Sums, drive},
 };
 
 /// Quads of a panel piece.
@@ -25,22 +26,32 @@ const MAX_QUADS: usize = 192;
 type Left = [i16; 4];
 
 /// As [`reference::linear`](super::reference::linear); `columns` begins at a panel.
-pub(super) fn linear<X: Input, A: Accumulator>(x: &[X], w: &Panels, columns: Range<usize>, out: &mut [A]) {
+pub(super) fn linear<X: Input, A: Accumulator, E: Ending<A>>(
+    x: &[X],
+    w: &Panels,
+    columns: Range<usize>,
+    to: (&E, &mut [E::Out]),
+) {
     // SAFETY: kernels of this level are only made where `Level::is_available` has found NEON.
-    unsafe { linear_neon(x, w, columns, out) }
+    unsafe { linear_neon(x, w, columns, to) }
 }
 
 #[target_feature(enable = "neon")]
-fn linear_neon<X: Input, A: Accumulator>(x: &[X], w: &Panels, columns: Range<usize>, out: &mut [A]) {
-    drive::<_, Left, _, 1, 1>(
+fn linear_neon<X: Input, A: Accumulator, E: Ending<A>>(
+    x: &[X],
+    w: &Panels,
+    columns: Range<usize>,
+    to: (&E, &mut [E::Out]),
+) {
+    drive::<_, Left, A, _, 1, 1, 1>(
         (x, w),
         columns,
-        out,
-        MAX_QUADS.min(X::MAX_CHUNK / 4),
+        to,
+        Portions { exact_quads: X::MAX_CHUNK / 4, max_quads: MAX_QUADS, unit: 1, rows: 1 },
         |_| A::default(),
-        |quad| quad.map(X::into),
+        |quad| [quad.map(X::into)],
         |_| {},
-        |left, _, panels, sums| {
+        |left, _, panels, _, sums| {
             for (panel, sums) in panels.iter().zip(sums.as_flattened_mut()) {
                 *sums = one_row(left, panel);
             }

@@ -10,7 +10,10 @@ fn run<X: Element, Y: Element>(level: Level, x: &[X], row: usize, norm: Norm<'_>
 }
 
 fn same<X: Element, Y: Element>(x: &[X], row: usize, norm: Norm<'_>) {
-    assert_eq!(run::<X, Y>(Level::Portable, x, row, norm), run::<X, Y>(Level::Reference, x, row, norm));
+    let expected = run::<X, Y>(Level::Reference, x, row, norm);
+    for level in Level::available().into_iter().filter(|level| !matches!(level, Level::Reference | Level::Cuda)) {
+        assert_eq!(run::<X, Y>(level, x, row, norm), expected, "{level}");
+    }
 }
 
 fn values<T: Arbitrary + Element>(count: usize) -> impl Strategy<Value = Vec<T>> {
@@ -72,4 +75,51 @@ fn rows_without_variance_give_the_bias() {
     assert_eq!(run::<i8, i8>(Level::Portable, &[9; 3], 3, norm), [2, 2, -4]);
     let norm = Norm { bias: None, ..norm };
     assert_eq!(run::<i8, i8>(Level::Portable, &[0; 3], 3, norm), [0; 3]);
+}
+
+/// Small gains and biases, whose results often lie in the middle; rows with hardly any variance; and the largest that go
+/// through 64 bits, with the next ones.
+#[test]
+fn middles_and_limits_of_64_bits() {
+    let row = 33;
+    for spread in [0i64, 1, 2, 5, 300, 65_535] {
+        let x: Vec<i16> =
+            (0..4 * i64::from(row)).map(|i| i16::saturate_i64(-32_768 + (i * i * 7) % (spread + 1))).collect();
+        let bytes: Vec<i8> = x.iter().map(|x| x.to_le_bytes()[0].cast_signed()).collect();
+        // Of 24 bits, the most that goes through 64, and of 25.
+        let wide: Vec<i32> = x.iter().map(|x| 256 * i32::from(*x) + 7).collect();
+        let widest: Vec<i32> = x.iter().map(|x| 257 * i32::from(*x)).collect();
+        for (gain, bias) in [(0, 1), (1, 1), (3, -1), (-5, 3), (1 << 30, 1), (i32::MIN, i32::MIN), (i32::MAX, i32::MAX)]
+        {
+            let (gain, bias) =
+                (vec![gain; 33], (0..row).map(|i| if i % 2 == 0 { bias } else { 3 }).collect::<Vec<i32>>());
+            for epsilon in [0, 1, 1 << 24, 1 << 40, 1 << 62, u64::MAX] {
+                for shift in [0, 1, 2, 14, 31] {
+                    for bias in [Some(&bias[..]), None] {
+                        let norm = Norm { gain: &gain, bias, epsilon, shift };
+                        same::<i16, i16>(&x, 33, norm);
+                        same::<i16, i32>(&x, 33, norm);
+                        same::<i8, i8>(&bytes, 33, norm);
+                        same::<i32, i32>(&wide, 33, norm);
+                        same::<i32, i8>(&widest, 33, norm);
+                    }
+                }
+            }
+        }
+    }
+    for row in [super::MAX_NARROW_ROW, super::MAX_NARROW_ROW + 1] {
+        for ends in [[i16::MIN, i16::MAX], [i16::MIN, i16::MIN], [0, i16::MAX]] {
+            let x: Vec<i16> = (0..row).map(|i| ends[usize::from(i > 0)]).collect();
+            let (gain, bias) = (vec![i32::MIN; row], vec![i32::MAX; row]);
+            for epsilon in [0, u64::MAX] {
+                same::<i16, i32>(&x, row, Norm { gain: &gain, bias: Some(&bias), epsilon, shift: 3 });
+                same::<i16, i16>(&x, row, Norm { gain: &gain, bias: None, epsilon, shift: 31 });
+                let wide: Vec<i32> = x.iter().map(|x| 256 * i32::from(*x)).collect();
+                for gain in [1, 1 << 20, i32::MIN] {
+                    let gain = vec![gain; row];
+                    same::<i32, i32>(&wide, row, Norm { gain: &gain, bias: Some(&bias), epsilon, shift: 3 });
+                }
+            }
+        }
+    }
 }

@@ -48,7 +48,7 @@ impl PackedWeights {
         let layout = match level {
             Level::Reference | Level::Portable => Layout::Rows(weights.to_vec()),
             Level::CandleF32 => Layout::Floats(Floats::from_rows(k, n, weights)?),
-            Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Neon => {
+            Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Amx | Level::Neon => {
                 Layout::Panels(Panels::from_rows(k, n, weights))
             }
             Level::Cuda => return Err(OpError::Node("a device packs its weights itself".to_owned())),
@@ -66,7 +66,7 @@ impl PackedWeights {
     pub fn pack_columns(level: Level, k: usize, n: usize, weights: &[i8]) -> Result<PackedWeights, OpError> {
         assert_eq!(Some(weights.len()), k.checked_mul(n), "weights of another shape");
         match level {
-            Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Neon => {
+            Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Amx | Level::Neon => {
                 Ok(PackedWeights { level, k, n, layout: Layout::Panels(Panels::from_columns(k, n, weights)) })
             }
             _ => PackedWeights::pack(level, k, n, &portable::transpose(k, n, weights)),

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::ending::Ending;
 use super::linear::{Accumulator, Input};
 
 /// Channels of a panel.
@@ -17,6 +18,10 @@ pub(super) const CHANNELS: usize = 16;
 #[repr(align(64))]
 pub(super) struct Quad(pub(super) [[i8; 4]; CHANNELS]);
 
+/// Quads behind the last panel: a kernel that reads whole groups of quads may read as many past the end of a panel, less
+/// one, where its left operand is zero.
+const MARGIN: usize = 16;
+
 /// Bytes of converted rows that are multiplied together: they stay in the second cache.
 const LEFT_BYTES: usize = 256 * 1024;
 
@@ -26,7 +31,7 @@ pub(super) struct Panels {
     k: usize,
     /// Quads of a panel.
     quads: usize,
-    /// Panel after panel.
+    /// Panel after panel, then [`MARGIN`] quads of zeros.
     weights: Vec<Quad>,
     /// The sum of the weights of each channel.
     sums: Vec<i64>,
@@ -36,7 +41,7 @@ impl Panels {
     /// From row-major `[n][k]`.
     pub(super) fn from_rows(k: usize, n: usize, rows: &[i8]) -> Panels {
         let (quads, panels) = (k.div_ceil(4), n.div_ceil(CHANNELS));
-        let mut weights = vec![Quad([[0; 4]; CHANNELS]); quads * panels];
+        let mut weights = vec![Quad([[0; 4]; CHANNELS]); quads * panels + MARGIN];
         if k > 0 {
             for (channel, row) in rows.chunks_exact(k).enumerate() {
                 let panel = &mut weights[channel / CHANNELS * quads..][..quads];
@@ -55,7 +60,7 @@ impl Panels {
     /// From row-major `[k][n]`.
     pub(super) fn from_columns(k: usize, n: usize, columns: &[i8]) -> Panels {
         let (quads, panels) = (k.div_ceil(4), n.div_ceil(CHANNELS));
-        let mut weights = vec![Quad([[0; 4]; CHANNELS]); quads * panels];
+        let mut weights = vec![Quad([[0; 4]; CHANNELS]); quads * panels + MARGIN];
         for (q, inputs) in columns.chunks(4 * n.max(1)).enumerate() {
             for panel in 0..panels {
                 let quad = &mut weights[panel * quads + q].0;
@@ -73,7 +78,7 @@ impl Panels {
     fn with_sums(k: usize, quads: usize, weights: Vec<Quad>) -> Panels {
         let sums = match quads {
             0 => Vec::new(),
-            _ => weights.chunks_exact(quads).flat_map(channel_sums).collect(),
+            _ => weights[..weights.len() - MARGIN].chunks_exact(quads).flat_map(channel_sums).collect(),
         };
         Panels { k, quads, weights, sums }
     }
@@ -106,70 +111,95 @@ fn channel_sums(panel: &[Quad]) -> [i64; CHANNELS] {
 /// The products of some rows with the channels of a panel.
 pub(super) type Sums = [i32; CHANNELS];
 
+/// In which portions a kernel takes its operands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Portions {
+    /// The longest piece of a panel whose products stay inside 32 bits.
+    pub(super) exact_quads: usize,
+    /// The longest piece that is read at once, where sums may come in pieces.
+    pub(super) max_quads: usize,
+    /// Rows of the left operand are filled up with zeros to a multiple of this many quads, at most [`MARGIN`]; as many of the
+    /// panel are read, whatever stands there.
+    pub(super) unit: usize,
+    /// The left operand has room for a multiple of this many rows.
+    pub(super) rows: usize,
+}
+
 /// The loops around a kernel.
 ///
 /// `x` and `out` are as for [`reference::linear`](super::reference::linear), for the channels
-/// `columns`, which begin at a panel. `convert` turns four inputs into a quad of the left operand.
-/// `multiply` is given up to `G` rows of such quads, row after row, the length of a row, and up to `P`
-/// panel pieces as long, and writes the products. Before that `expect` is given each place where the
+/// `columns`, which begin at a panel. `convert` turns four inputs into a quad of each of `S` rows of the left operand, of which the
+/// second counts 256 times as much as the first. `multiply` is given up to `G` such rows, row after row, the length of a row, up to
+/// `P` panel pieces as long, and how many rows count, and writes their products. Before that `expect` is given each place where the
 /// results will go: it may fetch them, so that they are there when the products are.
 ///
-/// A result is `start(channel)` plus the products of all pieces. A piece is at most `max_quads` long,
-/// which must keep its products inside 32 bits. Besides its operands and results it holds one block of
-/// converted rows: [`LEFT_BYTES`], or `G` rows where those are more.
+/// A result is what `ending` makes of `start(channel)` plus the products of all pieces. Pieces of sums of 64 bits are so short that
+/// their products stay inside 32; sums of 32 bits may wrap, since the whole ones, which the caller has bounded, are right modulo `2^32`.
+/// Besides its operands and results it holds one block of converted rows: [`LEFT_BYTES`], or `G` rows where those are more.
 ///
 /// It is inlined into a caller that has the target features of the kernel.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "what differs between kernels")]
-pub(super) fn drive<X: Input, L: Copy + Default, A: Accumulator, const G: usize, const P: usize>(
+pub(super) fn drive<X: Input, L, A: Accumulator, E: Ending<A>, const G: usize, const P: usize, const S: usize>(
     (x, w): (&[X], &Panels),
     columns: Range<usize>,
-    out: &mut [A],
-    max_quads: usize,
+    (ending, out): (&E, &mut [E::Out]),
+    portions: Portions,
     start: impl Fn(usize) -> A,
-    convert: impl Fn([X; 4]) -> L,
-    expect: impl Fn(&[A]),
-    mut multiply: impl FnMut(&[L], usize, &[&[Quad]], &mut [[Sums; P]]),
-) {
+    convert: impl Fn([X; 4]) -> [L; S],
+    expect: impl Fn(&[E::Out]),
+    mut multiply: impl FnMut(&[L], usize, &[&[Quad]], usize, &mut [[Sums; P]; G]),
+) where
+    L: Copy + Default,
+{
     let (k, n) = (w.k, columns.len());
     let rows = out.len() / n;
-    let pieces = w.quads.div_ceil(max_quads);
-    let length = w.quads.div_ceil(pieces);
-    let block = (LEFT_BYTES / (length * size_of::<L>())).max(G).min(rows);
-    let mut left = vec![L::default(); block * length];
+    let most = if E::IN_PIECES { portions.max_quads } else { w.quads };
+    let most = if A::DTYPE == crate::DType::I64 { most.min(portions.exact_quads) } else { most };
+    let pieces = w.quads.div_ceil(most);
+    let length = w.quads.div_ceil(pieces).next_multiple_of(portions.unit);
+    let group = G / S;
+    let block = (LEFT_BYTES / (length * S * size_of::<L>())).max(group);
+    let block = (block - block % group).min(rows);
+    let mut left = vec![L::default(); (block * S).next_multiple_of(portions.rows) * length];
     let mut sums = [[[0; CHANNELS]; P]; G];
     let panels = columns.start / CHANNELS..columns.end.div_ceil(CHANNELS);
     for first in (0..w.quads).step_by(length) {
         let piece = first..w.quads.min(first + length);
-        let length = piece.len();
+        let length = piece.len().next_multiple_of(portions.unit);
         for (x, out) in x.chunks(block * k).zip(out.chunks_mut(block * n)) {
             let rows = x.len() / k;
-            for (x, left) in x.chunks_exact(k).zip(left.chunks_exact_mut(length)) {
-                fill(&x[4 * piece.start..k.min(4 * piece.end)], left, &convert);
+            for (x, left) in x.chunks_exact(k).zip(left.chunks_exact_mut(S * length)) {
+                fill::<X, L, S>(&x[4 * piece.start..k.min(4 * piece.end)], left, length, &convert);
             }
-            for group in panels.clone().step_by(P) {
-                let width = P.min(panels.end - group);
+            for at in panels.clone().step_by(P) {
+                let width = P.min(panels.end - at);
                 let weights: [&[Quad]; P] = std::array::from_fn(|p| {
                     // Where there are fewer than `P` left, the rest is not used.
-                    let panel = (group + p).min(panels.end - 1);
-                    &w.weights[panel * w.quads..][piece.clone()]
+                    let panel = (at + p).min(panels.end - 1);
+                    &w.weights[panel * w.quads + piece.start..][..length]
                 });
                 let begin: [[A; CHANNELS]; P] = std::array::from_fn(|p| match first {
-                    0 if p < width => std::array::from_fn(|i| start((group + p) * CHANNELS + i)),
+                    0 if p < width => std::array::from_fn(|i| {
+                        let channel = (at + p) * CHANNELS + i;
+                        start(channel).wrapping_plus(ending.begin(channel))
+                    }),
                     _ => [A::default(); CHANNELS],
                 });
-                let from = group * CHANNELS - columns.start;
+                let from = at * CHANNELS - columns.start;
                 let channels = (width * CHANNELS).min(n - from);
-                for (left, out) in left[..rows * length].chunks(G * length).zip(out.chunks_mut(G * n)) {
+                let used = (rows * S).next_multiple_of(portions.rows).min(left.len() / length);
+                for (left, out) in left[..used * length].chunks(G * length).zip(out.chunks_mut(group * n)) {
                     for out in out.chunks_exact(n) {
                         expect(&out[from..from + channels]);
                     }
-                    let rows = out.len() / n;
-                    multiply(left, length, &weights[..width], &mut sums[..rows]);
-                    for (out, sums) in out.chunks_exact_mut(n).zip(&sums) {
+                    let rows = out.len() / n * S;
+                    multiply(left, length, &weights[..width], rows, &mut sums);
+                    for (out, sums) in out.chunks_exact_mut(n).zip(sums.as_chunks::<S>().0) {
                         let panels = out[from..from + channels].chunks_mut(CHANNELS);
-                        for ((out, sums), begin) in panels.zip(sums).zip(&begin) {
-                            accumulate(out, (first == 0).then_some(begin), sums);
+                        for (p, (out, begin)) in panels.zip(&begin).enumerate() {
+                            let total = added::<A, S>(*begin, std::array::from_fn(|s| sums[s][p]));
+                            ending.put((at + p) * CHANNELS, first == 0, total, out);
                         }
                     }
                 }
@@ -178,40 +208,48 @@ pub(super) fn drive<X: Input, L: Copy + Default, A: Accumulator, const G: usize,
     }
 }
 
-/// Converts a piece of a row to quads.
+/// Converts a piece of a row to quads, and fills up what is left with zeros.
 #[inline(always)]
-fn fill<X: Input, L>(x: &[X], left: &mut [L], convert: impl Fn([X; 4]) -> L) {
+fn fill<X: Input, L: Copy + Default, const S: usize>(
+    x: &[X],
+    left: &mut [L],
+    length: usize,
+    convert: impl Fn([X; 4]) -> [L; S],
+) {
     let (whole, rest) = x.as_chunks();
-    for (left, quad) in left.iter_mut().zip(whole) {
-        *left = convert(*quad);
-    }
-    if !rest.is_empty() {
-        let mut quad = [X::default(); 4];
-        quad[..rest.len()].copy_from_slice(rest);
-        left[whole.len()] = convert(quad);
+    let mut planes = left.chunks_exact_mut(length);
+    let planes: [&mut [L]; S] = std::array::from_fn(|_| planes.next().expect("a row for each plane"));
+    for (s, plane) in planes.into_iter().enumerate() {
+        for (left, quad) in plane.iter_mut().zip(whole) {
+            *left = convert(*quad)[s];
+        }
+        let mut end = whole.len();
+        if !rest.is_empty() {
+            plane[end] = convert(last(rest))[s];
+            end += 1;
+        }
+        plane[end..].fill(L::default());
     }
 }
 
-/// Adds the sums of one row to `begin` or, where it is absent, to what is there.
+/// Fewer than four inputs, and zeros.
 #[inline(always)]
-fn accumulate<A: Accumulator>(out: &mut [A], begin: Option<&[A; CHANNELS]>, sums: &Sums) {
-    match out.as_mut_array::<CHANNELS>() {
-        Some(out) => *out = added(*begin.unwrap_or(out), *sums),
-        None => {
-            let mut whole = begin.copied().unwrap_or([A::default(); CHANNELS]);
-            if begin.is_none() {
-                whole[..out.len()].copy_from_slice(out);
-            }
-            out.copy_from_slice(&added(whole, *sums)[..out.len()]);
-        }
-    }
+fn last<X: Input>(rest: &[X]) -> [X; 4] {
+    let mut quad = [X::default(); 4];
+    quad[..rest.len()].copy_from_slice(rest);
+    quad
 }
 
 /// By value, so that the compiler sees that nothing overlaps and uses vectors.
 #[inline(always)]
-fn added<A: Accumulator>(mut out: [A; CHANNELS], sums: Sums) -> [A; CHANNELS] {
+fn added<A: Accumulator, const S: usize>(mut out: [A; CHANNELS], sums: [Sums; S]) -> [A; CHANNELS] {
     for i in 0..CHANNELS {
-        out[i].accumulate(sums[i]);
+        out[i].accumulate(sums[0][i]);
+    }
+    if S > 1 {
+        for i in 0..CHANNELS {
+            out[i].accumulate_scaled(sums[S - 1][i], 256);
+        }
     }
     out
 }

@@ -1,5 +1,6 @@
 //! Dynamic quantisation of rows.
 
+use super::vectors::{Vectors, low, lower, vectorised};
 use super::{Kernels, reference::rne_ratio, round::rne_div};
 use crate::{Element, Level};
 
@@ -12,13 +13,13 @@ pub const STEP_BITS: u32 = 32;
 /// Where lengths do not fit together, a row is empty or `largest` is 0.
 pub fn row_step<X: Element>(k: &Kernels, x: &[X], row: usize, largest: u32, out: &mut [i64]) {
     assert!(row > 0 && Some(x.len()) == out.len().checked_mul(row), "results of another shape");
+    let level = k.level();
     // An element costs about as much as this many multiplications of a product.
-    const WORK: usize = 8;
-    k.split_rows((x, row), (out, 1), row.saturating_mul(WORK), |x, out| {
+    const WORK: usize = 4;
+    k.split_rows((x, row), (&mut *out, 1), row.saturating_mul(WORK), |x, out| {
         for (row, out) in x.chunks_exact(row).zip(out) {
-            let magnitude = |x: &X| Into::<i64>::into(*x).unsigned_abs();
             // At most 2^31 * 2^32 over at least 1.
-            let most = row.iter().map(magnitude).max().expect("a row of at least one element");
+            let most = u64::from(vectorised(level, Largest(row)));
             *out = (most << STEP_BITS).div_ceil(u64::from(largest)).max(1).cast_signed();
         }
     });
@@ -39,16 +40,76 @@ pub fn quantise_rows<X: Element, Y: Element>(k: &Kernels, x: &[X], row: usize, s
     let level = k.level();
     let rows: Vec<(&[X], u64)> = x.chunks_exact(row).zip(steps.iter().map(|step| step.cast_unsigned())).collect();
     // An element costs about as much as this many multiplications of a product.
-    const WORK: usize = 100;
+    const WORK: usize = 20;
     k.split_rows((&rows, 1), (&mut *out, row), row.saturating_mul(WORK), |rows, out| {
         for ((x, step), out) in rows.iter().zip(out.chunks_exact_mut(row)) {
-            for (x, out) in x.iter().zip(out) {
-                *out = one(level, *x, *step);
+            let width = step.ilog2();
+            let bits = 8 * X::DTYPE.size();
+            if level != Level::Reference && (bits..62).contains(&usize::try_from(width).unwrap_or(0)) {
+                vectorised(level, Quotients { x, step: *step, width, out });
+            } else {
+                for (x, out) in x.iter().zip(out) {
+                    *out = one(level, *x, *step);
+                }
             }
         }
     });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::QuantiseRows, out);
+}
+
+/// The largest magnitude of elements of at most 32 bits.
+struct Largest<'a, X>(&'a [X]);
+
+impl<X: Element> Vectors for Largest<'_, X> {
+    type Output = u32;
+
+    #[inline(always)]
+    fn run(self) -> u32 {
+        let (mut least, mut most) = (0i32, 0i32);
+        for x in self.0 {
+            let x = low((*x).into());
+            (least, most) = (least.min(x), most.max(x));
+        }
+        most.cast_unsigned().max(least.unsigned_abs())
+    }
+}
+
+/// The results of a row, with a step of `width + 1` bits: at least as many as elements have, and at most 62.
+///
+/// `R = floor((2^(32 + width) - 1) / step)` has 32 bits, and misses less than `1 + 2^-width`. So `|x| * R / 2^width` misses of
+/// `2^32 |x| / step` less than `|x| * (1 + 2^-width) / 2^width`, which is below 1 as `|x| < 2^width` (a half where `x` has a sign): cut to a whole
+/// number it is the quotient or one less. What is left of the numerator then says the rest.
+struct Quotients<'a, X, Y> {
+    x: &'a [X],
+    step: u64,
+    width: u32,
+    out: &'a mut [Y],
+}
+
+impl<X: Element, Y: Element> Vectors for Quotients<'_, X, Y> {
+    type Output = ();
+
+    /// Nothing wraps: numerators have 63 bits, remainders are below twice the step, which has at most 62.
+    #[inline(always)]
+    fn run(self) {
+        let Quotients { x, step, width, out } = self;
+        let reciprocal = u64::try_from(((1u128 << (32 + width)) - 1) / u128::from(step)).unwrap_or(u64::MAX);
+        let reciprocal = lower(reciprocal);
+        for (x, out) in x.iter().zip(out) {
+            let x = low((*x).into());
+            let magnitude = u64::from(x.unsigned_abs());
+            let quotient = magnitude.wrapping_mul(reciprocal).wrapping_shr(width);
+            let rest = (magnitude << STEP_BITS).wrapping_sub(quotient.wrapping_mul(step));
+            let one_more = rest >= step;
+            let rest = if one_more { rest.wrapping_sub(step) } else { rest };
+            let quotient = quotient.wrapping_add(u64::from(one_more));
+            let missing = step.wrapping_sub(rest);
+            let up = (rest > missing) | ((rest == missing) & (quotient & 1 == 1));
+            let rounded = quotient.wrapping_add(u64::from(up)).cast_signed();
+            *out = Y::saturate_i64(if x < 0 { rounded.wrapping_neg() } else { rounded });
+        }
+    }
 }
 
 fn one<X: Element, Y: Element>(level: Level, x: X, step: u64) -> Y {

@@ -1,7 +1,8 @@
 //! `sat(rne(x * multiplier / 2^shift) + zero_point)`.
 
+use super::vectors::{Vectors, low, lower, vectorised};
 use super::{Kernels, reference, round};
-use crate::{Element, Level};
+use crate::{DType, Element, Level};
 
 /// The dyadic scales of a row: one for all its elements, or one for each.
 ///
@@ -31,31 +32,160 @@ pub fn requantise_rows<X: Element, T: Element>(k: &Kernels, x: &[X], row: usize,
     }
     assert!(row > 0 && x.len().is_multiple_of(row), "rows of another shape");
     let level = k.level();
+    // Where only one of both is for all elements it is repeated.
+    let (multipliers, shifts): (Vec<i32>, Vec<u8>);
+    let scales = if scales.multipliers.len() == scales.shifts.len() {
+        scales
+    } else {
+        multipliers = scales.multipliers.iter().copied().cycle().take(row).collect();
+        shifts = scales.shifts.iter().copied().cycle().take(row).collect();
+        Scales { multipliers: &multipliers, shifts: &shifts, ..scales }
+    };
+    let way = Way::of::<X>(level, scales);
     // A rounding costs about as much as this many multiplications of a product.
-    const WORK: usize = 32;
-    match (scales.multipliers, scales.shifts) {
-        ([multiplier], [shift]) => k.split_rows((x, 1), (out, 1), WORK, |x, out| {
-            for (x, out) in x.iter().zip(out) {
-                *out = one(level, *x, *multiplier, *shift, scales.zero_point);
-            }
-        }),
-        _ => k.split_rows((x, row), (out, row), row.saturating_mul(WORK), |x, out| {
-            for (x, out) in x.chunks_exact(row).zip(out.chunks_exact_mut(row)) {
-                one_row(level, x, scales, out);
-            }
-        }),
-    }
+    const WORK: usize = 16;
+    let unit = if scales.is_single() { 1 } else { row };
+    k.split_rows((x, unit), (&mut *out, unit), unit.saturating_mul(WORK), |x, out| {
+        vectorised(level, Rows { x, scales, way, level, out });
+    });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Requantise, out);
 }
 
-fn one_row<X: Element, T: Element>(level: Level, x: &[X], scales: Scales<'_>, out: &mut [T]) {
-    // A single scale is repeated; `cycle` of a whole row ends with the row.
-    let multipliers = scales.multipliers.iter().cycle();
-    let shifts = scales.shifts.iter().cycle();
-    for (((x, out), multiplier), shift) in x.iter().zip(out).zip(multipliers).zip(shifts) {
-        *out = one(level, *x, *multiplier, *shift, scales.zero_point);
+impl Scales<'_> {
+    /// Whether no number of 32 bits becomes one in the middle between two results: that takes a number with as many zeros at its end as
+    /// the shift has bits, less one, beyond those at the end of the multiplier, and from 33 on no number but 0 has them.
+    pub(super) fn lie_beside_the_middle(&self) -> bool {
+        let beside = |(m, s): (&i32, &u8)| u32::from(*s) >= 33 + if *m == 0 { 0 } else { m.trailing_zeros() };
+        self.multipliers.len() == self.shifts.len() && self.multipliers.iter().zip(self.shifts).all(beside)
     }
+
+    fn is_single(&self) -> bool {
+        self.multipliers.len() == 1 && self.shifts.len() == 1
+    }
+}
+
+/// How results are computed, for all elements alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// One after the other, for whatever there is.
+    One,
+    /// Of 32 bits, in 64 bits.
+    Narrow,
+    /// The same where nothing lies in the middle between two results.
+    NarrowUneven,
+    /// Of 64 bits, in two halves, for shifts from 33 on.
+    Wide,
+}
+
+impl Way {
+    fn of<X: Element>(level: Level, scales: Scales<'_>) -> Way {
+        let least = scales.shifts.iter().min().copied().unwrap_or(0);
+        let positive = scales.multipliers.iter().all(|multiplier| *multiplier >= 0);
+        match X::DTYPE {
+            _ if level == Level::Reference => Way::One,
+            DType::I64 if positive && least >= 33 => Way::Wide,
+            DType::I64 => Way::One,
+            _ if scales.lie_beside_the_middle() => Way::NarrowUneven,
+            _ => Way::Narrow,
+        }
+    }
+}
+
+/// Whole rows with a multiplier and a shift for each element, or where there is one of both any number of elements.
+struct Rows<'a, X, T> {
+    x: &'a [X],
+    scales: Scales<'a>,
+    way: Way,
+    level: Level,
+    out: &'a mut [T],
+}
+
+impl<X: Element, T: Element> Vectors for Rows<'_, X, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Rows { x, scales: Scales { multipliers, shifts, zero_point }, way, level, out } = self;
+        if let (&[multiplier], &[shift]) = (multipliers, shifts) {
+            return row(way, level, zero_point, x, |_| (multiplier, shift), out);
+        }
+        let length = multipliers.len();
+        for (x, out) in x.chunks_exact(length).zip(out.chunks_exact_mut(length)) {
+            let (multipliers, shifts) = (&multipliers[..x.len()], &shifts[..x.len()]);
+            row(way, level, zero_point, x, |i| (multipliers[i], shifts[i]), out);
+        }
+    }
+}
+
+#[inline(always)]
+fn row<X: Element, T: Element>(
+    way: Way,
+    level: Level,
+    zero_point: i32,
+    x: &[X],
+    scale: impl Fn(usize) -> (i32, u8),
+    out: &mut [T],
+) {
+    let (out, zero) = (&mut out[..x.len()], i64::from(zero_point));
+    match way {
+        Way::One => {
+            for i in 0..x.len() {
+                let (multiplier, shift) = scale(i);
+                out[i] = one(level, x[i], multiplier, shift, zero_point);
+            }
+        }
+        Way::Narrow => {
+            for i in 0..x.len() {
+                let (multiplier, shift) = scale(i);
+                out[i] = T::saturate_i64(narrow(low(x[i].into()), multiplier, shift.into()).wrapping_add(zero));
+            }
+        }
+        Way::NarrowUneven => {
+            for i in 0..x.len() {
+                let (multiplier, shift) = scale(i);
+                out[i] = T::saturate_i64(uneven(low(x[i].into()), multiplier, shift.into()).wrapping_add(zero));
+            }
+        }
+        Way::Wide => {
+            for i in 0..x.len() {
+                let (multiplier, shift) = scale(i);
+                out[i] = T::saturate_i64(wide(x[i].into(), multiplier, shift.into()).wrapping_add(zero));
+            }
+        }
+    }
+}
+
+/// `rne(x * multiplier / 2^shift)`. Nothing wraps: a product has at most 62 bits, half a unit 61; a zero point 31.
+#[inline(always)]
+pub(super) fn narrow(x: i32, multiplier: i32, shift: u32) -> i64 {
+    let unit = 1i64.wrapping_shl(shift);
+    let sum = i64::from(x).wrapping_mul(i64::from(multiplier)).wrapping_add(unit >> 1);
+    let rounded = sum.wrapping_shr(shift);
+    // In the middle, where there is one, odd results go down again.
+    let tie = (sum & unit.wrapping_sub(1) == 0) & (shift > 0);
+    rounded.wrapping_sub(if tie { rounded & 1 } else { 0 })
+}
+
+/// [`narrow`] where no result lies in the middle.
+#[inline(always)]
+pub(super) fn uneven(x: i32, multiplier: i32, shift: u32) -> i64 {
+    let half = 1i64.wrapping_shl(shift.wrapping_sub(1));
+    i64::from(x).wrapping_mul(i64::from(multiplier)).wrapping_add(half).wrapping_shr(shift)
+}
+
+/// The same of 64 bits, with a multiplier from 0 on and a shift from 33 on. The upper part of the product has at most 62
+/// bits, half a unit of it 29.
+#[inline(always)]
+fn wide(x: i64, multiplier: i32, shift: u32) -> i64 {
+    let rest = lower(x.cast_unsigned()).wrapping_mul(u64::from(multiplier.cast_unsigned()));
+    let upper = (x >> 32).wrapping_mul(i64::from(multiplier)).wrapping_add((rest >> 32).cast_signed());
+    let shift = shift.wrapping_sub(32);
+    let unit = 1i64.wrapping_shl(shift);
+    let sum = upper.wrapping_add(unit >> 1);
+    let rounded = sum.wrapping_shr(shift);
+    let tie = (sum & unit.wrapping_sub(1)) | lower(rest).cast_signed() == 0;
+    rounded.wrapping_sub(if tie { rounded & 1 } else { 0 })
 }
 
 #[inline(always)]
@@ -64,15 +194,6 @@ fn one<X: Element, T: Element>(level: Level, x: X, multiplier: i32, shift: u8, z
     if level == Level::Reference {
         return reference::requantise(wide, multiplier, shift, zero_point);
     }
-    match i32::try_from(wide) {
-        // At most 63 bits, plus 32.
-        Ok(narrow) => {
-            let rounded = round::round_shift_i32(narrow, multiplier, u32::from(shift));
-            T::saturate_i64(rounded.saturating_add(i64::from(zero_point)))
-        }
-        Err(_) => {
-            let rounded = round::round_shift_i128(wide, multiplier, u32::from(shift));
-            T::saturate(rounded + i128::from(zero_point))
-        }
-    }
+    let rounded = round::round_shift_i128(wide, multiplier, u32::from(shift));
+    T::saturate(rounded + i128::from(zero_point))
 }

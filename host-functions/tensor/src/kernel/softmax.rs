@@ -2,7 +2,8 @@
 
 use noema_abi::Status;
 
-use super::{Kernels, exp, reference, round};
+use super::vectors::{Vectors, low, lower, vectorised};
+use super::{Kernels, exp_rows::Exponentials, reference};
 use crate::{Element, Level};
 
 /// The attributes of a softmax, checked.
@@ -48,14 +49,15 @@ pub fn softmax_rows<T: Element + Into<i32>>(k: &Kernels, x: &[T], row: usize, so
     assert!((1..=MAX_SOFTMAX_ROW).contains(&row), "a row too short or too long for softmax");
     assert!(x.len() == out.len() && x.len().is_multiple_of(row), "results of another shape");
     let level = k.level();
+    let exponentials = Exponentials::new(level, softmax);
     // One element costs about as much as this many multiplications of a product.
-    const WORK: usize = 500;
+    const WORK: usize = 100;
     k.split_rows((x, row), (out, row), row.saturating_mul(WORK), |x, out| {
         for (x, out) in x.chunks_exact(row).zip(out.chunks_exact_mut(row)) {
             if level == Level::Reference {
                 reference::softmax(x, softmax.multiplier, softmax.shift, softmax.fraction_bits, out);
             } else {
-                one_row(x, softmax, out);
+                one_row(x, softmax, &exponentials, level, out);
             }
         }
     });
@@ -63,35 +65,49 @@ pub fn softmax_rows<T: Element + Into<i32>>(k: &Kernels, x: &[T], row: usize, so
     k.inject(crate::selftest::Primitive::Softmax, out);
 }
 
-/// Replaces the scores of a row by `E_j = rne(2^30 * exp(c * (x_j - max x)))`. The row may be empty.
-pub(super) fn exponentials(level: Level, row: &mut [i32], softmax: Softmax) {
-    let Some(max) = row.iter().copied().max().map(i64::from) else { return };
-    for value in row {
-        // At most 2^32 - 1, times less than 2^31.
-        let distance = (max - i64::from(*value)).unsigned_abs() * softmax.multiplier;
-        let exponential = match level {
-            Level::Reference => exp::exp_neg_reference(distance, softmax.shift),
-            _ => exp::exp_neg(distance, softmax.shift),
-        };
-        *value = exponential.cast_signed();
+/// The results hold the exponentials, at most `2^30`, between the two passes.
+fn one_row<T: Element + Into<i32>>(
+    x: &[T],
+    softmax: Softmax,
+    exponentials: &Exponentials,
+    level: Level,
+    out: &mut [i32],
+) {
+    for (x, out) in x.iter().zip(out.iter_mut()) {
+        *out = (*x).into();
     }
+    let sum = exponentials.replace(out);
+    vectorised(level, Quotients { exponentials: out, sum, fraction_bits: softmax.fraction_bits });
 }
 
-/// The results hold the exponentials, at most `2^30`, between the two passes.
-fn one_row<T: Element + Into<i32>>(x: &[T], softmax: Softmax, out: &mut [i32]) {
-    let max: i64 = x.iter().copied().fold(x[0], T::max).into();
-    let mut sum = 0u64;
-    for (x, out) in x.iter().zip(out.iter_mut()) {
-        let x: i64 = (*x).into();
-        // At most 2^32 - 1, times less than 2^31.
-        let distance = (max - x).unsigned_abs() * softmax.multiplier;
-        let exponential = exp::exp_neg(distance, softmax.shift);
-        sum += u64::from(exponential);
-        *out = exponential.cast_signed();
-    }
-    // The largest element contributed 2^30: the sum is not zero.
-    for out in out {
-        let numerator = u64::from(out.unsigned_abs()) << softmax.fraction_bits;
-        *out = i32::saturate_i64(round::rne_div(numerator, sum).cast_signed());
+/// `rne(2^fraction_bits * E / sum)`, for numbers of at most `2^30` and a sum from there to `2^46`.
+///
+/// With `R = floor((2^62 - 1) / sum)`, which has 32 bits, `E * R` shifted down to whole numbers is the quotient or one
+/// less: it misses less than `E * (1 + 2^-30) / 2^(62 - fraction_bits) < 1`. What is left of the numerator then says the rest.
+struct Quotients<'a> {
+    exponentials: &'a mut [i32],
+    sum: u64,
+    fraction_bits: u32,
+}
+
+impl Vectors for Quotients<'_> {
+    type Output = ();
+
+    /// Nothing wraps: numerators have at most 60 bits, and `R` times 31 bits has 63.
+    #[inline(always)]
+    fn run(self) {
+        let Quotients { exponentials, sum, fraction_bits } = self;
+        let reciprocal = lower(((1 << 62) - 1) / sum);
+        for value in exponentials {
+            let exponential = u64::from(value.cast_unsigned());
+            let quotient = exponential.wrapping_mul(reciprocal).wrapping_shr(62 - fraction_bits);
+            let rest = exponential.wrapping_shl(fraction_bits).wrapping_sub(quotient.wrapping_mul(sum));
+            let one_more = rest >= sum;
+            let rest = if one_more { rest.wrapping_sub(sum) } else { rest };
+            let quotient = quotient.wrapping_add(u64::from(one_more));
+            let missing = sum.wrapping_sub(rest);
+            let up = (rest > missing) | ((rest == missing) & (quotient & 1 == 1));
+            *value = low(quotient.wrapping_add(u64::from(up)).cast_signed());
+        }
     }
 }

@@ -101,7 +101,10 @@ pub(super) fn walk<T, const N: usize>(
 }
 
 /// The axes with those of length 1 dropped and neighbours joined that every operand walks as one.
-fn merged<const N: usize>(dims: &[usize], strides: [&[usize]; N]) -> ArrayVec<(usize, [usize; N]), MAX_RANK> {
+pub(super) fn merged<const N: usize>(
+    dims: &[usize],
+    strides: [&[usize]; N],
+) -> ArrayVec<(usize, [usize; N]), MAX_RANK> {
     let mut axes: ArrayVec<(usize, [usize; N]), MAX_RANK> = ArrayVec::new();
     for (axis, dim) in dims.iter().enumerate() {
         let steps = strides.map(|strides| strides[axis]);

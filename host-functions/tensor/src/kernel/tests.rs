@@ -7,7 +7,7 @@ use crate::{Element, Kernels, Level, OpError, kernel};
 
 /// Every level but the reference, on one and on two threads. They are made once: starting threads
 /// and self-tests take longer than a case.
-fn all_kernels() -> &'static [Kernels] {
+pub(super) fn all_kernels() -> &'static [Kernels] {
     static ALL: std::sync::OnceLock<Vec<Kernels>> = std::sync::OnceLock::new();
     ALL.get_or_init(|| {
         let levels = Level::available().into_iter().filter(|level| *level != Level::Reference);
@@ -15,7 +15,7 @@ fn all_kernels() -> &'static [Kernels] {
     })
 }
 
-fn reference() -> Kernels {
+pub(super) fn reference() -> Kernels {
     Kernels::new(Level::Reference, 1).unwrap()
 }
 
@@ -38,7 +38,7 @@ fn width() -> impl Strategy<Value = usize> {
 }
 
 /// Values with a taste for the ends of the range.
-fn values<T: Element + Arbitrary>(count: usize) -> impl Strategy<Value = Vec<T>> {
+pub(super) fn values<T: Element + Arbitrary>(count: usize) -> impl Strategy<Value = Vec<T>> {
     let lowest = T::saturate_i64(i64::MIN);
     let highest = T::saturate_i64(i64::MAX);
     prop_oneof![

@@ -4,11 +4,11 @@
 use super::{compare, text};
 use crate::{
     Kernels,
-    kernel::{self, Norm, Rotary, Softmax},
+    kernel::{self, Activations, Norm, PackedWeights, Rotary, Scales, Softmax},
 };
 
 /// How many cases there are.
-pub(super) const CASES: usize = 5;
+pub(super) const CASES: usize = 6;
 
 /// Every case with its result.
 pub(super) fn cases(kernels: &Kernels) -> [(&'static str, Result<(), String>); CASES] {
@@ -18,6 +18,7 @@ pub(super) fn cases(kernels: &Kernels) -> [(&'static str, Result<(), String>); C
         ("group norm", group_norm(kernels)),
         ("rotary embedding", rotary(kernels)),
         ("Freivalds' check", freivalds(kernels)),
+        ("products requantised at once", requantised(kernels)),
     ]
 }
 
@@ -70,6 +71,32 @@ fn freivalds(kernels: &Kernels) -> Result<(), String> {
     let far = (1i64 << 61) - 1;
     kernel::agree(kernels, &[-13i64, -14, -13 + far, -14, -13, -14 - far], &r, &sums, &mut out);
     compare(&out, &[1, 0, 0])
+}
+
+/// Beside the product and the requantisation one after the other, which have cases of their own.
+fn requantised(kernels: &Kernels) -> Result<(), String> {
+    const ROWS: usize = 37;
+    let (k, n) = (131, 53);
+    let byte = |i: usize| (i * i * 7 + i * 31).to_le_bytes()[0].cast_signed();
+    let (bytes, w): (Vec<i8>, Vec<i8>) = ((0..ROWS * k).map(byte).collect(), (3..n * k + 3).map(byte).collect());
+    let words: Vec<i16> = bytes.iter().map(|x| 251 * i16::from(*x)).collect();
+    let bias: Vec<i32> = bytes[..n].iter().map(|x| 1000 * i32::from(*x)).collect();
+    let weights = PackedWeights::pack(kernels.level(), k, n, &w).map_err(text)?;
+    // Scales that let nothing lie in the middle, and some that do.
+    for (multiplier, shift) in [(1_518_500_249, 43), (1 << 30, 40)] {
+        let (multipliers, shifts) = (vec![multiplier; n], vec![shift; n]);
+        let scales = Scales { multipliers: &multipliers, shifts: &shifts, zero_point: 3 };
+        for x in [Activations::I8(&bytes), Activations::I16(&words)] {
+            let (mut sums, mut expected, mut out) = (vec![0; ROWS * n], vec![0i8; ROWS * n], vec![77i8; ROWS * n]);
+            kernel::linear_biased(kernels, x, ROWS, &weights, &bias, &mut sums).map_err(text)?;
+            kernel::requantise_rows(kernels, &sums, n, scales, &mut expected);
+            if kernel::requantises_at_once(kernels.level()) {
+                kernel::linear_requantised(kernels, x, ROWS, &weights, &bias, scales, &mut out).map_err(text)?;
+                compare(&out, &expected)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 const LOG_SOFTMAX: &[i32] = &[-16_879_910, -17_299_341, -28_204_531, -43_304_025, -70_147_571, -123_834_662];

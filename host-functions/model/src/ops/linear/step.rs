@@ -2,7 +2,7 @@
 
 use noema_abi::DType;
 use noema_tensor::{
-    Element, Kernels, Level, OpError,
+    Kernels, Level, OpError,
     kernel::{self, PackedWeights},
 };
 
@@ -10,7 +10,7 @@ use super::{Linear, length};
 use crate::{
     arena::{self, Sink, Source},
     graph::Edge,
-    ops::{Shapes, Step},
+    ops::{Shapes, Step, linear_requantised::activations},
     parameters::Parameters,
 };
 
@@ -45,38 +45,12 @@ impl LinearStep {
 impl Step for LinearStep {
     fn run(&self, k: &Kernels, _: &Shapes<'_>, inputs: &[Source<'_>], output: &mut Sink<'_>) -> Result<(), OpError> {
         let w = &self.weights;
-        let rows = |elements: usize| elements / w.k();
-        match (&self.bias, inputs[0], output) {
-            (Bias::Narrow(bias), Source::I8(x), Sink::I32(y)) => {
-                kernel::linear_i8(k, x, rows(x.len()), w, y)?;
-                add_bias(y, bias);
-            }
-            (Bias::Narrow(bias), Source::U8(x), Sink::I32(y)) => {
-                kernel::linear_u8(k, x, rows(x.len()), w, y)?;
-                add_bias(y, bias);
-            }
-            (Bias::Narrow(bias), Source::I16(x), Sink::I32(y)) => {
-                kernel::linear_i16_narrow(k, x, rows(x.len()), w, y)?;
-                add_bias(y, bias);
-            }
-            (Bias::Wide(bias), x, Sink::I64(y)) => {
-                match x {
-                    Source::I8(x) => kernel::linear_i8_wide(k, x, rows(x.len()), w, y)?,
-                    Source::U8(x) => kernel::linear_u8_wide(k, x, rows(x.len()), w, y)?,
-                    Source::I16(x) => kernel::linear_i16(k, x, rows(x.len()), w, y)?,
-                    _ => return Err(arena::unexpected()),
-                }
-                add_bias(y, bias);
-            }
-            _ => return Err(arena::unexpected()),
+        let (x, rows) = activations(inputs[0], w.k())?;
+        // The proof of the model excludes that a sum leaves its type, on every way to it.
+        match (&self.bias, output) {
+            (Bias::Narrow(bias), Sink::I32(y)) => kernel::linear_biased(k, x, rows, w, bias, y),
+            (Bias::Wide(bias), Sink::I64(y)) => kernel::linear_biased_wide(k, x, rows, w, bias, y),
+            _ => Err(arena::unexpected()),
         }
-        Ok(())
-    }
-}
-
-/// Saturating as `op.add` is; the proof of the model excludes that it ever does.
-fn add_bias<T: Element>(sums: &mut [T], bias: &[T]) {
-    for row in sums.chunks_exact_mut(bias.len()) {
-        row.iter_mut().zip(bias).for_each(|(sum, bias)| *sum = sum.saturating_add(*bias));
     }
 }

@@ -11,11 +11,13 @@
 //! against 256 bits (`reference.rs`) for every 8-bit argument and a sample of the others. Every argument takes the
 //! same path: there is no second try that a contract could buy.
 
+use super::lookup::{index, values};
 use super::{Kernels, round};
 use crate::{Element, Level};
 
 mod algebraic;
 mod constants;
+mod known;
 mod reference;
 mod value;
 
@@ -95,7 +97,7 @@ pub struct Format {
 
 /// Applies a function to 8- or 16-bit numbers; results of at most 32 bits.
 ///
-/// Of more elements than their type has values, a table of all values is made first.
+/// Values that were asked for before, of the functions and formats that were used last, are not computed again.
 ///
 /// # Panics
 /// Where the lengths differ, an element is outside the function's domain, or a format or type is too wide.
@@ -104,37 +106,25 @@ pub fn apply<X: Element, Y: Element>(k: &Kernels, function: Function, format: Fo
     assert!(format.in_bits <= MAX_IN_BITS && format.out_bits <= MAX_OUT_BITS, "a format out of range");
     assert!(X::DTYPE.size() <= 2 && Y::DTYPE.size() <= 4, "a type out of range");
     let level = k.level();
-    let evaluate = |x: X| -> Y {
-        let x: i64 = x.into();
-        assert!(function.is_defined_at(x), "outside the domain");
-        Y::saturate(match level {
-            Level::Reference => reference::evaluate(function, x, format),
-            _ => evaluate(function, x, format),
-        })
-    };
-    // An evaluation costs about as much as this many multiplications of a product.
-    const WORK: usize = 20_000;
-    let each = |x: &[X], out: &mut [Y]| {
-        k.split_rows((x, 1), (out, 1), WORK, |x, out| {
-            for (x, out) in x.iter().zip(out) {
-                *out = evaluate(*x);
-            }
-        });
-    };
-    let values = super::lookup::values::<X>();
-    if x.len() <= values {
-        each(x, out);
-    } else {
-        let first = X::DTYPE.min();
-        let all: Vec<i64> = (first..=X::DTYPE.max()).filter(|x| function.is_defined_at(*x)).collect();
-        let (all, mut results) = (all.into_iter().map(X::saturate_i64).collect::<Vec<X>>(), vec![Y::default(); values]);
-        let mut defined = vec![Y::default(); all.len()];
-        each(&all, &mut defined);
-        for (x, result) in all.iter().zip(defined) {
-            results[super::lookup::index(*x)] = result;
+    let table = (level != Level::Reference).then(|| known::table(function, format, X::DTYPE.min(), values::<X>()));
+    // A value that is known costs a few of what a product counts; those that are not are few in the long run.
+    const WORK: usize = 40;
+    k.split_rows((x, 1), (&mut *out, 1), WORK, |x, out| {
+        for (x, out) in x.iter().zip(out) {
+            let place = index(*x);
+            let x: i64 = (*x).into();
+            *out = match &table {
+                Some(table) => Y::saturate_i64(table.value(place, || {
+                    assert!(function.is_defined_at(x), "outside the domain");
+                    evaluate(function, x, format)
+                })),
+                None => {
+                    assert!(function.is_defined_at(x), "outside the domain");
+                    Y::saturate(reference::evaluate(function, x, format))
+                }
+            };
         }
-        super::lookup(k, x, &results, out);
-    }
+    });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Function, out);
 }

@@ -18,8 +18,9 @@ use super::prefetch;
 use crate::{
     DType,
     kernel::{
+        ending::Ending,
         linear::{Accumulator, Input},
-        panels::{Panels, Quad, Sums, drive},
+        panels::{Panels, Portions, Quad, Sums, drive},
     },
 };
 
@@ -34,24 +35,34 @@ const MAX_QUADS: usize = 192;
 type Left = i64;
 
 /// As [`reference::linear`](crate::kernel::reference::linear); `columns` begins at a panel.
-pub(in crate::kernel) fn linear<X: Input, A: Accumulator>(x: &[X], w: &Panels, columns: Range<usize>, out: &mut [A]) {
+pub(in crate::kernel) fn linear<X: Input, A: Accumulator, E: Ending<A>>(
+    x: &[X],
+    w: &Panels,
+    columns: Range<usize>,
+    to: (&E, &mut [E::Out]),
+) {
     // SAFETY: kernels of this level, and of the levels that fall back on it, are only made where
     // `Level::is_available` has found AVX2.
-    unsafe { linear_avx2(x, w, columns, out) }
+    unsafe { linear_avx2(x, w, columns, to) }
 }
 
 #[target_feature(enable = "avx2")]
-fn linear_avx2<X: Input, A: Accumulator>(x: &[X], w: &Panels, columns: Range<usize>, out: &mut [A]) {
-    drive::<_, Left, _, ROWS, 1>(
+fn linear_avx2<X: Input, A: Accumulator, E: Ending<A>>(
+    x: &[X],
+    w: &Panels,
+    columns: Range<usize>,
+    to: (&E, &mut [E::Out]),
+) {
+    drive::<_, Left, A, _, ROWS, 1, 1>(
         (x, w),
         columns,
-        out,
-        MAX_QUADS.min(X::MAX_CHUNK / 4),
+        to,
+        Portions { exact_quads: X::MAX_CHUNK / 4, max_quads: MAX_QUADS, unit: 1, rows: 1 },
         |_| A::default(),
-        |quad| widen(quad),
+        |quad| [widen(quad)],
         prefetch,
-        |left, length, panels, sums| {
-            let (panel, sums) = (panels[0], sums.as_flattened_mut());
+        |left, length, panels, rows, sums| {
+            let (panel, sums) = (panels[0], sums[..rows].as_flattened_mut());
             match sums.len() {
                 ROWS => tile::<ROWS>(left, length, panel, sums),
                 5 => tile::<5>(left, length, panel, sums),

@@ -12,7 +12,8 @@ use super::{
     prefetch,
 };
 use crate::kernel::{
-    linear::Accumulator,
+    ending::Ending,
+    linear::{Accumulator, Input},
     panels::{CHANNELS, Panels, Quad, Sums, drive},
 };
 
@@ -21,33 +22,55 @@ const ROWS: usize = 6;
 const PANELS: usize = 4;
 
 /// As [`reference::linear`](crate::kernel::reference::linear); `columns` begins at a panel.
-pub(in crate::kernel) fn linear<X: Unsigned, A: Accumulator>(
+pub(in crate::kernel) fn linear<X: Unsigned, A: Accumulator, E: Ending<A>>(
     x: &[X],
     w: &Panels,
     columns: Range<usize>,
-    out: &mut [A],
+    to: (&E, &mut [E::Out]),
 ) {
+    let convert = |quad: [X; 4]| [quad.map(X::unsigned)];
     // SAFETY: kernels of this level are only made where `Level::is_available` has found AVX-512 F,
-    // BW and VNNI.
-    unsafe { linear_avx512_vnni(x, w, columns, out) }
+    // BW, DQ, VL and VNNI.
+    unsafe { linear_avx512_vnni((x, w), columns, to, |channel| bytes::start::<X, A>(w, channel), convert) }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn linear_avx512_vnni<X: Unsigned, A: Accumulator>(x: &[X], w: &Panels, columns: Range<usize>, out: &mut [A]) {
-    drive::<_, Left, _, ROWS, PANELS>(
-        (x, w),
+/// The same of 16-bit activations, each of whose rows is two rows of bytes.
+pub(in crate::kernel) fn linear_words<A: Accumulator, E: Ending<A>>(
+    x: &[i16],
+    w: &Panels,
+    columns: Range<usize>,
+    to: (&E, &mut [E::Out]),
+) {
+    // SAFETY: kernels of this level are only made where `Level::is_available` has found AVX-512 F,
+    // BW, DQ, VL and VNNI.
+    unsafe { linear_avx512_vnni((x, w), columns, to, |channel| bytes::start_of_words(w, channel), bytes::words) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+fn linear_avx512_vnni<X: Input, A: Accumulator, E: Ending<A>, const S: usize>(
+    operands: (&[X], &Panels),
+    columns: Range<usize>,
+    to: (&E, &mut [E::Out]),
+    start: impl Fn(usize) -> A,
+    convert: impl Fn([X; 4]) -> [Left; S],
+) {
+    drive::<_, Left, A, _, ROWS, PANELS, S>(
+        operands,
         columns,
-        out,
-        bytes::MAX_QUADS,
-        |channel| bytes::start::<X, A>(w, channel),
-        |quad| quad.map(X::unsigned),
+        to,
+        bytes::PORTIONS,
+        start,
+        convert,
         prefetch,
-        |left, length, panels, sums| match *panels {
-            [a, b, c, d] => rows(left, length, [a, b, c, d], sums),
-            [a, b, c] => rows(left, length, [a, b, c], sums),
-            [a, b] => rows(left, length, [a, b], sums),
-            [a] => rows(left, length, [a], sums),
-            _ => unreachable!("a group has 1 to {PANELS} panels"),
+        |left, length, panels, count, sums| {
+            let sums = &mut sums[..count];
+            match *panels {
+                [a, b, c, d] => rows(left, length, [a, b, c, d], sums),
+                [a, b, c] => rows(left, length, [a, b, c], sums),
+                [a, b] => rows(left, length, [a, b], sums),
+                [a] => rows(left, length, [a], sums),
+                _ => unreachable!("a group has 1 to {PANELS} panels"),
+            }
         },
     );
 }

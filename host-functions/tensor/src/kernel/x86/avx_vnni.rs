@@ -17,6 +17,7 @@ use super::{
     prefetch,
 };
 use crate::kernel::{
+    ending::Ending,
     linear::Accumulator,
     panels::{CHANNELS, Panels, Quad, Sums, drive},
 };
@@ -26,29 +27,34 @@ use crate::kernel::{
 const ROWS: usize = 6;
 
 /// As [`reference::linear`](crate::kernel::reference::linear); `columns` begins at a panel.
-pub(in crate::kernel) fn linear<X: Unsigned, A: Accumulator>(
+pub(in crate::kernel) fn linear<X: Unsigned, A: Accumulator, E: Ending<A>>(
     x: &[X],
     w: &Panels,
     columns: Range<usize>,
-    out: &mut [A],
+    to: (&E, &mut [E::Out]),
 ) {
     // SAFETY: kernels of this level are only made where `Level::is_available` has found AVX2 and
     // AVX-VNNI.
-    unsafe { linear_avx_vnni(x, w, columns, out) }
+    unsafe { linear_avx_vnni(x, w, columns, to) }
 }
 
 #[target_feature(enable = "avx2,avxvnni")]
-fn linear_avx_vnni<X: Unsigned, A: Accumulator>(x: &[X], w: &Panels, columns: Range<usize>, out: &mut [A]) {
-    drive::<_, Left, _, ROWS, 1>(
+fn linear_avx_vnni<X: Unsigned, A: Accumulator, E: Ending<A>>(
+    x: &[X],
+    w: &Panels,
+    columns: Range<usize>,
+    to: (&E, &mut [E::Out]),
+) {
+    drive::<_, Left, A, _, ROWS, 1, 1>(
         (x, w),
         columns,
-        out,
-        bytes::MAX_QUADS,
+        to,
+        bytes::PORTIONS,
         |channel| bytes::start::<X, A>(w, channel),
-        |quad| quad.map(X::unsigned),
+        |quad| [quad.map(X::unsigned)],
         prefetch,
-        |left, length, panels, sums| {
-            let (panel, sums) = (panels[0], sums.as_flattened_mut());
+        |left, length, panels, rows, sums| {
+            let (panel, sums) = (panels[0], sums[..rows].as_flattened_mut());
             match sums.len() {
                 ROWS => tile::<ROWS>(left, length, panel, sums),
                 5 => tile::<5>(left, length, panel, sums),

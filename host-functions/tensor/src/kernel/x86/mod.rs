@@ -7,6 +7,7 @@
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
+pub(crate) mod amx;
 pub(super) mod avx2;
 pub(super) mod avx2_trees;
 pub(super) mod avx512_trees;
@@ -14,6 +15,7 @@ pub(super) mod avx512_vnni;
 pub(super) mod avx_vnni;
 pub(super) mod bytes;
 pub(super) mod depthwise;
+pub(super) mod vectors;
 
 /// Asks for what is about to be written, so that it has come when the sums for it are there: the rows of a large result
 /// lie too far from each other for the machine to guess the next one.

@@ -1,0 +1,42 @@
+//! Loops that the compiler turns into vectors, compiled for those of a level.
+//!
+//! Such a loop is plain Rust and gives the same bits however it is compiled. Its operations wrap (each says why nothing
+//! is lost), because the check for an overflow would keep it from becoming vectors.
+
+#[cfg(target_arch = "x86_64")]
+use super::x86;
+use crate::Level;
+
+/// A loop with what it works on.
+pub(super) trait Vectors {
+    /// What it gives.
+    type Output;
+
+    /// Runs it. Every implementation is `#[inline(always)]`, and so is what it calls: only then it is compiled for the
+    /// vectors of its caller.
+    fn run(self) -> Self::Output;
+}
+
+/// Runs a loop that was compiled for the vectors of `level`.
+pub(super) fn vectorised<V: Vectors>(level: Level, work: V) -> V::Output {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 | Level::AvxVnni => x86::vectors::avx2(work),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512Vnni | Level::Amx => x86::vectors::avx512(work),
+        _ => work.run(),
+    }
+}
+
+/// The number as 32 bits, which it must fit.
+#[inline(always)]
+#[allow(clippy::as_conversions, reason = "a conversion that fails would keep the loop from becoming vectors")]
+pub(super) fn low(value: i64) -> i32 {
+    value as i32
+}
+
+/// The lower half.
+#[inline(always)]
+pub(super) fn lower(value: u64) -> u64 {
+    value & 0xffff_ffff
+}
