@@ -123,6 +123,9 @@ fn hint(output: &str) -> Option<&'static str> {
              their `std` feature",
         );
     }
+    if output.contains("memory too small") || output.contains("memory too large") {
+        return Some("its stack and its data need more memory: say so with `memory-pages` in [package.metadata.noema]");
+    }
     if output.contains("failed to download") || output.contains("failed to get") {
         return Some("cargo could not download a dependency: is there a network?");
     }

@@ -92,6 +92,48 @@ fn builds_in_two_folders_are_the_same_bytes_and_name_no_folder() {
     }
 }
 
+/// The most pages that the memory of a module declares.
+fn most_pages(wasm: &[u8]) -> u64 {
+    /// A number of seven bits a byte, and what is behind it.
+    fn number(bytes: &[u8]) -> (u64, &[u8]) {
+        let end = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+        let value = bytes[..end].iter().rev().fold(0, |sum, byte| sum << 7 | u64::from(byte & 0x7f));
+        (value, &bytes[end..])
+    }
+    let mut rest = &wasm[8..];
+    while let [section, behind @ ..] = rest {
+        let (length, content) = number(behind);
+        let (content, next) = content.split_at(usize::try_from(length).unwrap());
+        if *section == 5 {
+            let [1, 1, limits @ ..] = content else { panic!("one memory with a maximum: {content:?}") };
+            return number(number(limits).1).0;
+        }
+        rest = next;
+    }
+    panic!("there is no memory")
+}
+
+#[test]
+fn the_manifest_says_how_large_the_memory_may_become() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = lone_crate(dir.path(), PANICS);
+    assert_eq!(most_pages(&build_contract(&options).unwrap().wasm), 16);
+    let manifest = dir.path().join("Cargo.toml");
+    let with = |line: &str| {
+        let text = fs::read_to_string(&manifest).unwrap();
+        let text = text.split("[package.metadata.noema]").next().unwrap();
+        fs::write(&manifest, format!("{text}[package.metadata.noema]\n{line}\n")).unwrap();
+    };
+    with("memory-pages = 40");
+    assert_eq!(most_pages(&build_contract(&options).unwrap().wasm), 40);
+    with("memory-pages = 1");
+    let error = build_contract(&options).unwrap_err().to_string();
+    assert!(error.contains("memory-pages"), "{error}");
+    with("memory-page = 40");
+    let error = build_contract(&options).unwrap_err().to_string();
+    assert!(error.contains("memory-page"), "{error}");
+}
+
 #[test]
 fn mistakes_are_explained() {
     let dir = tempfile::tempdir().unwrap();
