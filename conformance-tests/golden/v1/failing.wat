@@ -5,7 +5,7 @@
   (import "context" "caller" (func $caller (param i32) (result i64)))
   (import "storage" "set" (func $set (param i32 i32 i32 i32) (result i64)))
   (import "control" "abort" (func $abort (param i32 i32 i32) (result i64)))
-  (memory (export "memory") 1)
+  (memory (export "memory") 1 1024)
   (table 1 funcref)
   (data (i32.const 16) "on purpose")
   (type $nothing (func))
