@@ -75,10 +75,11 @@ pub(super) fn measure(
             let floats = operands.filter(|ty| matches!(ty, Some(ValType::F32 | ValType::F64 | ValType::V128)));
             shape.floats(floats.count());
         }
+        let floor = validator.get_control_frame(0).map_or(0, |frame| frame.height);
         validator.op(offset, &operator)?;
         let popped = arity.map_or(u32::MAX, |(popped, _)| popped);
         heights.step(validator, popped);
-        awaited.step(&operator, popped, validator.operand_stack_height());
+        awaited.step(&operator, popped, floor, validator.operand_stack_height());
         check_in(function, "units of operands", heights.largest, limits.operand_units)?;
         shape.step(&operator, arity)?;
     }

@@ -136,8 +136,9 @@ impl Awaited {
         }
     }
 
-    /// Goes over a valid operator that takes `popped` operands and leaves `height` of them.
-    pub(crate) fn step(&mut self, operator: &Operator<'_>, popped: u32, height: u32) {
+    /// Goes over a valid operator that takes `popped` operands, none of them below the `floor` of its block, and leaves `height` of
+    /// them. In dead code it may take some that are not there.
+    pub(crate) fn step(&mut self, operator: &Operator<'_>, popped: u32, floor: usize, height: u32) {
         let number = self.operators;
         self.operators += 1;
         if self.work > MOST_WORK {
@@ -146,8 +147,8 @@ impl Awaited {
             }
             return;
         }
-        let popped = usize::try_from(popped).unwrap_or(usize::MAX).min(self.stack.len());
-        let kept = self.stack.len() - popped;
+        let popped = usize::try_from(popped).unwrap_or(usize::MAX);
+        let kept = self.stack.len().saturating_sub(popped).max(floor.min(self.stack.len()));
         let height = usize::try_from(height).unwrap_or(usize::MAX);
         let result = if self.dead { NOTHING } else { self.result(operator, number, kept) };
         self.stack.truncate(kept.min(height));

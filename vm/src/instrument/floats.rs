@@ -91,9 +91,10 @@ pub(crate) fn fixes<R: WasmModuleResources>(
         while !operators.eof() {
             let (operator, offset) = operators.read_with_offset()?;
             let popped = operator.operator_arity(&validator).map_or(u32::MAX, |(popped, _)| popped);
+            let floor = validator.get_control_frame(0).map_or(0, |frame| frame.height);
             let result = analysis.before(number, &operator, popped, &validator);
             validator.op(offset, &operator)?;
-            analysis.after(popped, result, &validator);
+            analysis.after(popped, floor, result, &validator);
             number += 1;
         }
         if !analysis.changed {
@@ -268,10 +269,12 @@ impl Analysis {
         })
     }
 
-    /// Takes over what the operator has left.
-    fn after<R: WasmModuleResources>(&mut self, popped: u32, result: Kind, validator: &FuncValidator<R>) {
+    /// Takes over what the operator has left. Nothing below the `floor` of its block is taken: in dead code operators take values
+    /// that are not there.
+    fn after<R: WasmModuleResources>(&mut self, popped: u32, floor: usize, result: Kind, validator: &FuncValidator<R>) {
         let height = usize::try_from(validator.operand_stack_height()).unwrap_or(usize::MAX);
         let kept = self.stack.len().saturating_sub(usize::try_from(popped).unwrap_or(usize::MAX));
+        let kept = kept.max(floor.min(self.stack.len()));
         let grown = height > kept.min(height);
         self.stack.truncate(kept);
         self.stack.resize(height, Kind::Exact);

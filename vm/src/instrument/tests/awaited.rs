@@ -127,6 +127,13 @@ fn values_are_followed_along_every_path() {
     assert_eq!(near(&out_of_both("")), [true, false], "around an `if`");
     assert_eq!(near(&out_of_both("(else (local.set $x (i32.load (i32.const 4))))")), [true, true, false]);
     assert_eq!(near(&out_of_both("(else (return (local.get $q)))")), [true, false]);
+    // Code that is dead takes nothing from what lies below it.
+    assert_eq!(
+        near(
+            "(local.set $x (local.get $q)) (i32.load (i32.const 4)) (block (br 0) (drop) (drop)) (drop (i32.load)) (local.get $q)"
+        ),
+        [true, false]
+    );
     let by_branch = |branch: &str| {
         format!(
             "(block $out (local.set $x (i32.load (local.get $p))) {branch} (local.set $x (i32.const 8)))

@@ -59,6 +59,8 @@ fn every_place_that_shows_bits() {
     let nan_lanes32 = "(f32x4.div (f32x4.splat (global.get $zero32)) (f32x4.splat (global.get $zero32)))";
     for body in [
         format!("(f64.store (i32.const 0) {NAN})"),
+        // Dead code takes values that are not there, and none that lie below its block.
+        format!("(i32.const 0) {NAN} (block (br 0) (f64.ceil) (f64.add) (drop)) (i64.reinterpret_f64) (i64.store)"),
         format!("(f32.store (i32.const 0) {NAN32})"),
         format!("(i64.store (i32.const 0) (i64.reinterpret_f64 {NAN}))"),
         format!("(f64.store (i32.const 0) (f64.neg {NAN}))"),
