@@ -1,7 +1,6 @@
 //! Everything about a protocol version that is a number: limits of admission, prices, sizes of the machine.
 //!
-//! Prices are picoseconds of the reference machine. They are first estimates, to be replaced by a calibration: what
-//! matters here is that nothing is free that costs time, and that the table is data.
+//! Prices are picoseconds of the reference machine, calibrated with `noema-bench gas` (`docs/decisions/0010-prices.md`).
 
 use noema_abi::ProtocolVersion;
 use wasmparser::MemoryType;

@@ -27,16 +27,15 @@ pub(super) fn rows(effort: Effort) -> anyhow::Result<Vec<Row>> {
     let apart = |thread: usize| drop(black_box(own[thread % 2].call()));
     let plain = |_| drop(black_box(raw.call().expect("it did so before")));
     let mut rows = Vec::new();
-    let mut row = |case: &str, peer: &str, mut contenders: [Contender<'_>; 2]| {
-        let ratio = compare(effort, &mut contenders)[0];
-        let threads = if peer.starts_with('1') { 2 } else { 16 };
+    let mut row = |case: &str, peer: &str, call: &(dyn Fn(usize) + Sync), [threads, fewer]: [usize; 2]| {
+        let ratio = compare(effort, &mut [with(call, threads), with(call, fewer)])[0];
         rows.push(Row { case: case.into(), peer: peer.into(), threads, sense: Sense::Speed, ratio });
     };
-    row("hot storage call", "1 thread", [with(&call, 2), with(&call, 1)]);
-    row("on two machines", "1 thread on one of them", [with(&apart, 2), with(&apart, 1)]);
-    row("on plain wasmtime", "1 thread on it", [with(&plain, 2), with(&plain, 1)]);
-    row("hot storage call", "2 threads", [with(&call, 16), with(&call, 2)]);
-    row("on plain wasmtime", "2 threads on it", [with(&plain, 16), with(&plain, 2)]);
+    row("hot storage call", "1 thread", &call, [2, 1]);
+    row("on two machines", "1 thread on one of them", &apart, [2, 1]);
+    row("on plain wasmtime", "1 thread on it", &plain, [2, 1]);
+    row("hot storage call", "2 threads", &call, [16, 2]);
+    row("on plain wasmtime", "2 threads on it", &plain, [16, 2]);
     Ok(rows)
 }
 

@@ -45,6 +45,7 @@ mod import;
 mod layers;
 mod network;
 mod node;
+mod order;
 mod proto;
 mod quantise;
 mod report;

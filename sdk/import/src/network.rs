@@ -8,6 +8,7 @@ use crate::{
     ImportError,
     constant::Constant,
     node,
+    order::{self, Made},
     proto::{self, GraphProto, ModelProto},
     wire,
 };
@@ -154,26 +155,10 @@ impl Reader {
         }
         let input = reader.read_input(&graph.input)?;
 
-        let results = graph.node.iter().enumerate().flat_map(|(index, node)| {
-            node.output.iter().filter(|name| !name.is_empty()).map(move |name| (name.clone(), index))
-        });
-        let mut made_by = BTreeMap::new();
-        for (name, index) in results {
-            if made_by.insert(name.clone(), index).is_some() {
-                return Err(ImportError::Duplicate(name));
-            }
-        }
+        let made = Made::by(&graph.node)?;
         for (index, node) in graph.node.into_iter().enumerate() {
-            let called = if node.name.is_empty() { format!("#{index}") } else { node.name.clone() };
-            for value in node.input.iter().filter(|name| !name.is_empty()) {
-                if !reader.values.contains_key(value) {
-                    let (node, value) = (called, value.clone());
-                    return Err(match made_by.get(&value) {
-                        Some(_) => ImportError::Cycle { node, value },
-                        None => ImportError::MissingValue { node, value },
-                    });
-                }
-            }
+            let called = order::called(index, &node);
+            made.check(&called, &node, |value| reader.values.contains_key(value))?;
             node::read(&mut reader, called, node)?;
         }
         let (logits, softmax) = reader.read_outputs(&graph.output)?;

@@ -16,7 +16,7 @@ use crate::admission::admit_placed;
 use crate::engine::{EngineKind, Key, Machinery, ModuleCache, Runnable};
 use crate::identity;
 use crate::journal::Journal;
-use crate::rules::{Machine, Rules};
+use crate::rules::Rules;
 use crate::{Address, Rejection, VmError, layout};
 
 /// What one group of messages shares.
@@ -96,8 +96,10 @@ impl Core {
     }
 
     /// The same node without a compiler.
-    pub(super) fn interpreting(&self, machine: &Machine, concurrent: u32) -> Result<Core, VmError> {
-        let machinery = Machinery::new(EngineKind::Wasmi, machine, concurrent, &self.extensions, None, None)?;
+    pub(super) fn interpreting(&self) -> Result<Core, VmError> {
+        // The interpreter has no pool, so any number of messages can run at a time.
+        let machine = &Rules::of(ProtocolVersion::LATEST).machine;
+        let machinery = Machinery::new(EngineKind::Wasmi, machine, 1, &self.extensions, None, None)?;
         Ok(self.with(machinery, self.modules.capacity(), None))
     }
 

@@ -100,7 +100,6 @@ pub struct Vm {
     shards: Shards,
     /// The same with the interpreter, from the first time that compiled code needs more native stack than there is.
     interpreting: OnceLock<Arc<Core>>,
-    concurrent: u32,
     stacks: Stacks,
 }
 
@@ -131,7 +130,7 @@ impl Vm {
         let concurrent = config.concurrent_messages.max(1);
         let shards = Shards::new(config)?;
         let stacks = engine::stacks(&Rules::of(ProtocolVersion::LATEST).machine, concurrent, shards.iter().count());
-        Ok(Vm { shards, interpreting: OnceLock::new(), concurrent, stacks })
+        Ok(Vm { shards, interpreting: OnceLock::new(), stacks })
     }
 
     /// Executes a message on a view of the state.
@@ -218,8 +217,7 @@ impl Vm {
         if let Some(core) = self.interpreting.get() {
             return Ok(core);
         }
-        let machine = &Rules::of(ProtocolVersion::LATEST).machine;
-        let core = Arc::new(self.shards.first().interpreting(machine, self.concurrent)?);
+        let core = Arc::new(self.shards.first().interpreting()?);
         Ok(self.interpreting.get_or_init(|| core))
     }
 

@@ -12,6 +12,7 @@
 
 use wasmparser::Operator;
 
+use super::operands::Operands;
 use super::operators::{Access, Reach, access};
 
 /// A place in [`Awaited::places`]: a value that is followed.
@@ -36,7 +37,7 @@ pub(crate) struct Awaited {
     /// What each local holds here.
     locals: Vec<Place>,
     /// What each operand is.
-    stack: Vec<Place>,
+    stack: Operands<Place>,
     frames: Vec<Frame>,
     /// Whether no path leads here.
     dead: bool,
@@ -127,7 +128,7 @@ impl Awaited {
             loads: Vec::new(),
             addresses: Vec::new(),
             locals,
-            stack: Vec::new(),
+            stack: Operands::new(NOTHING),
             frames: vec![body],
             dead: false,
             by_conditions: reach != Reach::Near,
@@ -137,7 +138,7 @@ impl Awaited {
     }
 
     /// Goes over a valid operator that takes `popped` operands, none of them below the `floor` of its block, and leaves `height` of
-    /// them. In dead code it may take some that are not there.
+    /// them.
     pub(crate) fn step(&mut self, operator: &Operator<'_>, popped: u32, floor: usize, height: u32) {
         let number = self.operators;
         self.operators += 1;
@@ -147,16 +148,9 @@ impl Awaited {
             }
             return;
         }
-        let popped = usize::try_from(popped).unwrap_or(usize::MAX);
-        let kept = self.stack.len().saturating_sub(popped).max(floor.min(self.stack.len()));
-        let height = usize::try_from(height).unwrap_or(usize::MAX);
+        let kept = self.stack.kept(popped, floor);
         let result = if self.dead { NOTHING } else { self.result(operator, number, kept) };
-        self.stack.truncate(kept.min(height));
-        let grown = height > self.stack.len();
-        self.stack.resize(height, NOTHING);
-        if let (true, Some(top)) = (grown, self.stack.last_mut()) {
-            *top = result;
-        }
+        self.stack.replace(kept, height, result);
         self.go_on(operator);
     }
 

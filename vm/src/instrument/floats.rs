@@ -13,6 +13,7 @@
 
 use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, WasmModuleResources};
 
+use super::operands::Operands;
 use crate::AdmissionError;
 
 /// How the bits of a float or of a vector of floats are divided into numbers.
@@ -85,16 +86,18 @@ pub(crate) fn fixes<R: WasmModuleResources>(
         let start = locals.unwrap_or_else(|| {
             (0..count).map(|at| if at < parameters { Local::Exact } else { Local::Plain }).collect()
         });
-        let mut analysis = Analysis { locals: start, changed: false, stack: Vec::new(), fixes: Vec::new() };
+        let mut analysis =
+            Analysis { locals: start, changed: false, stack: Operands::new(Kind::Exact), fixes: Vec::new() };
         let mut operators = body.get_operators_reader()?;
         let mut number = 0;
         while !operators.eof() {
             let (operator, offset) = operators.read_with_offset()?;
             let popped = operator.operator_arity(&validator).map_or(u32::MAX, |(popped, _)| popped);
             let floor = validator.get_control_frame(0).map_or(0, |frame| frame.height);
-            let result = analysis.before(number, &operator, popped, &validator);
+            let kept = analysis.stack.kept(popped, floor);
+            let result = analysis.take(number, &operator, kept, &validator);
             validator.op(offset, &operator)?;
-            analysis.after(popped, floor, result, &validator);
+            analysis.stack.replace(kept, validator.operand_stack_height(), result);
             number += 1;
         }
         if !analysis.changed {
@@ -112,7 +115,7 @@ pub(crate) fn fixes<R: WasmModuleResources>(
 struct Analysis {
     locals: Vec<Local>,
     changed: bool,
-    stack: Vec<Kind>,
+    stack: Operands<Kind>,
     fixes: Vec<Fix>,
 }
 
@@ -123,11 +126,11 @@ impl Analysis {
     }
 
     /// What an operator needs fixed, and what it leaves on top of the stack, where that is not exact.
-    fn before<R: WasmModuleResources>(
+    fn take<R: WasmModuleResources>(
         &mut self,
         number: u32,
         operator: &Operator<'_>,
-        popped: u32,
+        kept: usize,
         validator: &FuncValidator<R>,
     ) -> Kind {
         // In dead code nothing is set or seen, and operators take values that are not there: what lies below on the
@@ -135,7 +138,7 @@ impl Analysis {
         if validator.get_control_frame(0).is_none_or(|frame| frame.unreachable) {
             return Kind::Exact;
         }
-        let popped = usize::try_from(popped).unwrap_or(usize::MAX).min(self.stack.len());
+        let popped = self.stack.len() - kept;
         let mut fix = Fixes(vec![None; popped]);
         let result = match effect(operator) {
             Effect::Arithmetic { takes, gives } => {
@@ -267,20 +270,6 @@ impl Analysis {
             self.fix(fix, one);
             self.fix(fix, other)
         })
-    }
-
-    /// Takes over what the operator has left. Nothing below the `floor` of its block is taken: in dead code operators take values
-    /// that are not there.
-    fn after<R: WasmModuleResources>(&mut self, popped: u32, floor: usize, result: Kind, validator: &FuncValidator<R>) {
-        let height = usize::try_from(validator.operand_stack_height()).unwrap_or(usize::MAX);
-        let kept = self.stack.len().saturating_sub(usize::try_from(popped).unwrap_or(usize::MAX));
-        let kept = kept.max(floor.min(self.stack.len()));
-        let grown = height > kept.min(height);
-        self.stack.truncate(kept);
-        self.stack.resize(height, Kind::Exact);
-        if let (true, Some(top)) = (grown, self.stack.last_mut()) {
-            *top = result;
-        }
     }
 
     fn local(&self, local: u32) -> Local {

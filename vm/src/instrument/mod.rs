@@ -33,6 +33,7 @@ mod floats;
 mod flow;
 mod function;
 mod module;
+mod operands;
 mod operators;
 #[cfg(test)]
 mod tests;
@@ -57,7 +58,7 @@ pub(crate) static FINGERPRINT: LazyLock<[u8; 32]> = LazyLock::new(|| {
     crate::hash::hash("noema instrumentation", &sources)
 });
 
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     include_str!("awaited.rs"),
     include_str!("blocks.rs"),
     include_str!("calls.rs"),
@@ -67,6 +68,7 @@ const SOURCES: [&str; 15] = [
     include_str!("function.rs"),
     include_str!("mod.rs"),
     include_str!("module.rs"),
+    include_str!("operands.rs"),
     include_str!("operators.rs"),
     include_str!("../admission/body.rs"),
     include_str!("../admission/features.rs"),

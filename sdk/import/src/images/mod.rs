@@ -15,10 +15,12 @@
 
 mod float;
 mod fold;
+mod integers;
 mod net;
 mod nodes;
 mod quantise;
 mod read;
+mod site;
 #[cfg(test)]
 mod tests;
 

@@ -1,15 +1,12 @@
 //! The operators that can be imported, one function each.
 
-use noema_tensor::DType;
-
 use super::{
-    net::{Conv, Grid, Op, Product, Sides, Step},
-    read::{Integers, Reader, Value},
+    integers::{conv_integer, dequantize_linear, matmul_integer, qlinear_conv, qlinear_matmul, quantize_linear},
+    net::{Conv, Op, Product, Sides},
+    read::{Integers, Value},
+    site::Site,
 };
-use crate::{
-    constant::{Constant, Data},
-    proto::{Attribute, FLOAT, NodeProto},
-};
+use crate::{constant::Constant, proto::FLOAT};
 
 type Read = fn(&mut Site<'_>) -> Result<Value, String>;
 
@@ -44,249 +41,6 @@ pub(super) fn reader_of(operator: &str) -> Option<Read> {
         "MatMulInteger" => matmul_integer,
         _ => return None,
     })
-}
-
-/// A node where it stands.
-pub(super) struct Site<'a> {
-    pub(super) reader: &'a mut Reader,
-    pub(super) node: &'a NodeProto,
-    pub(super) name: &'a str,
-    pub(super) operator: &'a str,
-}
-
-impl Site<'_> {
-    /// How many inputs there are, without empty ones at the end.
-    fn count(&self, least: usize, most: usize) -> Result<usize, String> {
-        let given = self.node.input.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
-        if given < least || given > most { Err(format!("has {given} inputs")) } else { Ok(given) }
-    }
-
-    fn optional(&self, index: usize) -> Option<&Value> {
-        self.node.input.get(index).filter(|name| !name.is_empty()).and_then(|name| self.reader.values.get(name))
-    }
-
-    fn value(&self, index: usize) -> Result<&Value, String> {
-        self.optional(index).ok_or_else(|| "leaves out an input".to_owned())
-    }
-
-    fn constant(&self, index: usize) -> Result<&Constant, String> {
-        match self.value(index)? {
-            Value::Constant(constant, _) => Ok(constant),
-            _ => Err(format!("computes its input {index}; it must be a constant")),
-        }
-    }
-
-    /// An input that is a real activation.
-    fn real(&self, index: usize) -> Result<usize, String> {
-        match self.value(index)? {
-            Value::Real(at) => Ok(*at),
-            Value::Constant(constant, _) => {
-                Err(format!("works on the constant `{}`; fold constants first", constant.name))
-            }
-            Value::Sums(_) => Err("works on 32-bit sums of integers; cast them to float first".into()),
-            Value::Quantised(..) | Value::Input(_) => Err("works on 8-bit integers; dequantise them first".into()),
-        }
-    }
-
-    /// An input that is an activation as integers of this scale and zero point.
-    fn quantised(&mut self, index: usize, scale: f64, zero_point: &ZeroPoint) -> Result<usize, String> {
-        match self.value(index)? {
-            Value::Quantised(at, grid) => {
-                let stated =
-                    Grid { dtype: zero_point.dtype.unwrap_or(grid.dtype), scale, zero_point: zero_point.value };
-                if *grid == stated {
-                    return Ok(*at);
-                }
-                Err(format!("reads integers with scale {scale} and zero point {}, made with others", zero_point.value))
-            }
-            Value::Input(dtype) => {
-                let grid = Grid { dtype: *dtype, scale, zero_point: zero_point.value };
-                self.reader.input_grid(grid)?;
-                Ok(0)
-            }
-            _ => Err("works on 8-bit integers; quantise its input first".into()),
-        }
-    }
-
-    fn attribute(&self, name: &str) -> Option<&Attribute> {
-        self.node.attribute.iter().find(|attribute| attribute.name == name)
-    }
-
-    fn int(&self, name: &str, default: i64) -> i64 {
-        self.attribute(name).map_or(default, |attribute| attribute.i)
-    }
-
-    fn ints(&self, name: &str) -> Option<&[i64]> {
-        self.attribute(name).map(|attribute| &attribute.ints[..]).filter(|ints| !ints.is_empty())
-    }
-
-    fn text(&self, name: &str) -> &str {
-        self.attribute(name).map_or("", |attribute| std::str::from_utf8(&attribute.s).unwrap_or("?"))
-    }
-
-    fn dims(&self, at: usize) -> Vec<usize> {
-        self.reader.net.dims(at).to_vec()
-    }
-
-    /// Channels, rows and columns.
-    fn image(&self, at: usize) -> Result<[usize; 3], String> {
-        let dims = self.dims(at);
-        <[usize; 3]>::try_from(dims)
-            .map_err(|dims| format!("its rows have shape {dims:?}, not channels, rows and columns"))
-    }
-
-    fn width(&self, at: usize) -> Result<usize, String> {
-        match self.dims(at)[..] {
-            [width] => Ok(width),
-            ref dims => Err(format!("its rows have shape {dims:?}; flatten them first")),
-        }
-    }
-
-    fn push(&mut self, op: Op, from: Vec<usize>, dims: Vec<usize>, products: usize) -> Result<usize, String> {
-        let step = Step { node: self.name.to_owned(), operator: self.operator.to_owned(), op, from, dims };
-        self.reader.push(step, products)
-    }
-
-    fn made(&mut self, op: Op, from: usize, dims: Vec<usize>) -> Result<Value, String> {
-        self.push(op, vec![from], dims, 0).map(Value::Real)
-    }
-
-    /// The same for input 0 in whatever form it has: what only moves numbers or picks them.
-    fn moved(
-        &mut self,
-        op: Op,
-        looks: usize,
-        dims: impl Fn(&[usize]) -> Result<Vec<usize>, String>,
-    ) -> Result<Value, String> {
-        let value = self.value(0)?.clone();
-        let at = match &value {
-            Value::Real(at) | Value::Quantised(at, _) | Value::Sums(at) => *at,
-            Value::Input(_) => return Err("works on the input as integers; dequantise it first".into()),
-            Value::Constant(constant, _) => {
-                return Err(format!("works on the constant `{}`; fold constants first", constant.name));
-            }
-        };
-        let dims = dims(&self.dims(at))?;
-        let at = self.push(op, vec![at], dims, looks)?;
-        Ok(match value {
-            Value::Quantised(_, grid) => Value::Quantised(at, grid),
-            Value::Sums(_) => Value::Sums(at),
-            _ => Value::Real(at),
-        })
-    }
-
-    /// A window from the attributes, over an image, with the taps that weights or `kernel_shape` say.
-    fn sides(&self, [_, rows, columns]: [usize; 3], kernel: Option<[usize; 2]>) -> Result<(Sides, [usize; 2]), String> {
-        let pair = |name: &str| match self.ints(name) {
-            None => Ok(None),
-            Some([a, b]) => {
-                let size = |value: &i64| usize::try_from(*value).ok().filter(|value| (1..=1 << 20).contains(value));
-                let both = size(a).zip(size(b)).ok_or_else(|| format!("{name} {:?}", [a, b]))?;
-                Ok(Some(<[usize; 2]>::from(both)))
-            }
-            Some(other) => Err(format!("{name} of {} axes; images have two", other.len())),
-        };
-        let stated = pair("kernel_shape")?;
-        let kernel = kernel.or(stated).ok_or("has no kernel_shape")?;
-        if let Some(stated) = stated.filter(|stated| *stated != kernel) {
-            return Err(format!("kernel_shape {stated:?} and weights for {kernel:?}"));
-        }
-        let (strides, dilations) = (pair("strides")?.unwrap_or([1; 2]), pair("dilations")?.unwrap_or([1; 2]));
-        if self.int("ceil_mode", 0) != 0 {
-            return Err("ceil_mode must be 0".into());
-        }
-        let mut sides = Sides { kernel, strides, pads: [0; 4], dilations };
-        match self.text("auto_pad") {
-            "" | "NOTSET" => {
-                if let Some(pads) = self.ints("pads") {
-                    let pads: Result<Vec<usize>, _> = pads.iter().map(|pad| usize::try_from(*pad)).collect();
-                    let pads = pads.ok().and_then(|pads| <[usize; 4]>::try_from(pads).ok());
-                    sides.pads = pads
-                        .filter(|pads| pads.iter().all(|pad| *pad <= 1 << 20))
-                        .ok_or("pads that are not four numbers")?;
-                }
-            }
-            "VALID" => {}
-            mode @ ("SAME_UPPER" | "SAME_LOWER") => {
-                for (axis, length) in [rows, columns].into_iter().enumerate() {
-                    let places = length.div_ceil(strides[axis]);
-                    let extent = (kernel[axis].saturating_sub(1)).saturating_mul(dilations[axis]).saturating_add(1);
-                    let pad = ((places - 1) * strides[axis]).saturating_add(extent).saturating_sub(length);
-                    let (less, more) = (pad / 2, pad - pad / 2);
-                    (sides.pads[axis], sides.pads[axis + 2]) =
-                        if mode == "SAME_UPPER" { (less, more) } else { (more, less) };
-                }
-            }
-            other => return Err(format!("auto_pad `{other}`")),
-        }
-        let places = sides.places(0, rows).zip(sides.places(1, columns));
-        let places = places.ok_or_else(|| format!("a window of {kernel:?} over {rows} by {columns}"))?;
-        Ok((sides, places.into()))
-    }
-
-    /// The scale in an input: one number above 0.
-    fn scale(&self, index: usize) -> Result<f64, String> {
-        match self.constant(index)?.floats()? {
-            [scale] if *scale > 0.0 => Ok(f64::from(*scale)),
-            scales => Err(format!("{} scales of an activation; one number above 0 is needed", scales.len())),
-        }
-    }
-
-    /// The zero point in an input; 0 where it is left out.
-    fn zero_point(&self, index: usize) -> Result<ZeroPoint, String> {
-        if self.optional(index).is_none() {
-            return Ok(ZeroPoint { dtype: None, value: 0 });
-        }
-        let constant = self.constant(index)?;
-        match &constant.data {
-            Data::U8(values) if values.len() == 1 => Ok(ZeroPoint { dtype: Some(DType::U8), value: values[0].into() }),
-            Data::I8(values) if values.len() == 1 => Ok(ZeroPoint { dtype: Some(DType::I8), value: values[0].into() }),
-            _ => Err(format!("the zero point `{}` is not one number of uint8 or int8", constant.name)),
-        }
-    }
-
-    /// 8-bit weights less their zero point, and their scales, of inputs `index` and what follows.
-    fn integers(&self, weights: usize, scale: Option<usize>, zero: usize) -> Result<(Vec<usize>, Integers), String> {
-        let constant = self.constant(weights)?;
-        let scales = match scale {
-            None => vec![1.0],
-            Some(scale) => scales(self.constant(scale)?)?,
-        };
-        let zeros = match self.optional(zero) {
-            None => vec![0],
-            Some(_) => small(self.constant(zero)?)?,
-        };
-        if zeros.iter().any(|zero| *zero != zeros[0]) {
-            return Err("has weights with several zero points".into());
-        }
-        let zero = zeros.first().copied().unwrap_or(0);
-        let values = small(constant)?.into_iter().map(|weight| i8::try_from(weight - zero));
-        let values =
-            values.collect::<Result<_, _>>().map_err(|_| "has weights that do not fit 8 bits less their zero point")?;
-        Ok((constant.dims.clone(), Integers { values, scales, axis: 0 }))
-    }
-}
-
-struct ZeroPoint {
-    dtype: Option<DType>,
-    value: i32,
-}
-
-fn scales(constant: &Constant) -> Result<Vec<f64>, String> {
-    let values = constant.floats()?;
-    if values.is_empty() || values.iter().any(|scale| *scale <= 0.0) {
-        return Err(format!("the scale `{}` is not above 0", constant.name));
-    }
-    Ok(values.iter().map(|scale| f64::from(*scale)).collect())
-}
-
-/// 8-bit integers of either kind.
-fn small(constant: &Constant) -> Result<Vec<i32>, String> {
-    match &constant.data {
-        Data::I8(values) => Ok(values.iter().map(|value| i32::from(*value)).collect()),
-        Data::U8(values) => Ok(values.iter().map(|value| i32::from(*value)).collect()),
-        _ => Err(format!("constant `{}` is not of 8-bit integers", constant.name)),
-    }
 }
 
 fn constant(site: &mut Site<'_>) -> Result<Value, String> {
@@ -386,7 +140,7 @@ fn dense(site: &Site<'_>, transposed: bool, width: usize) -> Result<Product, Str
     Ok(Product { weights, bias: vec![0.0; n], integers: integers.transpose()? })
 }
 
-fn by_output<T: Copy>(values: &[T], k: usize, n: usize, transposed: bool) -> Vec<T> {
+pub(super) fn by_output<T: Copy>(values: &[T], k: usize, n: usize, transposed: bool) -> Vec<T> {
     if transposed {
         return values.to_vec();
     }
@@ -394,7 +148,7 @@ fn by_output<T: Copy>(values: &[T], k: usize, n: usize, transposed: bool) -> Vec
 }
 
 /// One scale for each output.
-fn spread(scales: &[f64], outputs: usize) -> Result<Vec<f64>, String> {
+pub(super) fn spread(scales: &[f64], outputs: usize) -> Result<Vec<f64>, String> {
     match scales {
         [scale] => Ok(vec![*scale; outputs]),
         scales if scales.len() == outputs => Ok(scales.to_vec()),
@@ -438,7 +192,7 @@ fn matmul(site: &mut Site<'_>) -> Result<Value, String> {
     linear(site, x, product).map(Value::Real)
 }
 
-fn linear(site: &mut Site<'_>, x: usize, product: Product) -> Result<usize, String> {
+pub(super) fn linear(site: &mut Site<'_>, x: usize, product: Product) -> Result<usize, String> {
     let (dims, products) = (vec![product.outputs()], product.weights.len());
     site.push(Op::Linear(product), vec![x], dims, products)
 }
@@ -471,7 +225,7 @@ fn clip(site: &mut Site<'_>) -> Result<Value, String> {
 }
 
 /// Weights in an input for windows over `x`, checked.
-fn window(site: &Site<'_>, x: usize, dims: &[usize]) -> Result<(Sides, usize, Vec<usize>, usize), String> {
+pub(super) fn window(site: &Site<'_>, x: usize, dims: &[usize]) -> Result<(Sides, usize, Vec<usize>, usize), String> {
     let image = site.image(x)?;
     let &[outputs, depth, rows, columns] = dims else {
         return Err(format!("weights of shape {dims:?}; images have two axes to move along"));
@@ -686,135 +440,4 @@ fn last_axis(site: &Site<'_>, x: usize, default: i64) -> Result<(), String> {
         -1 | 1 => Ok(()),
         axis => Err(format!("axis {axis}; only the last one can be imported")),
     }
-}
-
-fn quantize_linear(site: &mut Site<'_>) -> Result<Value, String> {
-    site.count(2, 3)?;
-    let (x, scale, zero_point) = (site.real(0)?, site.scale(1)?, site.zero_point(2)?);
-    let grid = Grid { dtype: zero_point.dtype.unwrap_or(DType::U8), scale, zero_point: zero_point.value };
-    let dims = site.dims(x);
-    Ok(Value::Quantised(site.push(Op::Quantise(grid), vec![x], dims, 0)?, grid))
-}
-
-fn dequantize_linear(site: &mut Site<'_>) -> Result<Value, String> {
-    site.count(2, 3)?;
-    let Value::Constant(constant, _) = site.value(0)? else {
-        let (scale, zero_point) = (site.scale(1)?, site.zero_point(2)?);
-        return site.quantised(0, scale, &zero_point).map(Value::Real);
-    };
-    let dims = constant.dims.clone();
-    let axis = site.int("axis", 1);
-    let rank = i64::try_from(dims.len()).unwrap_or(0);
-    let axis = usize::try_from(if axis < 0 { axis + rank } else { axis }).unwrap_or(usize::MAX);
-    let of = scales(site.constant(1)?)?;
-    let length = if of.len() == 1 { 1 } else { dims.get(axis).copied().unwrap_or(0) };
-    if of.len() != length {
-        return Err(format!("{} scales along axis {axis} of {dims:?}", of.len()));
-    }
-    let inner = dims.iter().skip(axis.saturating_add(1)).fold(1, |inner: usize, dim| inner.saturating_mul(*dim)).max(1);
-    let scale_of = |at: usize| if of.len() == 1 { of[0] } else { of[at / inner % length] };
-    let real =
-        |values: &mut dyn Iterator<Item = f64>| values.enumerate().map(|(at, q)| (q * scale_of(at)) as f32).collect();
-    let name = site.node.output[0].clone();
-    if let Data::I32(values) = &constant.data {
-        let zeros = site.optional(2).map(|_| site.constant(2)).transpose()?;
-        let is_zero =
-            |zeros: &Constant| matches!(&zeros.data, Data::I32(values) if values.iter().all(|zero| *zero == 0));
-        if !zeros.is_none_or(is_zero) {
-            return Err("32-bit integers with a zero point".into());
-        }
-        let values = real(&mut values.iter().map(|q| f64::from(*q)));
-        return Ok(Value::Constant(Constant { name, dims, data: Data::Floats(values) }, None));
-    }
-    let (_, integers) = site.integers(0, Some(1), 2)?;
-    let values = real(&mut integers.values.iter().map(|q| f64::from(*q)));
-    Ok(Value::Constant(Constant { name, dims, data: Data::Floats(values) }, Some(Integers { axis, ..integers })))
-}
-
-/// What integer weights in some inputs make of integers: the product of what both stand for, in units of `unit`.
-fn integer_product(dims: &[usize], integers: Integers, unit: f64) -> Result<Product, String> {
-    let outputs = dims[0];
-    let scales: Vec<f64> = spread(&integers.scales, outputs)?.into_iter().map(|scale| scale / unit).collect();
-    let depth = (integers.values.len() / outputs.max(1)).max(1);
-    let rows = integers.values.chunks(depth).zip(&scales);
-    let weights =
-        rows.flat_map(|(row, scale)| row.iter().map(move |weight| (f64::from(*weight) * scale) as f32)).collect();
-    Ok(Product { weights, bias: vec![0.0; outputs], integers: Some((integers.values, scales)) })
-}
-
-fn qlinear_conv(site: &mut Site<'_>) -> Result<Value, String> {
-    site.count(8, 9)?;
-    let (scale, zero_point) = (site.scale(1)?, site.zero_point(2)?);
-    let x = site.quantised(0, scale, &zero_point)?;
-    let (dims, integers) = site.integers(3, Some(4), 5)?;
-    let (sides, groups, result, products) = window(site, x, &dims)?;
-    let mut product = integer_product(&dims, integers, 1.0)?;
-    if site.optional(8).is_some() {
-        let constant = site.constant(8)?;
-        let (Data::I32(values), Some((_, scales))) = (&constant.data, &product.integers) else {
-            return Err("a bias that is not of int32".into());
-        };
-        if values.len() != result[0] {
-            return Err(format!("a bias of shape {:?} for {} outputs", constant.dims, result[0]));
-        }
-        product.bias = values.iter().zip(scales).map(|(bias, of)| f64::from(*bias) * of * scale).collect();
-    }
-    let at = site.push(Op::Conv(Conv { sides, groups, product }), vec![x], result, products)?;
-    requantised(site, at, 6)
-}
-
-fn qlinear_matmul(site: &mut Site<'_>) -> Result<Value, String> {
-    site.count(8, 8)?;
-    let (scale, zero_point) = (site.scale(1)?, site.zero_point(2)?);
-    let x = site.quantised(0, scale, &zero_point)?;
-    let (dims, integers) = site.integers(3, Some(4), 5)?;
-    let product = integer_dense(site, x, &dims, integers, 1.0)?;
-    let at = linear(site, x, product)?;
-    requantised(site, at, 6)
-}
-
-/// `[k][n]` weights of integers.
-fn integer_dense(site: &Site<'_>, x: usize, dims: &[usize], integers: Integers, unit: f64) -> Result<Product, String> {
-    let &[k, n] = dims else { return Err(format!("weights of shape {dims:?}")) };
-    if k != site.width(x)? || n == 0 {
-        return Err(format!("weights of shape {dims:?}, but a row has {} numbers", site.width(x)?));
-    }
-    let values = by_output(&integers.values, k, n, false);
-    integer_product(&[n, k], Integers { values, ..integers }, unit)
-}
-
-/// What follows the sums of the operators `QLinear*`.
-fn requantised(site: &mut Site<'_>, at: usize, scale: usize) -> Result<Value, String> {
-    let zero_point = site.zero_point(scale + 1)?;
-    let dtype = zero_point.dtype.unwrap_or(DType::U8);
-    let grid = Grid { dtype, scale: site.scale(scale)?, zero_point: zero_point.value };
-    let dims = site.dims(at);
-    Ok(Value::Quantised(site.push(Op::Quantise(grid), vec![at], dims, 0)?, grid))
-}
-
-/// The integers that an operator `*Integer` reads, and what a unit of them stands for.
-fn read_integers(site: &mut Site<'_>) -> Result<(usize, f64), String> {
-    let zero_point = site.zero_point(2)?;
-    let scale = match site.value(0)? {
-        Value::Quantised(_, grid) => grid.scale,
-        _ => 1.0,
-    };
-    Ok((site.quantised(0, scale, &zero_point)?, scale))
-}
-
-fn conv_integer(site: &mut Site<'_>) -> Result<Value, String> {
-    site.count(2, 4)?;
-    let (x, unit) = read_integers(site)?;
-    let (dims, integers) = site.integers(1, None, 3)?;
-    let (sides, groups, result, products) = window(site, x, &dims)?;
-    let product = integer_product(&dims, integers, unit)?;
-    site.push(Op::Conv(Conv { sides, groups, product }), vec![x], result, products).map(Value::Sums)
-}
-
-fn matmul_integer(site: &mut Site<'_>) -> Result<Value, String> {
-    site.count(2, 4)?;
-    let (x, unit) = read_integers(site)?;
-    let (dims, integers) = site.integers(1, None, 3)?;
-    let product = integer_dense(site, x, &dims, integers, unit)?;
-    linear(site, x, product).map(Value::Sums)
 }

@@ -7,11 +7,13 @@ use noema_tensor::DType;
 use super::{
     net::{Conv, Grid, Net, Op, Step},
     nodes,
+    site::Site,
 };
 use crate::{
     ImportError,
     constant::Constant,
     network::{MAX_WIDTH, is_default_domain},
+    order::{self, Made},
     proto::{self, GraphProto, NodeProto},
 };
 
@@ -73,24 +75,10 @@ pub(super) fn read(graph: GraphProto) -> Result<Net, ImportError> {
         reader.define(name, Value::Constant(Constant::read(tensor)?, None))?;
     }
     reader.input(&graph.input)?;
-    let results = graph.node.iter().flat_map(|node| node.output.iter().filter(|name| !name.is_empty()).cloned());
-    let mut made = std::collections::BTreeSet::new();
-    for name in results {
-        if !made.insert(name.clone()) {
-            return Err(ImportError::Duplicate(name));
-        }
-    }
+    let made = Made::by(&graph.node)?;
     for (index, node) in graph.node.into_iter().enumerate() {
-        let called = if node.name.is_empty() { format!("#{index}") } else { node.name.clone() };
-        for value in node.input.iter().filter(|name| !name.is_empty()) {
-            if !reader.values.contains_key(value) {
-                let (node, value) = (called, value.clone());
-                return Err(match made.contains(&value) {
-                    true => ImportError::Cycle { node, value },
-                    false => ImportError::MissingValue { node, value },
-                });
-            }
-        }
+        let called = order::called(index, &node);
+        made.check(&called, &node, |value| reader.values.contains_key(value))?;
         reader.node(called, &node)?;
     }
     reader.outputs(&graph.output)?;
@@ -120,7 +108,7 @@ impl Reader {
             Some((first, rest)) if !first.is_empty() && rest.iter().all(String::is_empty) => first.clone(),
             _ => return Err(refused(format!("has {} results, not 1", node.output.len()))),
         };
-        let mut site = nodes::Site { reader: self, node, name: &name, operator: &operator };
+        let mut site = Site { reader: self, node, name: &name, operator: &operator };
         let value = read(&mut site).map_err(refused)?;
         if let Value::Constant(constant, _) = &value {
             self.count_weights(constant.elements()).map_err(refused)?;
