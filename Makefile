@@ -14,7 +14,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 demo: setup
 	$(BUILD) --bin noema
-	$(TARGET)/release/noema demo
+	$(TARGET)/release/noema demo --examples examples
 
 test: setup-rocksdb
 	$(CARGO) test --release --workspace --features rocksdb
