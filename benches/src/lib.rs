@@ -12,6 +12,7 @@
 //!   trees/        tree ensembles beside LightGBM's C interface
 //!   encoder.rs    a sentence encoder beside candle and onnxruntime
 //!   ops.rs        opcodes beside candle's functions, copying and reading
+//!   prices.rs     a random search for opcodes whose price is wrong
 //!   gpu/          products on a CUDA device beside PyTorch (feature `cuda`)
 //!   clock.rs      wall time or processor time
 //!   measure.rs    interleaved rounds, medians of ratios        what every
@@ -41,6 +42,7 @@ pub mod measure;
 pub mod metering;
 pub mod ops;
 pub mod peers;
+pub mod prices;
 pub mod report;
 pub mod screening;
 pub mod threads;

@@ -1,6 +1,7 @@
 //! Vectors of opcodes: `vectors/op.*.json`, in the format that `vectors/README.md` describes.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 
 use noema_abi::{DType, Status};
@@ -110,13 +111,33 @@ struct Prepared {
 
 /// An argument as a value.
 #[derive(Clone, Debug)]
-pub(crate) enum Argument {
+pub enum Argument {
+    /// A tensor.
     Tensor(Tensor),
+    /// Bytes, of which lists are made.
     Bytes(Vec<u8>),
+    /// A `u32`.
     U32(u32),
+    /// An `i32`.
     I32(i32),
+    /// A `u64`.
     U64(u64),
+    /// An `i64`.
     I64(i64),
+}
+
+/// Types and shapes, lengths and numbers: `i8 [3, 4]`, `8 bytes`, `7`.
+impl fmt::Display for Argument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Argument::Tensor(tensor) => write!(f, "{} {:?}", tensor.dtype(), tensor.shape().dims()),
+            Argument::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Argument::U32(number) => number.fmt(f),
+            Argument::I32(number) => number.fmt(f),
+            Argument::U64(number) => number.fmt(f),
+            Argument::I64(number) => number.fmt(f),
+        }
+    }
 }
 
 impl Argument {
@@ -143,7 +164,9 @@ impl Argument {
         })
     }
 
-    pub(crate) fn lend(&self) -> Arg<'_> {
+    /// The argument as opcodes take it.
+    #[must_use]
+    pub fn lend(&self) -> Arg<'_> {
         match self {
             Argument::Tensor(tensor) => Arg::Tensor(tensor),
             Argument::Bytes(bytes) => Arg::Bytes(bytes),

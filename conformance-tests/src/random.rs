@@ -243,6 +243,28 @@ fn arguments(generator: &Generator, seed: u64, dtype: DType, number: u64) -> Vec
     arguments
 }
 
+/// The element types of the first tensor that an opcode takes; none where there is no such opcode.
+#[must_use]
+pub fn dtypes(opcode: &str) -> &'static [DType] {
+    generators::of(opcode).map_or(&[], |generator| generator.dtypes)
+}
+
+/// Arguments of an opcode with tensors of about `elements` elements at most, for timing: the reference level would take long.
+///
+/// ```
+/// use noema_conformance::random;
+/// use noema_tensor::{DType, ops};
+/// let arguments = random::sized("add", DType::I8, 7, 4096).unwrap();
+/// let args: Vec<_> = arguments.iter().map(|argument| argument.lend()).collect();
+/// assert!(ops::plan("add", &args).is_ok());
+/// ```
+#[must_use]
+pub fn sized(opcode: &str, dtype: DType, seed: u64, elements: u64) -> Option<Vec<Argument>> {
+    let generator = generators::of(opcode)?;
+    let seed = seed_of(seed, opcode, dtype, elements, 0);
+    Some((generator.arguments)(&mut Draw::sized(seed, dtype, elements)))
+}
+
 /// FNV-1a over everything that names a case, which Draw then mixes.
 fn seed_of(seed: u64, opcode: &str, dtype: DType, number: u64, again: u64) -> u64 {
     let parts = [

@@ -16,17 +16,31 @@ pub(crate) struct Draw {
     pub(crate) dtype: DType,
     /// Most elements of a tensor.
     pub(crate) budget: u64,
+    /// Whether the reference level will compute this: where it is slow, tensors are smaller.
+    compared: bool,
 }
 
 impl Draw {
     pub(crate) fn new(seed: u64, dtype: DType) -> Draw {
-        let mut draw = Draw { state: seed, dtype, budget: BUDGETS[0] };
+        let mut draw = Draw { state: seed, dtype, budget: BUDGETS[0], compared: true };
         draw.budget = match draw.below(256) {
             0 => BUDGETS[2],
             1..=16 => BUDGETS[1],
             _ => BUDGETS[0],
         };
         draw
+    }
+
+    /// Tensors of up to this many elements, which no reference level computes.
+    pub(crate) fn sized(seed: u64, dtype: DType, budget: u64) -> Draw {
+        Draw { state: seed, dtype, budget, compared: false }
+    }
+
+    /// Keeps tensors small enough for the reference level.
+    pub(crate) fn at_most(&mut self, elements: u64) {
+        if self.compared {
+            self.budget = self.budget.min(elements);
+        }
     }
 
     pub(crate) fn bits(&mut self) -> u64 {
@@ -88,7 +102,7 @@ impl Draw {
             })
             .collect();
         // The large budget is there to be used.
-        if let (true, Some(last)) = (self.budget == BUDGETS[2] && left > 1 && self.once_in(2), dims.last_mut()) {
+        if let (true, Some(last)) = (self.budget >= BUDGETS[2] && left > 1 && self.once_in(2), dims.last_mut()) {
             *last = last.saturating_mul(u32::try_from(left).unwrap_or(1));
         }
         // Otherwise the last axes would be the short ones.

@@ -124,7 +124,7 @@ pub(super) fn function_not_zero(d: &mut Draw) -> Vec<Argument> {
 
 fn function_of(d: &mut Draw, domain: impl Fn(i64) -> i64) -> Vec<Argument> {
     // The reference is slow here.
-    d.budget = d.budget.min(1024);
+    d.at_most(1024);
     let shape = d.shape(0, 8);
     let count = shape.iter().map(|dim| u64::from(*dim)).product::<u64>();
     let elements: Vec<i64> =

@@ -27,7 +27,7 @@ pub(super) fn mostly_rows(d: &mut Draw) -> Vec<Argument> {
 
 pub(super) fn softmax(d: &mut Draw) -> Vec<Argument> {
     // The reference is slow here.
-    d.budget = d.budget.min(4096);
+    d.at_most(4096);
     let mut arguments = rows(d);
     arguments.push(Argument::I32(i32::try_from(multiplier(d)).expect("31 bits")));
     arguments.push(Argument::U32(u32::try_from(shift(d)).expect("at most 62")));
@@ -53,7 +53,7 @@ pub(super) fn rms_norm(d: &mut Draw) -> Vec<Argument> {
 }
 
 fn norm(d: &mut Draw, bias: bool) -> Vec<Argument> {
-    d.budget = d.budget.min(4096);
+    d.at_most(4096);
     let (shape, row) = row_shape(d);
     let mut arguments = vec![d.tensor(d.dtype, &shape), d.tensor(I32, &[row])];
     if bias {
@@ -71,7 +71,7 @@ fn norm(d: &mut Draw, bias: bool) -> Vec<Argument> {
 }
 
 pub(super) fn l2_norm(d: &mut Draw) -> Vec<Argument> {
-    d.budget = d.budget.min(4096);
+    d.at_most(4096);
     let (shape, _) = row_shape(d);
     let epsilon = if d.once_in(3) { 0 } else { d.bits() >> d.below(64) };
     vec![
@@ -83,7 +83,8 @@ pub(super) fn l2_norm(d: &mut Draw) -> Vec<Argument> {
 }
 
 pub(super) fn group_norm(d: &mut Draw) -> Vec<Argument> {
-    d.budget = d.budget.min(4096) / 4;
+    d.at_most(4096);
+    d.budget /= 4;
     let mut shape = d.shape(2, 6);
     shape.iter_mut().skip(1).for_each(|dim| *dim = (*dim).max(1));
     let groups = u32::try_from(d.range(1, 3)).expect("small");
