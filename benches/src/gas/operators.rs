@@ -71,6 +71,10 @@ pub(super) fn programs() -> Vec<Program> {
         mispredicted_branches(),
         mispredicted_table(),
         mispredicted_calls(),
+        mispredicted_loops(1),
+        mispredicted_loops(2),
+        calls_by_loads(),
+        results_as_addresses(),
         calls(),
         straight_code(),
         store_and_load(),
@@ -214,6 +218,72 @@ fn mispredicted_calls() -> Program {
            (func (export "call") (local $i i32) (local $x i64) (local $r i64) {code} (i64.store (i32.const 0) (local.get $x)))"#
     );
     hostile("mispredicted calls", &module(1, &fields))
+}
+
+/// Loops that are left after a random number of rounds, once in `2^bits` on average.
+fn mispredicted_loops(bits: u32) -> Program {
+    let inner = format!(
+        "(loop $again
+           (local.set $w (i32.rotr (local.get $w) (i32.const {bits})))
+           (br_if $again (i32.and (local.get $w) (i32.const {}))))",
+        (1 << bits) - 1
+    )
+    .repeat(8);
+    // Two bits stay clear, so that none of them goes on for ever.
+    let code = looped(
+        60_000,
+        &format!("{RANDOM} (local.set $w (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 31))) (i32.const 0x3fffffff))) {inner}"),
+    );
+    let fields = format!(
+        r#"(func (export "call") (local $i i32) (local $w i32) (local $r i64) {code} (i64.store (i32.const 0) (local.get $r)))"#
+    );
+    hostile(&format!("mispredicted loops of {} rounds", 1 << bits), &module(1, &fields))
+}
+
+/// A call of one of 64 functions, whose number stands anywhere in a near memory.
+fn calls_by_loads() -> Program {
+    let functions: String = (0..64)
+        .map(|number| format!("(func $f{number} (type $t) (i64.add (local.get 0) (i64.const {number})))"))
+        .collect();
+    let names: String = (0..64).map(|number| format!("$f{number} ")).collect();
+    let at = anywhere(NEAR_PAGES);
+    let body = format!(
+        "{RANDOM} (local.set $x (call_indirect (type $t) (local.get $x) (i32.load8_u {at})))"
+    );
+    let fill = format!(
+        "{RANDOM} (i32.store8 (i32.sub (local.get $i) (i32.const 1))
+           (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 40))) (i32.const 63)))"
+    );
+    let (filled, code) = (looped(NEAR_PAGES * 65_536, &fill), looped(1_000_000, &body));
+    let fields = format!(
+        r#"(type $t (func (param i64) (result i64))) (table 64 funcref) (elem (i32.const 0) {names}) {functions}
+           (func (export "call") (local $i i32) (local $x i64) (local $r i64) {filled} {code} (i64.store (i32.const 0) (local.get $x)))"#
+    );
+    hostile("mispredicted calls by loads", &module(NEAR_PAGES, &fields))
+}
+
+/// A walk whose steps are calls: what each brings is where the next one loads.
+fn results_as_addresses() -> Program {
+    let lines = 16 * 1024;
+    let fill = "(i32.store (i32.shl (local.get $j) (i32.const 6)) (local.get $j))
+         (local.set $j (i32.add (local.get $j) (i32.const 1)))";
+    let swap = format!(
+        "(local.set $j (local.get $i)) {RANDOM}
+         (local.set $k (i32.rem_u (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 33))) (local.get $j)))
+         (local.set $t (i32.load (i32.shl (local.get $j) (i32.const 6))))
+         (i32.store (i32.shl (local.get $j) (i32.const 6)) (i32.load (i32.shl (local.get $k) (i32.const 6))))
+         (i32.store (i32.shl (local.get $k) (i32.const 6)) (local.get $t))"
+    );
+    let steps = "(local.set $p (call $next (local.get $p)))".repeat(16);
+    let fields = format!(
+        r#"(func $next (param i32) (result i32) (i32.load (i32.shl (local.get 0) (i32.const 6))))
+           (func (export "call") (local $i i32) (local $j i32) (local $k i32) (local $t i32) (local $p i32) (local $r i64)
+             {} {} {} (i32.store (i32.const 0) (local.get $p)))"#,
+        looped(lines, fill),
+        looped(lines - 1, &swap),
+        looped(1 << 16, &steps)
+    );
+    hostile("pointers through 1 MiB, by calls", &module(NEAR_PAGES, &fields))
 }
 
 /// Calls that do nothing else, ten thousand deep.

@@ -19,7 +19,7 @@ pub(super) struct Measure {
     pub(super) added_bytes: u64,
     /// Whether it computes floats.
     pub(super) has_floats: bool,
-    /// Operators that are awaited loads.
+    /// Operators that are awaited: loads, and calls that may have one in them.
     pub(super) awaited: Vec<u32>,
 }
 

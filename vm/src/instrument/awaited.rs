@@ -1,4 +1,4 @@
-//! Which loads something may have to wait for.
+//! Which loads something may have to wait for, and which calls.
 //!
 //! A processor has many loads under way at a time, unless where the next one goes is what the last one brings: a walk
 //! through pointers waits for each. How long depends on caches, which gas cannot see; but whether a loaded value
@@ -7,8 +7,9 @@
 //! for a load takes as long, so there a condition counts like an address. The text of the specification is in `docs/spec/gas.md`.
 //!
 //! Values are followed through operators, operands and locals of one function, along all its paths. Where a value goes that is not
-//! followed (into a call, a global, the result of a function or a block), it counts as an address. What is stored and loaded
-//! again needs another load, and that is looked at for itself.
+//! followed (into a call, a global, the result of a block), it counts as an address. What is stored and loaded
+//! again needs another load, and that is looked at for itself. What a function returns is looked at where it was called: the
+//! result of a call is like that of a load.
 
 use wasmparser::Operator;
 
@@ -30,7 +31,7 @@ pub(crate) struct Awaited {
     places: Vec<Option<u32>>,
     /// From where, and the edge before it of the same place.
     edges: Vec<(Place, Option<u32>)>,
-    /// Loads, and which operator of the body each is.
+    /// What loads and calls bring, and which operator of the body each is.
     loads: Vec<(Place, u32)>,
     /// Places that are used as an address.
     addresses: Vec<Place>,
@@ -82,6 +83,10 @@ enum Use {
     Escapes {
         condition: bool,
     },
+    /// The same, but an index is like a condition, and what comes back is like what a load brings.
+    Calls {
+        index: bool,
+    },
     /// They end here.
     Ends,
 }
@@ -96,9 +101,6 @@ fn usage(operator: &Operator<'_>) -> Use {
         | Operator::Else
         | Operator::End
         | Operator::Br { .. }
-        | Operator::Return
-        | Operator::Call { .. }
-        | Operator::CallIndirect { .. }
         | Operator::GlobalSet { .. }
         | Operator::TableGet { .. }
         | Operator::TableSet { .. }
@@ -108,7 +110,9 @@ fn usage(operator: &Operator<'_>) -> Use {
         | Operator::MemoryFill { .. }
         | Operator::MemoryCopy { .. }
         | Operator::MemoryInit { .. } => Use::Escapes { condition: false },
-        Operator::Drop | Operator::Unreachable | Operator::MemoryGrow { .. } | Operator::TableGrow { .. } => Use::Ends,
+        Operator::Call { .. } => Use::Calls { index: false },
+        Operator::CallIndirect { .. } => Use::Calls { index: true },
+        Operator::Return | Operator::Drop | Operator::Unreachable | Operator::MemoryGrow { .. } | Operator::TableGrow { .. } => Use::Ends,
         other => match access(other) {
             Some(Access::Load) => Use::Loads,
             Some(Access::Store) => Use::Stores,
@@ -128,7 +132,7 @@ impl Awaited {
             loads: Vec::new(),
             addresses: Vec::new(),
             locals,
-            stack: Operands::new(NOTHING),
+            stack: Operands::new(),
             frames: vec![body],
             dead: false,
             by_conditions: reach != Reach::Near,
@@ -143,7 +147,7 @@ impl Awaited {
         let number = self.operators;
         self.operators += 1;
         if self.work > MOST_WORK {
-            if access(operator) == Some(Access::Load) {
+            if matches!(usage(operator), Use::Loads | Use::Calls { .. }) {
                 self.loads.push((NOTHING, number));
             }
             return;
@@ -179,12 +183,26 @@ impl Awaited {
                 value
             }
             Use::Escapes { condition } => {
-                let free = condition && !self.by_conditions && end > kept;
-                (kept..end - usize::from(free)).for_each(|operand| self.address(operand));
+                // What the function returns is looked at where it was called.
+                if !(self.frames.len() == 1 && matches!(operator, Operator::End)) {
+                    self.escape(kept..end, condition);
+                }
                 NOTHING
+            }
+            Use::Calls { index } => {
+                self.escape(kept..end, index);
+                let result = self.place();
+                self.loads.push((result, number));
+                result
             }
             Use::Ends => NOTHING,
         }
+    }
+
+    /// Uses operands as addresses, the last one only if conditions count, where it is one.
+    fn escape(&mut self, operands: std::ops::Range<usize>, condition: bool) {
+        let free = condition && !self.by_conditions && !operands.is_empty();
+        (operands.start..operands.end - usize::from(free)).for_each(|operand| self.address(operand));
     }
 
     /// A value that depends on these operands.
@@ -339,7 +357,7 @@ impl Awaited {
         }
     }
 
-    /// The operators that are awaited loads, in their order.
+    /// The operators that are awaited loads or calls, in their order.
     pub(crate) fn finish(mut self) -> Vec<u32> {
         let all = self.work > MOST_WORK;
         let mut is_address = vec![false; self.places.len()];

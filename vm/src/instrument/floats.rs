@@ -87,7 +87,7 @@ pub(crate) fn fixes<R: WasmModuleResources>(
             (0..count).map(|at| if at < parameters { Local::Exact } else { Local::Plain }).collect()
         });
         let mut analysis =
-            Analysis { locals: start, changed: false, stack: Operands::new(Kind::Exact), fixes: Vec::new() };
+            Analysis { locals: start, changed: false, stack: Operands::new(), fixes: Vec::new() };
         let mut operators = body.get_operators_reader()?;
         let mut number = 0;
         while !operators.eof() {

@@ -10,7 +10,8 @@ use super::counted::{Counted, End};
 use super::floats::{Fix, Shape};
 use super::flow::{Flow, Placement, Plan};
 use super::module::{Counters, Names};
-use super::operators::{ENTRY_PRICE, LOCAL_PRICE, Reach, access, access_price, bulk_price, operator_price};
+use super::operators::{ENTRY_PRICE, LOCAL_PRICE, bulk_price};
+use super::pricing::Pricing;
 use super::{FAULT_STACK, FAULT_UNREACHABLE, refused};
 use crate::AdmissionError;
 use crate::admission::{check_block, check_in};
@@ -26,22 +27,6 @@ pub(super) struct Survey {
     pub(super) indirect: Vec<u32>,
 }
 
-/// What decides the prices of loads and stores in a body.
-#[derive(Clone, Copy)]
-pub(super) struct Accesses<'a> {
-    pub(super) reach: Reach,
-    /// Operators, in their order.
-    pub(super) awaited: &'a [u32],
-}
-
-impl Accesses<'_> {
-    /// The price of operator `number` of the body.
-    fn price(self, number: u32, operator: &Operator<'_>) -> Option<u64> {
-        let Some(access) = access(operator) else { return operator_price(operator) };
-        Some(access_price(access, self.reach, self.awaited.binary_search(&number).is_ok()))
-    }
-}
-
 /// Prices the metering blocks of a body, and places the charges.
 pub(super) fn survey(
     rules: &Rules,
@@ -50,7 +35,7 @@ pub(super) fn survey(
     types: &[FuncType],
     ty: &FuncType,
     body: &FunctionBody<'_>,
-    accesses: Accesses<'_>,
+    mut pricing: Pricing<'_>,
 ) -> Result<Survey, AdmissionError> {
     let mut locals = u64::try_from(ty.params().len()).unwrap_or(u64::MAX);
     let mut units: u64 = 0;
@@ -66,15 +51,13 @@ pub(super) fn survey(
     let mut flow = Flow::new(types, ty, placement, entry);
     let (mut calls, mut references, mut indirect) = (Calls::default(), Vec::new(), Vec::new());
     let mut operators = body.get_operators_reader()?;
-    let mut number = 0;
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
-        let price = accesses.price(number, &operator).ok_or_else(|| AdmissionError::Operator {
+        let price = pricing.price(&operator, &operators)?.ok_or_else(|| AdmissionError::Operator {
             operator: "without a price".to_owned(),
             function: index,
             offset,
         })?;
-        number += 1;
         match operator {
             Operator::Call { function_index } => {
                 calls.direct.insert(function_index);

@@ -35,6 +35,7 @@ mod function;
 mod module;
 mod operands;
 mod operators;
+mod pricing;
 #[cfg(test)]
 mod tests;
 
@@ -58,7 +59,7 @@ pub(crate) static FINGERPRINT: LazyLock<[u8; 32]> = LazyLock::new(|| {
     crate::hash::hash("noema instrumentation", &sources)
 });
 
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
     include_str!("awaited.rs"),
     include_str!("blocks.rs"),
     include_str!("calls.rs"),
@@ -70,6 +71,7 @@ const SOURCES: [&str; 16] = [
     include_str!("module.rs"),
     include_str!("operands.rs"),
     include_str!("operators.rs"),
+    include_str!("pricing.rs"),
     include_str!("../admission/body.rs"),
     include_str!("../admission/features.rs"),
     include_str!("../admission/mod.rs"),
@@ -100,7 +102,7 @@ pub(crate) struct Findings {
     pub(crate) frame_units: u64,
     /// Operands to be made canonical.
     pub(crate) fixes: Vec<Fix>,
-    /// Operators that are awaited loads.
+    /// Operators that are awaited: loads, and calls that may have one in them.
     pub(crate) awaited: Vec<u32>,
 }
 

@@ -13,6 +13,7 @@ use wasmparser::{CompositeInnerType, ExternalKind, FuncType, FunctionBody, Paylo
 
 use super::calls::{Depth, depths};
 use super::flow::Placement;
+use super::pricing::Pricing;
 use super::{FAULT, Findings, LEAST_ROOM, Nests, Reach, function, refused};
 use crate::AdmissionError;
 use crate::rules::{Machine, Rules};
@@ -193,8 +194,8 @@ impl<'a> Sections<'a> {
         for (position, body) in bodies.iter().enumerate() {
             let index = imports + count(position);
             let ty = self.function_type(self.own_types[position]);
-            let accesses = function::Accesses { reach, awaited: &findings[position].awaited };
-            surveys.push(function::survey(rules, placement, index, &self.function_types, ty, body, accesses)?);
+            let pricing = Pricing::new(reach, &findings[position].awaited);
+            surveys.push(function::survey(rules, placement, index, &self.function_types, ty, body, pricing)?);
         }
 
         let mut taken = self.named_by_segments()?;

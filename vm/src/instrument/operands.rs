@@ -5,13 +5,11 @@ use std::ops::Deref;
 /// What is known of each operand, the topmost last.
 pub(super) struct Operands<T> {
     known: Vec<T>,
-    /// What is known of an operand of which nothing was said.
-    unknown: T,
 }
 
 impl<T: Copy> Operands<T> {
-    pub(super) fn new(unknown: T) -> Operands<T> {
-        Operands { known: Vec::new(), unknown }
+    pub(super) fn new() -> Operands<T> {
+        Operands { known: Vec::new() }
     }
 
     /// How many operands stay below those that an operator takes, which are `popped` and none below the `floor` of its block: in dead
@@ -21,15 +19,11 @@ impl<T: Copy> Operands<T> {
         self.known.len().saturating_sub(popped).max(floor.min(self.known.len()))
     }
 
-    /// What an operator leaves: `height` operands, those above `kept` its own, and `result` known of the last of them.
+    /// What an operator leaves: `height` operands, those above `kept` its own, and `result` known of each of them.
     pub(super) fn replace(&mut self, kept: usize, height: u32, result: T) {
         let height = usize::try_from(height).unwrap_or(usize::MAX);
         self.known.truncate(kept.min(height));
-        let gives = height > self.known.len();
-        self.known.resize(height, self.unknown);
-        if let (true, Some(top)) = (gives, self.known.last_mut()) {
-            *top = result;
-        }
+        self.known.resize(height, result);
     }
 }
 

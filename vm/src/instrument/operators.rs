@@ -20,9 +20,9 @@ const CHOOSE: u64 = 300;
 /// Integer arithmetic without multiplication, comparison, shifts, conversion between integers, reinterpretation.
 const INTEGER: u64 = 125;
 const ROTATE: u64 = 175;
-/// Multiplication, and counting bits.
 const MULTIPLY: u64 = 650;
-const DIVIDE: u64 = 2_500;
+const COUNT_BITS: u64 = 725;
+const DIVIDE: u64 = 2_700;
 /// A load or store in a near memory; a load that something may have to wait for.
 const NEAR_LOAD: u64 = 1_000;
 const NEAR_STORE: u64 = 3_500;
@@ -36,21 +36,29 @@ const FAR_LOAD: u64 = 140_000;
 const FAR_STORE: u64 = 16_000;
 /// An element of a table.
 const TABLE: u64 = 2_500;
-/// Float arithmetic without division, including what makes NaN canonical.
+/// Sums, comparisons and signs of floats, including what makes NaN canonical.
 const FLOAT: u64 = 800;
+const FLOAT_MULTIPLY: u64 = 900;
+/// The smaller or larger of two.
+const FLOAT_CHOOSE: u64 = 1_000;
 /// Conversion to and between floats.
 const CONVERT: u64 = 1_500;
 /// Division and roots: with numbers that are subnormal they take ten times as long as with others.
 const FLOAT_DIVIDE: u64 = 47_000;
-/// Rounding, and conversion from float to integer.
+/// Conversion from float to integer.
 const TRUNCATE: u64 = 2_000;
+/// Rounding to an integer that stays a float.
+const ROUND: u64 = 2_200;
 const JUMP: u64 = 100;
 /// A conditional branch, mispredicted now and then.
 const BRANCH: u64 = 2_500;
+/// The branch at the end of a loop that begins it again, and the `end` behind it, where the loop is left: the one that is mispredicted.
+pub(super) const LATCH: u64 = 400;
+pub(super) const LATCH_EXIT: u64 = 5_000;
 /// Mispredicted, with the load of its target.
-const BRANCH_TABLE: u64 = 7_000;
+const BRANCH_TABLE: u64 = 8_000;
 /// With the return, which is mispredicted where calls are deep.
-const CALL: u64 = 4_000;
+const CALL: u64 = 5_000;
 /// Mispredicted, with the loads that check the type.
 const CALL_INDIRECT: u64 = 10_000;
 /// An operator that leaves compiled code, without what its length costs.
@@ -61,9 +69,9 @@ const VECTOR: u64 = 800;
 const VECTOR_LONG: u64 = 3_000;
 const VECTOR_PRODUCT: u64 = 4_000;
 /// Sums and products, which one instruction does, including what makes NaN canonical.
-const VECTOR_ARITHMETIC: u64 = 2_500;
+const VECTOR_ARITHMETIC: u64 = 2_700;
 /// Other vectors of floats.
-const VECTOR_FLOAT: u64 = 4_000;
+const VECTOR_FLOAT: u64 = 4_300;
 const VECTOR_DIVIDE: u64 = 65_000;
 
 /// Every byte that is copied or filled.
@@ -111,8 +119,8 @@ pub(crate) fn is_bulk(operator: &Operator<'_>) -> bool {
     bulk_price(operator).is_some()
 }
 
-/// The fixed price of an operator, a load or store being one in a near memory that nothing waits for; `None` for one that
-/// no version allows.
+/// The price of an operator by itself, a load or store being one in a near memory that nothing waits for; `None` for one that
+/// no version allows. In a body it may be another one: [`super::pricing`].
 pub(crate) fn operator_price(operator: &Operator<'_>) -> Option<u64> {
     if let Some((fixed, _)) = bulk_price(operator) {
         return Some(fixed);
@@ -133,6 +141,11 @@ pub(super) fn access_price(access: Access, reach: Reach, awaited: bool) -> u64 {
         (Access::Load, Reach::Far, _) => FAR_LOAD,
         (Access::Store, Reach::Far, _) => FAR_STORE,
     }
+}
+
+/// What a call costs more if its result may become an address: somewhere in it may be the load that brought it.
+pub(super) fn awaited_call(reach: Reach) -> u64 {
+    access_price(Access::Load, reach, true) - access_price(Access::Load, reach, false)
 }
 
 /// Whether an operator loads from the memory or stores to it.
@@ -183,13 +196,16 @@ fn scalar_price(operator: &Operator<'_>) -> Option<u64> {
         I32WrapI64 | I64ExtendI32S | I64ExtendI32U => INTEGER,
         I32Extend8S | I32Extend16S | I64Extend8S | I64Extend16S | I64Extend32S => INTEGER,
         I32ReinterpretF32 | I64ReinterpretF64 | F32ReinterpretI32 | F64ReinterpretI64 => INTEGER,
-        I32Mul | I64Mul | I32Clz | I32Ctz | I32Popcnt | I64Clz | I64Ctz | I64Popcnt => MULTIPLY,
+        I32Mul | I64Mul => MULTIPLY,
+        I32Clz | I32Ctz | I32Popcnt | I64Clz | I64Ctz | I64Popcnt => COUNT_BITS,
         I32DivS | I32DivU | I32RemS | I32RemU | I64DivS | I64DivU | I64RemS | I64RemU => DIVIDE,
 
         F32Eq | F32Ne | F32Lt | F32Gt | F32Le | F32Ge | F64Eq | F64Ne | F64Lt | F64Gt | F64Le | F64Ge => FLOAT,
         F32Abs | F32Neg | F32Copysign | F64Abs | F64Neg | F64Copysign => FLOAT,
-        F32Ceil | F32Floor | F32Trunc | F32Nearest | F64Ceil | F64Floor | F64Trunc | F64Nearest => TRUNCATE,
-        F32Add | F32Sub | F32Mul | F32Min | F32Max | F64Add | F64Sub | F64Mul | F64Min | F64Max => FLOAT,
+        F32Ceil | F32Floor | F32Trunc | F32Nearest | F64Ceil | F64Floor | F64Trunc | F64Nearest => ROUND,
+        F32Add | F32Sub | F64Add | F64Sub => FLOAT,
+        F32Mul | F64Mul => FLOAT_MULTIPLY,
+        F32Min | F32Max | F64Min | F64Max => FLOAT_CHOOSE,
         F32ConvertI32S | F32ConvertI32U | F32ConvertI64S | F32ConvertI64U | F32DemoteF64 => CONVERT,
         F64ConvertI32S | F64ConvertI32U | F64ConvertI64S | F64ConvertI64U | F64PromoteF32 => CONVERT,
         F32Div | F32Sqrt | F64Div | F64Sqrt => FLOAT_DIVIDE,

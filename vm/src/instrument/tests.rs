@@ -109,7 +109,7 @@ fn straight_line_code_costs_the_sum_of_its_operators() {
     // A declared local is set to zero; 16 bytes count twice.
     assert_eq!(gas_of(&call("(local i32)")), ENTRY + 300);
     assert_eq!(gas_of(&call("(local v128 i64)")), ENTRY + 900);
-    assert_eq!(gas_of(&call("(drop (i64.div_u (i64.const 9) (i64.const 2)))")), ENTRY + 2 * CONSTANT + 2_500 + DROP);
+    assert_eq!(gas_of(&call("(drop (i64.div_u (i64.const 9) (i64.const 2)))")), ENTRY + 2 * CONSTANT + 2_700 + DROP);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_block_that_no_branch_names_is_part_of_the_run_around_it() {
     // One metering block: if it were two, the trap would come before the last two operators are paid.
     gas_before_trap(
         &call("(drop (i32.div_u (i32.const 1) (i32.const 0))) (block) (drop (i32.const 1))"),
-        ENTRY + 2 * CONSTANT + 2_500 + DROP + CONSTANT + DROP,
+        ENTRY + 2 * CONSTANT + 2_700 + DROP + CONSTANT + DROP,
     );
 }
 
@@ -157,7 +157,7 @@ fn early_returns_and_branches_to_the_function_are_equal_but_for_their_price() {
         )))
     };
     let chosen = 50 + BRANCH + 2 * CONSTANT + 100;
-    let expected = 2 * ENTRY + chosen + (CONSTANT + 4_000) + 2 * DROP;
+    let expected = 2 * ENTRY + chosen + (CONSTANT + 5_000) + 2 * DROP;
     assert_eq!(with("return"), expected);
     assert_eq!(with("br 1"), expected);
 }
@@ -170,9 +170,9 @@ fn loops_pay_for_every_round() {
              (loop (global.set $g (i32.sub (global.get $g) (i32.const 1))) (br_if 0 (global.get $g)))"
         )))
     };
-    let round = 300 + CONSTANT + INTEGER + 300 + 300 + BRANCH;
-    assert_eq!(rounds(1), ENTRY + 400 + round);
-    assert_eq!(rounds(1000), ENTRY + 400 + 1000 * round);
+    let round = 300 + CONSTANT + INTEGER + 300 + 300 + 400;
+    assert_eq!(rounds(1), ENTRY + 400 + round + 5_000);
+    assert_eq!(rounds(1000), ENTRY + 400 + 1000 * round + 5_000);
 }
 
 /// A loop whose local `$i` goes from `start` to `end` in steps.
@@ -257,7 +257,7 @@ fn branch_tables_and_blocks_with_several_values() {
                  drop drop)"#
         )))
     };
-    let head = ENTRY + 3 * CONSTANT + 7_000;
+    let head = ENTRY + 3 * CONSTANT + 8_000;
     let tail = 2 * DROP;
     assert_eq!(choose(0), head + INTEGER + CONSTANT + tail);
     assert_eq!(choose(1), head + tail);
@@ -266,7 +266,7 @@ fn branch_tables_and_blocks_with_several_values() {
 
 #[test]
 fn calls_charge_the_caller_and_the_entry() {
-    assert_eq!(gas_of(&contract(r#"(func $f) (func (export "call") (call $f) (call $f))"#)), 3 * ENTRY + 2 * 4_000);
+    assert_eq!(gas_of(&contract(r#"(func $f) (func (export "call") (call $f) (call $f))"#)), 3 * ENTRY + 2 * 5_000);
     assert_eq!(
         gas_of(&contract(
             r#"(type $t (func)) (table funcref (elem $f)) (func $f (type $t))

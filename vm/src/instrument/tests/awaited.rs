@@ -1,7 +1,7 @@
-//! Which loads are awaited, and what that costs.
+//! Which loads and calls are awaited, and what that costs; and what the ends of loops cost.
 
 use noema_abi::ProtocolVersion;
-use wasmparser::{Parser, Payload};
+use wasmparser::{Operator, Parser, Payload};
 
 use super::super::operators::{Access, access};
 use super::gas_of;
@@ -13,12 +13,22 @@ fn module(memory: &str, body: &str) -> String {
         r#"(module (memory (export "memory") {memory}) (global $g (mut i32) (i32.const 0)) (table 1 funcref)
              (type $t (func (param i32) (result i32)))
              (func (export "call")) (func $f (type $t) (local.get 0))
+             (func $two (param i32) (result i32 i32) (local.get 0) (local.get 0))
              (func (param $p i32) (param $q i32) (result i32) (local $x i32) (local $y i32) (local $l i64) (local $d f64) (local $v v128) {body}))"#
     )
 }
 
 /// Of each load in its function, whether it is awaited.
 fn awaited_in(memory: &str, body: &str) -> Vec<bool> {
+    awaited_of(memory, body, |operator| access(operator) == Some(Access::Load))
+}
+
+/// Of each call in its function, whether it is awaited.
+fn awaited_calls_in(memory: &str, body: &str) -> Vec<bool> {
+    awaited_of(memory, body, |operator| matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. }))
+}
+
+fn awaited_of(memory: &str, body: &str, counts: impl Fn(&Operator<'_>) -> bool) -> Vec<bool> {
     let wasm = wat::parse_str(module(memory, body)).unwrap_or_else(|error| panic!("{error}: {body}"));
     let findings = findings(ProtocolVersion::V1, &wasm).unwrap();
     let bodies = Parser::new(0).parse_all(&wasm).filter_map(|payload| match payload.unwrap() {
@@ -26,9 +36,9 @@ fn awaited_in(memory: &str, body: &str) -> Vec<bool> {
         _ => None,
     });
     let operators = bodies.last().unwrap().get_operators_reader().unwrap().into_iter().map(Result::unwrap);
-    let loads = (0..).zip(operators).filter(|(_, operator)| access(operator) == Some(Access::Load));
+    let counted = (0..).zip(operators).filter(|(_, operator)| counts(operator));
     let awaited = &findings.last().unwrap().awaited;
-    loads.map(|(number, _)| awaited.contains(&number)).collect()
+    counted.map(|(number, _)| awaited.contains(&number)).collect()
 }
 
 fn near(body: &str) -> Vec<bool> {
@@ -56,10 +66,9 @@ fn what_becomes_an_address_is_awaited() {
         "(drop (i32.load (local.tee $x (i32.load (local.get $p))))) (local.get $q)",
         // Where nobody follows them.
         "(call $f (i32.load (local.get $p))) (drop (i32.load (i32.const 0)))",
-        "(call_indirect (type $t) (local.get $q) (i32.load (local.get $p))) (drop (i32.load (i32.const 0)))",
+        "(call_indirect (type $t) (i32.load (local.get $p)) (local.get $q)) (drop (i32.load (i32.const 0)))",
         "(global.set $g (i32.load (local.get $p))) (drop (i32.load (i32.const 0))) (local.get $q)",
         "(drop (block (result i32) (i32.load (local.get $p)))) (drop (i32.load (i32.const 0))) (local.get $q)",
-        "(return (i32.load (local.get $p))) (drop (i32.load (i32.const 0)))",
         "(memory.copy (i32.const 0) (i32.load (local.get $p)) (i32.const 1)) (drop (i32.load (i32.const 0))) (local.get $q)",
         "(memory.fill (i32.const 0) (i32.const 0) (i32.load (local.get $p))) (drop (i32.load (i32.const 0))) (local.get $q)",
         "(drop (table.get 0 (i32.load (local.get $p)))) (drop (i32.load (i32.const 0))) (local.get $q)",
@@ -71,8 +80,8 @@ fn what_becomes_an_address_is_awaited() {
         let found = near(body);
         assert!(found.contains(&true), "{body}: {found:?}");
     }
-    // The first of two is; the second goes into the result of the function.
-    assert_eq!(near(uses[0]), [true, true]);
+    // The first of two is; the second goes into the result of the function, which is looked at where that is called.
+    assert_eq!(near(uses[0]), [true, false]);
     assert_eq!(near(uses[14]), [true, false]);
 }
 
@@ -88,6 +97,9 @@ fn what_does_not_is_not() {
         "(block (br_if 0 (i32.load (local.get $p)))) (local.get $q)",
         "(block (br_table 0 0 (i32.load (local.get $p)))) (local.get $q)",
         "(drop (memory.grow (i32.load (local.get $p)))) (local.get $q)",
+        "(return (i32.load (local.get $p)))",
+        "(i32.load (local.get $p))",
+        "(call_indirect (type $t) (local.get $q) (i32.load (local.get $p)))",
         // The local holds something else by then.
         "(local.set $x (i32.load (local.get $p))) (i32.store (i32.const 0) (local.get $x)) (local.set $x (local.get $q)) (i32.load8_u (local.get $x)) drop (local.get $q)",
         // What is stored may be loaded again: that load is the one that is looked at.
@@ -156,11 +168,80 @@ fn values_are_followed_along_every_path() {
 
 #[test]
 fn conditions_wait_where_memories_are_larger() {
-    for condition in ["(if (i32.load (local.get $p)) (then))", "(block (br_if 0 (i32.load (local.get $p))))"] {
+    for condition in [
+        "(if (i32.load (local.get $p)) (then))",
+        "(block (br_if 0 (i32.load (local.get $p))))",
+        "(drop (call_indirect (type $t) (local.get $q) (i32.load (local.get $p))))",
+    ] {
         let body = format!("{condition} (local.get $q)");
         assert_eq!(awaited_in("1 16", &body), [false]);
         assert_eq!(awaited_in("1 17", &body), [true]);
     }
+}
+
+#[test]
+fn what_a_call_brings_is_like_what_a_load_brings() {
+    let calls = |body: &str| awaited_calls_in("1 1", body);
+    for body in [
+        "(i32.load (call $f (local.get $p)))",
+        "(i32.load (call_indirect (type $t) (local.get $p) (local.get $q)))",
+        "(i32.store (call $f (local.get $p)) (i32.const 1)) (local.get $q)",
+        "(local.set $x (call $f (local.get $p))) (i32.load (i32.add (local.get $x) (local.get $q)))",
+        // Each of several results.
+        "(drop (call $two (local.get $p))) (i32.load)",
+        "(local.set $x (call $two (local.get $p))) drop (i32.load (local.get $x))",
+        // What it brings goes into another call, or where nobody follows it.
+        "(global.set $g (call $f (local.get $p))) (local.get $q)",
+    ] {
+        assert_eq!(calls(body), [true], "{body}");
+    }
+    for body in [
+        "(call $f (local.get $p))",
+        "(drop (call $f (local.get $p))) (local.get $q)",
+        "(i32.store (local.get $p) (call $f (local.get $p))) (local.get $q)",
+        "(if (call $f (local.get $p)) (then)) (local.get $q)",
+        "(call $two (local.get $p)) drop",
+    ] {
+        assert_eq!(calls(body), [false], "{body}");
+    }
+    assert_eq!(calls("(call $f (call $f (local.get $p)))"), [true, false]);
+    assert_eq!(awaited_calls_in("1 64", "(if (call $f (local.get $p)) (then)) (local.get $q)"), [true]);
+}
+
+#[test]
+fn a_call_that_is_awaited_costs_what_an_awaited_load_costs_more() {
+    let gas = |memory: &str, body: &str| {
+        gas_of(&format!(
+            r#"(module (memory (export "memory") {memory}) (func $f (result i32) (i32.const 8)) (func (export "call") {body}))"#
+        ))
+    };
+    let plain = 25 + 5_000 + 25 + 100 + 50;
+    for (memory, load, more) in [("1 16", 1_000, 7_000), ("1 64", 4_000, 29_000), ("1 65", 140_000, 0)] {
+        assert_eq!(gas(memory, "(drop (call $f))"), plain, "{memory}");
+        assert_eq!(gas(memory, "(drop (i32.load (call $f)))"), plain + load + more, "{memory}");
+    }
+}
+
+#[test]
+fn a_branch_at_the_end_of_a_loop_costs_little_and_leaving_it_much() {
+    let gas = |body: &str| gas_of(&format!(r#"(module (memory (export "memory") 1 1) (func (export "call") (local $i i32) {body}))"#));
+    let setup = "(local.set $i (i32.const 5))";
+    let step = "(local.tee $i (i32.sub (local.get $i) (i32.const 1)))";
+    // Entry with a local, and what is around the loop; then each round.
+    let around = 25 + 300 + 100 + 50;
+    let round = 50 + 100 + 125 + 50;
+    assert_eq!(gas(&format!("{setup} (loop $a (br_if $a {step}))")), around + 5 * (round + 400) + 5_000);
+    // Anything between them, another target or another kind of block makes it a branch like others.
+    assert_eq!(gas(&format!("{setup} (loop $a (br_if $a {step}) (nop))")), around + 5 * (round + 2_500));
+    assert_eq!(gas(&format!("{setup} (loop $a (block (br_if $a {step})))")), around + 5 * (round + 2_500));
+    assert_eq!(gas(&format!("{setup} (block $a (br_if $a {step}))")), around + round + 2_500);
+    assert_eq!(gas(&format!("{setup} (loop (if {step} (then)))")), around + round + 2_500);
+    // An `end` behind the loop is not the loop's.
+    let inner = format!("{setup} (block (loop $a (br_if $a {step})))");
+    assert_eq!(gas(&inner), around + 5 * (round + 400) + 5_000);
+    // Two branches in a row: only the last one.
+    let two = format!("{setup} (loop $a (br_if $a (i32.const 0)) (br_if $a {step}))");
+    assert_eq!(gas(&two), around + 5 * (round + 100 + 2_500 + 400) + 5_000);
 }
 
 /// As many branches and locals as nobody looks at.

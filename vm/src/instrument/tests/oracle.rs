@@ -8,7 +8,8 @@ use wasmparser::{FunctionBody, Operator, Parser};
 use wasmtime::{Config, Engine, Instance, OperatorCost, Store};
 
 use super::super::Findings;
-use super::super::operators::{ENTRY_PRICE, Reach, access, access_price, operator_price};
+use super::super::operators::{ENTRY_PRICE, LATCH, Reach, operator_price};
+use super::super::pricing::Pricing;
 use crate::admission::findings;
 
 macro_rules! define_set_cost {
@@ -36,18 +37,16 @@ impl Reencode for Padded<'_> {
 
     fn parse_function_body(&mut self, code: &mut CodeSection, body: FunctionBody<'_>) -> Result<(), Error> {
         assert_eq!(body.get_locals_reader().unwrap().get_count(), 0);
-        let awaited = &self.findings.next().expect("one for each body").awaited;
+        let mut pricing = Pricing::new(Reach::Near, &self.findings.next().expect("one for each body").awaited);
         let mut function = Function::new([]);
-        for (number, operator) in (0..).zip(body.get_operators_reader().unwrap()) {
-            let operator = operator.unwrap();
-            let price = match access(&operator) {
-                Some(access) => access_price(access, Reach::Near, awaited.contains(&number)),
-                None => operator_price(&operator).expect("admitted modules have prices"),
-            };
+        let mut operators = body.get_operators_reader().unwrap();
+        while !operators.eof() {
+            let operator = operators.read().unwrap();
+            let price = pricing.price(&operator, &operators).unwrap().expect("admitted modules have prices");
             let units = price / ENTRY_PRICE;
-            // The least of all loads of a kind, and what is left as `nop`.
-            let in_table = operator_price(&operator).expect("it has one") / ENTRY_PRICE;
-            let in_table = u8::try_from(in_table).unwrap_or(0);
+            // The least that one of its kind costs, and what is left as `nop`.
+            let least = if matches!(operator, Operator::BrIf { .. }) { Some(LATCH) } else { operator_price(&operator) };
+            let in_table = u8::try_from(least.expect("it has one") / ENTRY_PRICE).unwrap_or(0);
             if !matches!(operator, Operator::Nop) {
                 set_cost(self.table, &operator, in_table);
                 for _ in 0..units - u64::from(in_table) {
