@@ -6,7 +6,7 @@ use std::sync::Arc;
 use noema_abi::ProtocolVersion;
 use noema_model::MemoryModelStore;
 use noema_tensor::{Kernels, Level};
-use noema_vm::{Action, Address, BlockContext, Message, Outcome, ReceiptStatus, Vm, VmConfig, code_hash};
+use noema_vm::{Action, Address, BlockContext, Message, Outcome, ReceiptStatus, StateView, Vm, VmConfig, code_hash};
 
 const SENDER: Address = Address([1; 32]);
 
@@ -83,6 +83,31 @@ impl Deployed {
     #[must_use]
     pub fn call(&self) -> Outcome {
         self.vm.execute(&self.state, &self.block, &self.call).expect("this node is well")
+    }
+
+    /// Calls it with this input in another state, which has it.
+    ///
+    /// # Panics
+    /// Where the node is at fault.
+    #[must_use]
+    pub fn call_on(&self, state: &dyn StateView, input: &[u8]) -> Outcome {
+        let action = Action::Call { contract: self.contract(), input: input.to_vec() };
+        self.vm.execute(state, &self.block, &Message { action, ..self.call.clone() }).expect("this node is well")
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn contract(&self) -> Address {
+        match self.call.action {
+            Action::Call { contract, .. } => contract,
+            _ => unreachable!("a call"),
+        }
+    }
+
+    /// The state that it is in.
+    #[must_use]
+    pub fn state(&self) -> &BTreeMap<Vec<u8>, Vec<u8>> {
+        &self.state
     }
 
     /// The values that a call of it stores, without the machine's own accounts.

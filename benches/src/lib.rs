@@ -12,6 +12,7 @@
 //!   trees/        tree ensembles beside LightGBM's C interface
 //!   encoder.rs    a sentence encoder beside candle and onnxruntime
 //!   ops.rs        opcodes beside candle's functions, copying and reading
+//!   state.rs      what reading and writing a store on disk takes for its gas
 //!   prices.rs     a random search for opcodes whose price is wrong
 //!   gpu/          products on a CUDA device beside PyTorch (feature `cuda`)
 //!   clock.rs      wall time or processor time
@@ -45,5 +46,6 @@ pub mod peers;
 pub mod prices;
 pub mod report;
 pub mod screening;
+pub mod state;
 pub mod threads;
 pub mod trees;

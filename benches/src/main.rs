@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::{Parser, Subcommand};
-use noema_bench::{admit, calls, encoder, gas, gemm, metering, ops, prices, trees};
+use noema_bench::{admit, calls, encoder, gas, gemm, metering, ops, prices, state, trees};
 
 /// Measures Noema beside other software, interleaved in one run, and prints ratios.
 #[derive(Parser)]
@@ -33,6 +33,8 @@ enum Bench {
     Trees(trees::Options),
     /// Opcodes, beside candle's functions of floats, copying and reading.
     Ops(ops::Options),
+    /// Reading and writing a store on disk: picoseconds for each unit of gas.
+    State(state::Options),
     /// Random arguments of every opcode: picoseconds for each unit of gas.
     Prices(prices::Options),
     /// Products on the first CUDA device, beside PyTorch in bf16 (needs feature `cuda`).
@@ -52,6 +54,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Trees(options) => trees::run(options)?,
         Bench::Ops(options) => ops::run(options)?,
         Bench::Prices(options) => prices::run(options)?,
+        Bench::State(options) => state::run(options)?,
         #[cfg(feature = "cuda")]
         Bench::Gpu(options) => noema_bench::gpu::run(options)?,
     };

@@ -119,16 +119,17 @@ pub trait HostContext {
     /// # Errors
     /// [`Stop::Node`] where the state cannot be read.
     fn storage_len(&mut self, key: &[u8]) -> Result<Option<u64>, Stop>;
-    /// Writes a value under a key of the running contract. The status is `LimitExceeded`, above `MAX_WRITTEN_BYTES`.
+    /// Writes a value under a key of the running contract. `before` is what [`storage_len`](Self::storage_len) has just said of
+    /// the key, so that it is not looked up twice. The status is `LimitExceeded`, above `MAX_WRITTEN_BYTES`.
     ///
     /// # Errors
     /// [`Stop::Node`] where the state cannot be read.
-    fn storage_set(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), Status>, Stop>;
-    /// Removes a key of the running contract; whether it was there.
+    fn storage_set(&mut self, key: &[u8], value: &[u8], before: Option<u64>) -> Result<Result<(), Status>, Stop>;
+    /// Removes a key of the running contract, which is there with a value of this length.
     ///
     /// # Errors
     /// [`Stop::Node`] where the state cannot be read.
-    fn storage_remove(&mut self, key: &[u8]) -> Result<bool, Stop>;
+    fn storage_remove(&mut self, key: &[u8], before: u64) -> Result<(), Stop>;
     /// The first `limit` entries of the running contract whose key starts with `prefix` and is not
     /// below `start`, ascending by key.
     ///

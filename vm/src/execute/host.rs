@@ -149,9 +149,8 @@ impl HostContext for Frame {
         self.tx.len(&key).map_err(|error| self.fail(error))
     }
 
-    fn storage_set(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), Status>, Stop> {
+    fn storage_set(&mut self, key: &[u8], value: &[u8], before: Option<u64>) -> Result<Result<(), Status>, Stop> {
         self.check_writable("storage", "set")?;
-        let before = self.storage_len(key)?;
         if !self.tx.may_write(key, value) {
             return Ok(Err(Status::LimitExceeded));
         }
@@ -160,14 +159,10 @@ impl HostContext for Frame {
         set.map(Ok).map_err(|error| self.fail(error))
     }
 
-    fn storage_remove(&mut self, key: &[u8]) -> Result<bool, Stop> {
+    fn storage_remove(&mut self, key: &[u8], before: u64) -> Result<(), Stop> {
         self.check_writable("storage", "remove")?;
-        let before = self.storage_len(key)?;
-        if before.is_some() {
-            let own = self.own_address();
-            self.tx.set_entry(self.rules, &own, key, before, None).map_err(|error| self.fail(error))?;
-        }
-        Ok(before.is_some())
+        let own = self.own_address();
+        self.tx.set_entry(self.rules, &own, key, Some(before), None).map_err(|error| self.fail(error))
     }
 
     fn deposit(&mut self) -> Result<(u64, u128), Stop> {

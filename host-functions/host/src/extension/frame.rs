@@ -58,8 +58,8 @@ impl HostContext for Context<'_> {
     fn storage_len(&mut self, key: &[u8]) -> Result<Option<u64>, Stop> {
         self.0.storage_len(key)
     }
-    fn storage_set(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), Status>, Stop> {
-        self.0.storage_set(key, value)
+    fn storage_set(&mut self, key: &[u8], value: &[u8], before: Option<u64>) -> Result<Result<(), Status>, Stop> {
+        self.0.storage_set(key, value, before)
     }
     fn deposit(&mut self) -> Result<(u64, u128), Stop> {
         self.0.deposit()
@@ -73,8 +73,8 @@ impl HostContext for Context<'_> {
     fn transient_remove(&mut self, key: &[u8]) -> Result<bool, Stop> {
         self.0.transient_remove(key)
     }
-    fn storage_remove(&mut self, key: &[u8]) -> Result<bool, Stop> {
-        self.0.storage_remove(key)
+    fn storage_remove(&mut self, key: &[u8], before: u64) -> Result<(), Stop> {
+        self.0.storage_remove(key, before)
     }
     fn storage_scan(&mut self, prefix: &[u8], start: &[u8], limit: u32) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Stop> {
         self.0.storage_scan(prefix, start, limit)

@@ -40,17 +40,19 @@ pub(crate) mod set {
     use crate::call::{Planned, Pricing};
     use crate::outcome::Reply;
 
-    pub(crate) type Plan = ();
+    /// The length of the value that was there.
+    pub(crate) type Plan = Option<u64>;
 
     pub(crate) fn plan<C: HostContext>(pricing: &mut Pricing<'_, C>, key: &[u8], value: &[u8]) -> Reply<Planned<Plan>> {
         forbid_in_view(pricing.context, "storage", "set")?;
         check_key(key)?;
         check_value(value)?;
-        Ok(Planned::work(pricing.context.storage_len(key)?.unwrap_or(0), ()))
+        let before = pricing.context.storage_len(key)?;
+        Ok(Planned::work(before.unwrap_or(0), before))
     }
 
-    pub(crate) fn run<C: HostContext>(context: &mut C, (): Plan, key: &[u8], value: &[u8]) -> Reply<()> {
-        Ok(context.storage_set(key, value)??)
+    pub(crate) fn run<C: HostContext>(context: &mut C, before: Plan, key: &[u8], value: &[u8]) -> Reply<()> {
+        Ok(context.storage_set(key, value, before)??)
     }
 }
 
@@ -61,16 +63,21 @@ pub(crate) mod remove {
     use crate::call::{Planned, Pricing};
     use crate::outcome::Reply;
 
-    pub(crate) type Plan = ();
+    /// The length of the value that was there.
+    pub(crate) type Plan = Option<u64>;
 
     pub(crate) fn plan<C: HostContext>(pricing: &mut Pricing<'_, C>, key: &[u8]) -> Reply<Planned<Plan>> {
         forbid_in_view(pricing.context, "storage", "remove")?;
         check_key(key)?;
-        Ok(Planned::work(pricing.context.storage_len(key)?.unwrap_or(0), ()))
+        let before = pricing.context.storage_len(key)?;
+        Ok(Planned::work(before.unwrap_or(0), before))
     }
 
-    pub(crate) fn run<C: HostContext>(context: &mut C, (): Plan, key: &[u8]) -> Reply<u64> {
-        Ok(u64::from(context.storage_remove(key)?))
+    pub(crate) fn run<C: HostContext>(context: &mut C, before: Plan, key: &[u8]) -> Reply<u64> {
+        if let Some(before) = before {
+            context.storage_remove(key, before)?;
+        }
+        Ok(u64::from(before.is_some()))
     }
 }
 

@@ -124,7 +124,8 @@ impl HostContext for Frame {
     fn storage_len(&mut self, key: &[u8]) -> Result<Option<u64>, Stop> {
         Ok(self.effects.storage.get(key).map(|value| u64::try_from(value.len()).unwrap()))
     }
-    fn storage_set(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), Status>, Stop> {
+    fn storage_set(&mut self, key: &[u8], value: &[u8], before: Option<u64>) -> Result<Result<(), Status>, Stop> {
+        assert_eq!(Ok(before), self.storage_len(key), "what is there is said");
         if self.full {
             return Ok(Err(Status::LimitExceeded));
         }
@@ -147,8 +148,10 @@ impl HostContext for Frame {
     fn transient_remove(&mut self, key: &[u8]) -> Result<bool, Stop> {
         Ok(self.effects.transient.remove(key).is_some())
     }
-    fn storage_remove(&mut self, key: &[u8]) -> Result<bool, Stop> {
-        Ok(self.effects.storage.remove(key).is_some())
+    fn storage_remove(&mut self, key: &[u8], before: u64) -> Result<(), Stop> {
+        assert_eq!(Ok(Some(before)), self.storage_len(key), "what is there is said");
+        self.effects.storage.remove(key);
+        Ok(())
     }
     fn storage_scan(&mut self, prefix: &[u8], start: &[u8], limit: u32) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Stop> {
         self.scanned.push(limit);
