@@ -23,6 +23,8 @@ pub(crate) struct Journal {
     events: Vec<Event>,
     /// What was read from the base.
     base: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// What has not been paid for.
+    due: Accesses,
     scans: BTreeSet<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -32,6 +34,15 @@ struct Transient {
     entries: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Of keys and values.
     bytes: u64,
+}
+
+/// What a node may have to wait for its disk for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Accesses {
+    /// Keys of the base that were read for the first time, and scans of it.
+    pub(crate) reads: u64,
+    /// Keys that were written and had not been, or not any more.
+    pub(crate) writes: u64,
 }
 
 /// A change, and what was there before it.
@@ -94,6 +105,7 @@ impl Journal {
     /// The value that was under a key when the message began.
     pub(crate) fn get_base(&mut self, view: &dyn StateView, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
         if !self.base.contains_key(key) {
+            self.due.reads += 1;
             self.base.insert(key.to_vec(), view.get(key)?);
         }
         Ok(self.base.get(key).and_then(Option::as_deref))
@@ -107,6 +119,7 @@ impl Journal {
     /// Writes a value, or removes the key with `None`.
     pub(crate) fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         let before = self.writes.insert(key.clone(), value);
+        self.due.writes += u64::from(before.is_none());
         self.undo.push(Undo::Write { key, before });
     }
 
@@ -152,7 +165,7 @@ impl Journal {
         limit: usize,
         max_removed: u64,
     ) -> Result<Scan, StoreError> {
-        self.scans.insert((prefix.to_vec(), start.to_vec()));
+        self.due.reads += u64::from(self.scans.insert((prefix.to_vec(), start.to_vec())));
         let mut merge = Merge { limit, max_removed, found: Vec::new(), removed: 0 };
         let mut from = prefix.max(start).to_vec();
         while merge.found.len() < limit {
@@ -174,6 +187,11 @@ impl Journal {
             }
         }
         Ok(Scan::Found(merge.found, merge.removed))
+    }
+
+    /// The accesses since this was last asked.
+    pub(crate) fn take_due(&mut self) -> Accesses {
+        std::mem::take(&mut self.due)
     }
 
     /// Adds an event.

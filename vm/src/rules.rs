@@ -143,6 +143,10 @@ pub struct Prices {
     pub instantiate_element: u64,
     /// Every global and every function.
     pub instantiate_item: u64,
+    /// A key of the state that a message reads for the first time, and a scan: a node may have to wait for its disk.
+    pub state_read: u64,
+    /// A key of the state that a message writes for the first time: with its part of the new root, and the commit.
+    pub state_write: u64,
     /// Moving value between two balances.
     pub transfer: u64,
     /// A new contract, or a new code for one.
@@ -322,6 +326,8 @@ const V1: Rules = Rules {
         instantiate_data_byte: 200,
         instantiate_element: 2_000,
         instantiate_item: 2_000,
+        state_read: 40_000_000,
+        state_write: 250_000_000,
         transfer: 20_000_000,
         contract_record: 20_000_000,
         model_begin: 20_000_000,

@@ -232,7 +232,9 @@ fn mispredicted_loops(bits: u32) -> Program {
     // Two bits stay clear, so that none of them goes on for ever.
     let code = looped(
         60_000,
-        &format!("{RANDOM} (local.set $w (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 31))) (i32.const 0x3fffffff))) {inner}"),
+        &format!(
+            "{RANDOM} (local.set $w (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 31))) (i32.const 0x3fffffff))) {inner}"
+        ),
     );
     let fields = format!(
         r#"(func (export "call") (local $i i32) (local $w i32) (local $r i64) {code} (i64.store (i32.const 0) (local.get $r)))"#
@@ -247,9 +249,7 @@ fn calls_by_loads() -> Program {
         .collect();
     let names: String = (0..64).map(|number| format!("$f{number} ")).collect();
     let at = anywhere(NEAR_PAGES);
-    let body = format!(
-        "{RANDOM} (local.set $x (call_indirect (type $t) (local.get $x) (i32.load8_u {at})))"
-    );
+    let body = format!("{RANDOM} (local.set $x (call_indirect (type $t) (local.get $x) (i32.load8_u {at})))");
     let fill = format!(
         "{RANDOM} (i32.store8 (i32.sub (local.get $i) (i32.const 1))
            (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 40))) (i32.const 63)))"

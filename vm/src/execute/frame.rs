@@ -110,6 +110,8 @@ pub(super) fn run(core: &Arc<Core>, mut tx: Transaction, task: Task) -> Result<(
         frame.least_room = task.room;
     }
     let Frame { mut tx, left, least_room, .. } = frame;
+    // What the check of the deposit has read is not charged: nothing is left that could pay in every case.
+    tx.due(rules);
     tx.leave(entered, matches!(end, End::Success { .. }), faulted);
     Ok((tx, Ended { end, left, least_room }))
 }
@@ -126,6 +128,19 @@ impl Frame {
     /// Takes gas.
     pub(super) fn take(&mut self, class: GasClass, gas: u64) -> Result<(), Stop> {
         charge(&mut self.left, &mut self.tx.gas, class, gas)
+    }
+
+    /// Pays for what has been read from the state and written to it.
+    pub(super) fn pay_for_state(&mut self) -> Result<(), Stop> {
+        let due = self.tx.due(self.rules);
+        self.take(GasClass::State, due)
+    }
+
+    /// What the state has answered, once it is paid for.
+    pub(super) fn paid<T>(&mut self, answer: Result<T, impl Into<VmError>>) -> Result<T, Stop> {
+        let value = answer.map_err(|error| self.fail(error))?;
+        self.pay_for_state()?;
+        Ok(value)
     }
 
     /// The numbers of its version.

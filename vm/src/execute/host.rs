@@ -25,7 +25,7 @@ impl Frame {
         if self.info.read_only { Err(Fault::WriteInView { group, name }.into()) } else { Ok(()) }
     }
 
-    fn nested(&mut self, target: Address, value: u128, gas: u64, input: &[u8]) -> Result<Result<(), Status>, VmError> {
+    fn nested(&mut self, target: Address, value: u128, gas: u64, input: &[u8]) -> Result<Result<(), Status>, Stop> {
         let depth = u32::try_from(self.tx.running.len()).unwrap_or(u32::MAX);
         if depth >= MAX_CALL_DEPTH {
             return Ok(Err(Status::CallDepth));
@@ -36,7 +36,8 @@ impl Frame {
         if room < 0 {
             return Ok(Err(Status::CallDepth));
         }
-        let Some(record) = self.tx.contract(&target)? else {
+        let record = self.tx.contract(&target);
+        let Some(record) = self.paid(record)? else {
             return Ok(Err(Status::NotFound));
         };
         let kind = match (self.info.read_only, again) {
@@ -45,7 +46,8 @@ impl Frame {
             (true, false) => CallKind::View,
             (true, true) => CallKind::ViewReentrant,
         };
-        let module = self.core.load(self.version, &record.code_hash, &self.tx.journal)?;
+        let module = self.core.load(self.version, &record.code_hash, &self.tx.journal);
+        let module = module.map_err(|error| self.fail(error))?;
         if !module.exports(kind) {
             // Whoever is running already may only be entered where its code says so.
             return Ok(Err(if again { Status::Reentrant } else { Status::NotFound }));
@@ -53,7 +55,8 @@ impl Frame {
         // The value goes back with everything else if the call fails: its checkpoint lies before this.
         let own = self.own_address();
         let point = self.tx.journal.checkpoint();
-        match self.tx.transfer(&own, &target, value)? {
+        let moved = self.tx.transfer(&own, &target, value);
+        match self.paid(moved)? {
             Ok(()) => {}
             Err(TransferRefused::Insufficient) => return Ok(Err(Status::InsufficientBalance)),
             Err(TransferRefused::Overflow) => return Ok(Err(Status::Overflow)),
@@ -75,7 +78,8 @@ impl Frame {
             room,
         };
         let core = Arc::clone(&self.core);
-        let (tx, ended) = frame::run(&core, std::mem::take(&mut self.tx), task)?;
+        let ran = frame::run(&core, std::mem::take(&mut self.tx), task);
+        let (tx, ended) = ran.map_err(|error| self.fail(error))?;
         self.tx = tx;
         self.left -= cap - ended.left;
         self.least_room = self.least_room.min(ended.least_room);
@@ -125,28 +129,30 @@ impl HostContext for Frame {
     }
 
     fn balance(&mut self, address: &[u8; 32]) -> Result<u128, Stop> {
-        self.tx.balance(&Address(*address)).map_err(|error| self.fail(error))
+        let balance = self.tx.balance(&Address(*address));
+        self.paid(balance)
     }
 
     fn transfer(&mut self, to: &[u8; 32], value: u128) -> Result<Result<(), Status>, Stop> {
         self.check_writable("call", "transfer")?;
         let own = self.own_address();
-        match self.tx.transfer(&own, &Address(*to), value) {
-            Ok(Ok(())) => Ok(Ok(())),
-            Ok(Err(TransferRefused::Insufficient)) => Ok(Err(Status::InsufficientBalance)),
-            Ok(Err(TransferRefused::Overflow)) => Ok(Err(Status::Overflow)),
-            Err(error) => Err(self.fail(error)),
-        }
+        let moved = self.tx.transfer(&own, &Address(*to), value);
+        Ok(self.paid(moved)?.map_err(|refused| match refused {
+            TransferRefused::Insufficient => Status::InsufficientBalance,
+            TransferRefused::Overflow => Status::Overflow,
+        }))
     }
 
     fn storage_get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Stop> {
         let key = layout::storage_key(&self.own_address(), key);
-        self.tx.get(&key).map_err(|error| self.fail(error))
+        let value = self.tx.get(&key);
+        self.paid(value)
     }
 
     fn storage_len(&mut self, key: &[u8]) -> Result<Option<u64>, Stop> {
         let key = layout::storage_key(&self.own_address(), key);
-        self.tx.len(&key).map_err(|error| self.fail(error))
+        let length = self.tx.len(&key);
+        self.paid(length)
     }
 
     fn storage_set(&mut self, key: &[u8], value: &[u8], before: Option<u64>) -> Result<Result<(), Status>, Stop> {
@@ -156,17 +162,19 @@ impl HostContext for Frame {
         }
         let own = self.own_address();
         let set = self.tx.set_entry(self.rules, &own, key, before, Some(value.to_vec()));
-        set.map(Ok).map_err(|error| self.fail(error))
+        self.paid(set).map(Ok)
     }
 
     fn storage_remove(&mut self, key: &[u8], before: u64) -> Result<(), Stop> {
         self.check_writable("storage", "remove")?;
         let own = self.own_address();
-        self.tx.set_entry(self.rules, &own, key, Some(before), None).map_err(|error| self.fail(error))
+        let removed = self.tx.set_entry(self.rules, &own, key, Some(before), None);
+        self.paid(removed)
     }
 
     fn deposit(&mut self) -> Result<(u64, u128), Stop> {
-        let bytes = self.tx.kept(self.rules, &self.own_address()).map_err(|error| self.fail(error))?;
+        let bytes = self.tx.kept(self.rules, &self.own_address());
+        let bytes = self.paid(bytes)?;
         Ok((bytes, deposit::price(self.deposit_per_byte, bytes)))
     }
 
@@ -202,7 +210,8 @@ impl HostContext for Frame {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         // Passing over removed entries is paid for, and what cannot be paid for is not done.
         let affordable = self.left / REMOVED_ENTRY_GAS;
-        let found = self.tx.scan(&prefix, &start, limit, affordable).map_err(|error| self.fail(error))?;
+        let found = self.tx.scan(&prefix, &start, limit, affordable);
+        let found = self.paid(found)?;
         let Scan::Found(entries, removed) = found else {
             return Err(Stop::OutOfGas);
         };
@@ -226,8 +235,8 @@ impl HostContext for Frame {
     }
 
     fn contract_code_len(&mut self, target: &[u8; 32]) -> Result<Option<u64>, Stop> {
-        let record = self.tx.contract(&Address(*target)).map_err(|error| self.fail(error))?;
-        Ok(record.map(|record| record.code_len))
+        let record = self.tx.contract(&Address(*target));
+        Ok(self.paid(record)?.map(|record| record.code_len))
     }
 
     fn call_contract(
@@ -244,7 +253,7 @@ impl HostContext for Frame {
         if input.len() > MAX_INPUT_BYTES {
             return Ok(Err(Status::LimitExceeded));
         }
-        self.nested(Address(*target), value, gas, input).map_err(|error| self.fail(error))
+        self.nested(Address(*target), value, gas, input)
     }
 
     fn last_output(&self) -> &[u8] {
@@ -271,7 +280,8 @@ impl HostContext for Frame {
     }
 
     fn extension_get(&mut self, group: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Stop> {
-        self.tx.get(&layout::extension_key(group, key)).map_err(|error| self.fail(error))
+        let value = self.tx.get(&layout::extension_key(group, key));
+        self.paid(value)
     }
 
     fn extension_set(&mut self, group: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), Stop> {
@@ -280,11 +290,12 @@ impl HostContext for Frame {
             return Err(Stop::Node(format!("{group} would change something in a view")));
         }
         self.tx.journal.set(layout::extension_key(group, key), value.map(<[u8]>::to_vec));
-        Ok(())
+        self.pay_for_state()
     }
 
     fn model_open(&mut self, id: &[u8; 32]) -> Result<Option<Arc<Model>>, Stop> {
-        let record = self.tx.model(id).map_err(|error| self.fail(error))?;
+        let record = self.tx.model(id);
+        let record = self.paid(record)?;
         if !record.is_some_and(|record| record.active) {
             return Ok(None);
         }

@@ -111,6 +111,12 @@ impl<'m> Run<'m> {
         charge(&mut self.left, &mut self.tx.gas, class, gas).map_err(|_: Stop| Halt::OutOfGas)
     }
 
+    /// Pays for what has been read from the state and written to it.
+    pub(super) fn pay_for_state(&mut self) -> Result<(), Halt> {
+        let due = self.tx.due(self.rules);
+        self.take(GasClass::State, due)
+    }
+
     fn start(&mut self, message: &Message) -> Result<End, Halt> {
         self.take(GasClass::Host, intrinsic_gas(self.block.version, &message.action))?;
         let (sender, value) = (message.sender, message.value);
@@ -136,7 +142,9 @@ impl<'m> Run<'m> {
         self.take(GasClass::State, self.rules.prices.contract_record)?;
         let hash = code_hash(code);
         let address = Address::of_contract(sender, salt, &hash);
-        if self.tx.contract(&address)?.is_some() {
+        let there = self.tx.contract(&address)?;
+        self.pay_for_state()?;
+        if there.is_some() {
             return reject(Rejection::ContractExists);
         }
         let module = self.install(address, sender, None, hash, code)?;
@@ -173,7 +181,9 @@ impl<'m> Run<'m> {
     ) -> Result<End, Halt> {
         check_input(input)?;
         self.take(GasClass::State, self.rules.prices.contract_record)?;
-        let Some(record) = self.tx.contract(&contract)? else {
+        let record = self.tx.contract(&contract)?;
+        self.pay_for_state()?;
+        let Some(record) = record else {
             return reject(Rejection::NoContract);
         };
         if record.administrator != sender {
@@ -211,6 +221,7 @@ impl<'m> Run<'m> {
         }
         let record = ContractRecord { administrator, code_hash: hash, code_len };
         self.tx.journal.set(layout::contract_key(&address), Some(record.to_bytes()));
+        self.pay_for_state()?;
         Ok(module)
     }
 
@@ -226,7 +237,9 @@ impl<'m> Run<'m> {
     /// Loads the code of a contract, priced by its length.
     fn load(&mut self, contract: Address) -> Result<Arc<Runnable>, Halt> {
         self.take(GasClass::Code, load_gas(self.rules, 0))?;
-        let Some(record) = self.tx.contract(&contract)? else {
+        let record = self.tx.contract(&contract)?;
+        self.pay_for_state()?;
+        let Some(record) = record else {
             return reject(Rejection::NoContract);
         };
         self.take(GasClass::Code, load_gas(self.rules, record.code_len) - load_gas(self.rules, 0))?;
@@ -234,7 +247,9 @@ impl<'m> Run<'m> {
     }
 
     pub(super) fn transfer(&mut self, from: &Address, to: &Address, value: u128) -> Result<(), Halt> {
-        match self.tx.transfer(from, to, value)? {
+        let moved = self.tx.transfer(from, to, value)?;
+        self.pay_for_state()?;
+        match moved {
             Ok(()) => Ok(()),
             Err(TransferRefused::Insufficient) => reject(Rejection::InsufficientBalance),
             Err(TransferRefused::Overflow) => reject(Rejection::BalanceOverflow),

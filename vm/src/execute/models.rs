@@ -22,7 +22,9 @@ pub(super) fn begin(run: &mut Run<'_>, sender: Address, total_len: u64, top: &[u
     }
     let id = merkle::id_of(total_len, top).0;
     let hold = layout::hold_key(&sender, Some(&id));
-    if run.tx.get(&hold)?.is_some() {
+    let held = run.tx.get(&hold)?;
+    run.pay_for_state()?;
+    if held.is_some() {
         return DONE;
     }
     let (per_byte, bytes) = (run.block.deposit_per_byte, deposit::model_bytes(run.rules, total_len));
@@ -44,6 +46,7 @@ pub(super) fn begin(run: &mut Run<'_>, sender: Address, total_len: u64, top: &[u
         }
     };
     set(run, &id, &record);
+    run.pay_for_state()?;
     DONE
 }
 
@@ -57,7 +60,7 @@ pub(super) fn chunk(
 ) -> Result<End, Halt> {
     let prices = &run.rules.prices;
     run.take(GasClass::State, prices.model_chunk)?;
-    let Some(record) = run.tx.model(&id)? else {
+    let Some(record) = model(run, &id)? else {
         return reject(Rejection::NoModel);
     };
     if merkle::chunk_len(record.total_len, u64::from(index)) != Some(bytes.len()) {
@@ -78,9 +81,10 @@ pub(super) fn chunk(
     if !merkle::verify(ModelId(id), record.total_len, u64::from(index), bytes, proof) {
         return reject(Rejection::BadChunk);
     }
-    run.core.models.stage_chunk(ModelId(id), index, bytes).map_err(|error| failed(id, &error))?;
     chunks.add(u64::from(index));
     run.tx.journal.set(layout::chunks_key(&id), Some(chunks.as_bytes().to_vec()));
+    run.pay_for_state()?;
+    run.core.models.stage_chunk(ModelId(id), index, bytes).map_err(|error| failed(id, &error))?;
     DONE
 }
 
@@ -88,7 +92,7 @@ pub(super) fn chunk(
 pub(super) fn finish(run: &mut Run<'_>, id: [u8; 32]) -> Result<End, Halt> {
     let prices = &run.rules.prices;
     run.take(GasClass::State, prices.model_finish)?;
-    let Some(record) = run.tx.model(&id)? else {
+    let Some(record) = model(run, &id)? else {
         return reject(Rejection::NoModel);
     };
     if record.active {
@@ -98,25 +102,28 @@ pub(super) fn finish(run: &mut Run<'_>, id: [u8; 32]) -> Result<End, Halt> {
         return reject(Rejection::IncompleteModel);
     }
     run.take(GasClass::Tensor, prices.model_finish_byte.saturating_mul(record.total_len))?;
+    run.tx.journal.set(layout::chunks_key(&id), None);
+    set(run, &id, &ModelRecord { active: true, ..record });
+    run.pay_for_state()?;
     match run.core.models.assemble(ModelId(id), record.total_len) {
         Ok(()) => {}
         // The bytes are the right ones, so every node comes to the same answer.
         Err(error) if error.is_verdict() => return Err(Halt::Rejected(Rejection::BadModel, error.to_string())),
         Err(error) => return Err(failed(id, &error).into()),
     }
-    run.tx.journal.set(layout::chunks_key(&id), None);
-    set(run, &id, &ModelRecord { active: true, ..record });
     DONE
 }
 
 /// Ends a hold. The bytes stay on this node until the chain, once this is committed, tells its store to remove them.
 pub(super) fn withdraw(run: &mut Run<'_>, sender: Address, id: [u8; 32]) -> Result<End, Halt> {
     run.take(GasClass::State, run.rules.prices.model_withdraw)?;
-    let Some(record) = run.tx.model(&id)? else {
+    let Some(record) = model(run, &id)? else {
         return reject(Rejection::NoModel);
     };
     let hold = layout::hold_key(&sender, Some(&id));
-    let Some(held) = run.tx.get(&hold)? else {
+    let held = run.tx.get(&hold)?;
+    run.pay_for_state()?;
+    let Some(held) = held else {
         return reject(Rejection::NotHolder);
     };
     let held = held.try_into().map(u128::from_le_bytes).map_err(|_| damaged(&id))?;
@@ -126,20 +133,29 @@ pub(super) fn withdraw(run: &mut Run<'_>, sender: Address, id: [u8; 32]) -> Resu
     let holders = record.holders.checked_sub(1).ok_or_else(|| damaged(&id))?;
     if holders > 0 {
         set(run, &id, &ModelRecord { holders, ..record });
-        return DONE;
+    } else {
+        run.tx.journal.set(layout::model_key(&id), None);
+        if !record.active {
+            run.tx.journal.set(layout::chunks_key(&id), None);
+        }
     }
-    run.tx.journal.set(layout::model_key(&id), None);
-    if !record.active {
-        run.tx.journal.set(layout::chunks_key(&id), None);
-    }
+    run.pay_for_state()?;
     DONE
 }
 
+/// The record of a model, once it is paid for.
+fn model(run: &mut Run<'_>, id: &[u8; 32]) -> Result<Option<ModelRecord>, Halt> {
+    let record = run.tx.model(id)?;
+    run.pay_for_state()?;
+    Ok(record)
+}
+
 /// Which chunks of a model that is not finished have been verified.
-fn verified(run: &mut Run<'_>, id: &[u8; 32], record: &ModelRecord) -> Result<Chunks, VmError> {
+fn verified(run: &mut Run<'_>, id: &[u8; 32], record: &ModelRecord) -> Result<Chunks, Halt> {
     let bits = run.tx.get(&layout::chunks_key(id))?;
+    run.pay_for_state()?;
     let chunks = bits.and_then(|bits| Chunks::from_bytes(merkle::chunk_count(record.total_len), &bits));
-    chunks.ok_or_else(|| damaged(id))
+    Ok(chunks.ok_or_else(|| damaged(id))?)
 }
 
 fn set(run: &mut Run<'_>, id: &[u8; 32], record: &ModelRecord) {

@@ -60,6 +60,13 @@ impl Transaction {
         state::with(|view| self.journal.len(view, key))
     }
 
+    /// The gas for the accesses to the state since this was last asked.
+    pub(super) fn due(&mut self, rules: &Rules) -> u64 {
+        let due = self.journal.take_due();
+        let reads = rules.prices.state_read.saturating_mul(due.reads);
+        reads.saturating_add(rules.prices.state_write.saturating_mul(due.writes))
+    }
+
     /// Counts an entry that is about to be written; `false` where it would be too much for one message.
     pub(super) fn may_write(&mut self, key: &[u8], value: &[u8]) -> bool {
         let bytes = u64::try_from(key.len().saturating_add(value.len())).unwrap_or(u64::MAX);

@@ -112,7 +112,11 @@ fn usage(operator: &Operator<'_>) -> Use {
         | Operator::MemoryInit { .. } => Use::Escapes { condition: false },
         Operator::Call { .. } => Use::Calls { index: false },
         Operator::CallIndirect { .. } => Use::Calls { index: true },
-        Operator::Return | Operator::Drop | Operator::Unreachable | Operator::MemoryGrow { .. } | Operator::TableGrow { .. } => Use::Ends,
+        Operator::Return
+        | Operator::Drop
+        | Operator::Unreachable
+        | Operator::MemoryGrow { .. }
+        | Operator::TableGrow { .. } => Use::Ends,
         other => match access(other) {
             Some(Access::Load) => Use::Loads,
             Some(Access::Store) => Use::Stores,

@@ -86,8 +86,7 @@ pub(crate) fn fixes<R: WasmModuleResources>(
         let start = locals.unwrap_or_else(|| {
             (0..count).map(|at| if at < parameters { Local::Exact } else { Local::Plain }).collect()
         });
-        let mut analysis =
-            Analysis { locals: start, changed: false, stack: Operands::new(), fixes: Vec::new() };
+        let mut analysis = Analysis { locals: start, changed: false, stack: Operands::new(), fixes: Vec::new() };
         let mut operators = body.get_operators_reader()?;
         let mut number = 0;
         while !operators.eof() {

@@ -91,6 +91,8 @@ fn gas_states_every_price() {
         ("exists) # for every byte of its code", prices.load_byte),
         ("deploy, migrate: #; then", prices.contract_record),
         ("then # for every byte of code, before", prices.deploy_byte),
+        ("- # when a message reads it for the first time", prices.state_read),
+        ("- # when a message writes or removes it", prices.state_write),
         ("transfer: #;", prices.transfer),
         ("begin model: #;", prices.model_begin),
         ("model chunk: #, then", prices.model_chunk),

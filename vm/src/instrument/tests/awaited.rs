@@ -224,7 +224,9 @@ fn a_call_that_is_awaited_costs_what_an_awaited_load_costs_more() {
 
 #[test]
 fn a_branch_at_the_end_of_a_loop_costs_little_and_leaving_it_much() {
-    let gas = |body: &str| gas_of(&format!(r#"(module (memory (export "memory") 1 1) (func (export "call") (local $i i32) {body}))"#));
+    let gas = |body: &str| {
+        gas_of(&format!(r#"(module (memory (export "memory") 1 1) (func (export "call") (local $i i32) {body}))"#))
+    };
     let setup = "(local.set $i (i32.const 5))";
     let step = "(local.tee $i (i32.sub (local.get $i) (i32.const 1)))";
     // Entry with a local, and what is around the loop; then each round.
