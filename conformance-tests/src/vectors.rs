@@ -255,7 +255,7 @@ mod tests {
             (
                 r#"{"call": "storage.get", "args": {"key": "", "value": 1}, "status": "NotFound", "work": 3}"#
                     .to_owned(),
-                "gas of state: expected 2001600, found 2000100",
+                "gas of state: 82000100 is not 2001600 with 2 to 2 first reads and 0 writes or more",
             ),
             (
                 r#"{"call": "context.caller", "args": {"address": {"pointer": -1}}, "result": 0}"#.to_owned(),
