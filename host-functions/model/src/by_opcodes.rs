@@ -10,6 +10,8 @@ use crate::{
     parameters::Parameters,
 };
 
+mod recurrent;
+
 /// Runs the graph opcode by opcode, as a contract would.
 pub(crate) fn by_opcodes(model: &Model, kernels: &Kernels, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
     let mut tensors: Vec<Tensor> = inputs.iter().map(|x| (*x).clone()).collect();
@@ -308,6 +310,8 @@ impl Composed<'_> {
             Op::MaxPool(op) => self.window("max_pool", x, &op.window, None),
             Op::AveragePool(op) => self.window("average_pool", x, &op.window, Some(op.count_pads.into())),
             Op::GlobalAveragePool(_) => self.call("global_average_pool", &[Arg::Tensor(x)]),
+            Op::Lstm(op) => self.lstm(op),
+            Op::Gru(op) => self.gru(op),
             _ => unreachable!("{} is composed above", op.name()),
         }
     }

@@ -85,6 +85,8 @@ operators! {
     26 average_pool AveragePool,
     27 global_average_pool GlobalAveragePool,
     28 word_piece WordPiece,
+    29 lstm Lstm,
+    30 gru Gru,
 }
 
 /// What the tables of [`WordPiece`] are made of.
@@ -95,7 +97,9 @@ pub mod text {
 mod broadcast;
 pub(crate) mod linear_requantised;
 mod pool;
+mod recurrent;
 mod window;
+pub use recurrent::{MAX_HIDDEN, STATE_BITS, SUM_BITS};
 pub use window::Window;
 
 pub use tree_ensemble::{

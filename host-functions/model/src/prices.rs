@@ -60,6 +60,8 @@ pub enum Opcode {
     AveragePool,
     /// Work: elements of the input, and 16 for each element of the result.
     GlobalAveragePool,
+    /// Work: steps of a recurrent network.
+    Recurrence,
     /// Work: steps through the tries of a vocabulary, and 16 for each byte.
     WordPiece,
     /// Work: comparisons on the longest way through each tree, trees and outputs, of an ensemble of
@@ -124,6 +126,8 @@ fn v1(opcode: Opcode) -> u64 {
         Opcode::MaxPool => const { row("max_pool") },
         Opcode::AveragePool => const { row("average_pool") },
         Opcode::GlobalAveragePool => const { row("global_average_pool") },
+        // What a step takes besides its numbers: a product and three tables begin.
+        Opcode::Recurrence => 1_000_000,
         // A step is a search among the children of a node, up to some thousand at the roots.
         Opcode::WordPiece => 10_000,
         // The example `tree_speed` of noema-tensor on the development machine, one core: 2 to 6, 2 to 10 and 11 to 74 ns.

@@ -4,8 +4,8 @@ use noema_model::ModelError;
 
 /// What an importer accepts, for messages.
 pub(crate) const SUPPORTED: &str = "Add, ArgMax, AveragePool, BatchNormalization, Cast, Clip, Concat, Constant, Conv, ConvInteger, DequantizeLinear, Div, \
-     Dropout, Flatten, Gemm, GlobalAveragePool, Identity, MatMul, MatMulInteger, MaxPool, Mul, Pad, QLinearConv, \
-     QLinearMatMul, QuantizeLinear, ReduceMean, Relu, Reshape, Softmax, Sub";
+     Dropout, Flatten, GRU, Gather, Gemm, GlobalAveragePool, Identity, LSTM, MatMul, MatMulInteger, MaxPool, Mul, Pad, QLinearConv, \
+     QLinearMatMul, QuantizeLinear, ReduceMean, Relu, Reshape, Slice, Softmax, Squeeze, Sub, Transpose";
 
 /// Why a network, a table or a row cannot be imported.
 #[derive(Debug, thiserror::Error)]

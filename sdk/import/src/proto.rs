@@ -69,6 +69,8 @@ pub(crate) struct Attribute {
     pub(crate) t: Option<TensorProto>,
     #[prost(int64, repeated, tag = "8")]
     pub(crate) ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub(crate) strings: Vec<Vec<u8>>,
 }
 
 /// Element types of ONNX that can be read.

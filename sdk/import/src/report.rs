@@ -64,19 +64,24 @@ impl LayerReport {
         let of = |op: &Op| match op {
             Op::Linear(linear) => Some((linear.outputs, linear.accumulator)),
             Op::Conv2d(conv) => Some((conv.outputs, conv.accumulator)),
+            Op::Lstm(lstm) => Some((lstm.hidden, DType::I64)),
+            Op::Gru(gru) => Some((gru.hidden, DType::I64)),
             _ => None,
         };
         let (index, node) =
             graph.nodes.iter().enumerate().find(|(_, node)| node.name == name && of(&node.op).is_some())?;
         let (outputs, accumulator) = of(&node.op)?;
         let edge = |id: &EdgeId| usize::try_from(id.0).ok();
-        Some(LayerReport {
-            name: name.into(),
-            inputs: model.edges().get(edge(node.inputs.first()?)?)?.last(),
-            outputs,
-            accumulator,
-            peak: model.certificate().edges.get(graph.inputs.len() + index)?.peak,
-        })
+        let peak = model.certificate().edges.get(graph.inputs.len() + index)?.peak;
+        let inputs = model.edges().get(edge(node.inputs.first()?)?)?.last();
+        let is_recurrent = matches!(node.op, Op::Lstm(_) | Op::Gru(_));
+        // Sums of a state have as many bits as its weights need.
+        let (inputs, accumulator) = match is_recurrent {
+            true if i32::try_from(peak).is_ok() => (outputs, DType::I32),
+            true => (outputs, accumulator),
+            false => (inputs, accumulator),
+        };
+        Some(LayerReport { name: name.into(), inputs, outputs, accumulator, peak })
     }
 }
 

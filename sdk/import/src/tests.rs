@@ -177,10 +177,10 @@ fn constants_may_be_nodes_and_doubles() {
 
 #[test]
 fn unsupported_operators_are_named_with_what_is_supported() {
-    let error = refused(&before(vec![node("LSTM", &["s"], "y")], vec![]));
+    let error = refused(&before(vec![node("RNN", &["s"], "y")], vec![]));
     assert!(matches!(error, ImportError::UnsupportedOperator { .. }));
     let text = error.to_string();
-    for word in ["the LSTM", "LSTM", "Gemm", "MatMul", "Relu", "Softmax", "ArgMax", "Flatten"] {
+    for word in ["the RNN", "RNN", "Gemm", "MatMul", "Relu", "Softmax", "ArgMax", "Flatten"] {
         assert!(text.contains(word), "{text}");
     }
     let mut custom = node("Gemm", &["s", "w"], "y");

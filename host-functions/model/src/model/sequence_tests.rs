@@ -14,7 +14,7 @@ use crate::{
     parameters::Array,
     sample::{
         self, Sample,
-        larger::{classifiers, encoder, encoders, sentences},
+        larger::{classifiers, encoder, encoders, recurrents, sentences},
     },
 };
 
@@ -50,6 +50,28 @@ fn classifiers_and_their_opcodes_agree_at_every_level() {
         let expected = bytes(&by_opcodes(&model, &kernels[0], &[&x]).unwrap());
         for kernels in &kernels {
             prop_assert_eq!(&bytes(&model.run(kernels, &[&x]).unwrap()), &expected);
+        }
+    });
+}
+
+#[test]
+fn recurrent_networks_and_their_opcodes_agree_at_every_level_in_any_batch() {
+    let kernels = kernels();
+    proptest!(ProptestConfig::with_cases(24), |(sample in recurrents(), seed in any::<u64>(), share in 0u32..100)| {
+        let model = sample.model();
+        let edge = sample.graph.inputs[0].at(1 + share * model.longest() / 100);
+        let x = sample::input(&edge, 3, seed);
+        let expected = bytes(&by_opcodes(&model, &kernels[0], &[&x]).unwrap());
+        for kernels in &kernels {
+            prop_assert_eq!(&bytes(&model.run(kernels, &[&x]).unwrap()), &expected);
+        }
+        let row_bytes = usize::try_from(edge.row_bytes()).unwrap();
+        for (row, x) in x.to_le_bytes().unwrap().chunks(row_bytes).enumerate() {
+            let shape = Shape::new(&[&[1], &edge.dims[..]].concat()).unwrap();
+            let x = Tensor::from_le_bytes(edge.dtype, shape, x).unwrap();
+            for ((_, one), (_, all)) in bytes(&model.run(&kernels[0], &[&x]).unwrap()).iter().zip(&expected) {
+                prop_assert_eq!(&one[..], &all[row * one.len()..][..one.len()]);
+            }
         }
     });
 }
@@ -96,7 +118,7 @@ fn every_value_lies_within_its_bound_for_every_length() {
             }
         }
     };
-    proptest!(ProptestConfig::with_cases(24), |(sample in encoders(), classifier in classifiers(), seed in any::<u64>())| {
+    proptest!(ProptestConfig::with_cases(24), |(sample in encoders(), classifier in classifiers(), recurrent in recurrents(), seed in any::<u64>())| {
         for first in (2..sample.graph.nodes.len()).step_by(8) {
             let mut part = sample.clone();
             part.graph.outputs = (first..first + 8).take_while(|id| *id < 2 + part.graph.nodes.len())
@@ -110,6 +132,11 @@ fn every_value_lies_within_its_bound_for_every_length() {
         let classifier = classifier.with_all_outputs();
         let x = sample::input(&classifier.graph.inputs[0], 4, seed);
         inside(&classifier.model(), &classifier, &[&x]);
+        let model = recurrent.model();
+        for length in 1..=model.longest() {
+            let x = sample::input(&recurrent.graph.inputs[0].at(length), 2, seed);
+            inside(&model, &recurrent, &[&x]);
+        }
     });
 }
 

@@ -8,9 +8,9 @@ use super::{Numbers, Sample, linear, requantise};
 use crate::{
     graph::{Edge, EdgeId, sequence},
     ops::{
-        Add, AddRows, Argmax, Attention, AveragePool, Concat, Conv2d, Embedding, Function, GlobalAveragePool, L2Norm,
-        LayerNorm, Lookup, MatMul, MaxPool, MeanPool, Mul, QuantiseRows, Relu, Reshape, RowStep, Slice, Softmax,
-        Transpose, Window,
+        Add, AddRows, Argmax, Attention, AveragePool, Concat, Conv2d, Embedding, Function, GlobalAveragePool, Gru,
+        L2Norm, LayerNorm, Lookup, Lstm, MatMul, MaxPool, MeanPool, Mul, Op, QuantiseRows, Relu, Reshape, RowStep,
+        Slice, Softmax, Transpose, Window,
     },
     parameters::Array,
 };
@@ -117,6 +117,49 @@ pub(crate) fn sentences(rows: u32, length: u32, seed: u64) -> [Tensor; 2] {
         Tensor::from_vec(Shape::new(&[rows, length]).unwrap(), tokens).unwrap(),
         Tensor::from_vec(Shape::new(&[rows]).unwrap(), lengths).unwrap(),
     ]
+}
+
+/// Random recurrent networks.
+pub(crate) fn recurrents() -> impl Strategy<Value = Sample> {
+    let input = prop::sample::select(vec![DType::I8, DType::U8, DType::I16]);
+    (input, 1u32..7, 1u32..5, 1u32..20, any::<u64>())
+        .prop_map(|(dtype, longest, channels, hidden, seed)| recurrent(dtype, [longest, channels, hidden], seed))
+}
+
+/// A series (a sequence) through an LSTM, a GRU the other way round, and another one to its last state.
+pub(crate) fn recurrent(dtype: DType, [longest, channels, hidden]: [u32; 3], seed: u64) -> Sample {
+    let mut numbers = Numbers(seed);
+    let numbers = &mut numbers;
+    let mut sample = Sample::new(Edge::new(dtype, &[sequence(longest), channels]));
+    let s = &mut sample;
+    let flip = |numbers: &mut Numbers| numbers.below(2) == 0;
+    let op = Lstm { hidden, reverse: flip(numbers), all: true };
+    let states = cells(s, numbers, EdgeId(0), (4, hidden), op.into());
+    let op = Gru { hidden: hidden + 1, reverse: flip(numbers), all: true, reset_after: flip(numbers) };
+    let again = cells(s, numbers, states, (3, hidden + 1), op.into());
+    let both = s.node(Concat { axis: 1 }, &[states, again], vec![]);
+    let op: Op = if flip(numbers) {
+        Gru { hidden: 3, reverse: flip(numbers), all: false, reset_after: flip(numbers) }.into()
+    } else {
+        Lstm { hidden: 3, reverse: flip(numbers), all: false }.into()
+    };
+    let gates = if matches!(op, Op::Lstm(_)) { 4 } else { 3 };
+    let last = cells(s, numbers, both, (gates, 3), op);
+    sample.graph.outputs = vec![last, again, states];
+    sample
+}
+
+/// The products of what is read, and the cells behind them.
+fn cells(s: &mut Sample, numbers: &mut Numbers, x: EdgeId, (gates, hidden): (u32, u32), op: Op) -> EdgeId {
+    let rows = gates * hidden;
+    let sums = linear(s, numbers, x, rows);
+    let sums = narrow(s, numbers, sums, 2, DType::I32);
+    let weights = (0..rows * hidden).map(|_| numbers.i8()).collect();
+    let bias = (0..rows).map(|_| numbers.i32(1 << 20)).collect();
+    let multipliers = (0..rows).map(|_| i32::try_from((1 << 30) + numbers.below(1 << 30)).unwrap()).collect();
+    let shifts = (0..rows).map(|_| 33 + u8::try_from(numbers.below(6)).unwrap()).collect();
+    let parameters = vec![Array::I8(weights), Array::I32(bias), Array::I32(multipliers), Array::U8(shifts)];
+    s.node(op, &[sums], parameters)
 }
 
 /// Random image classifiers: convolutions, pools, movement, products of edges.

@@ -1,6 +1,9 @@
 //! The network in float, row by row.
 
-use super::net::{Conv, Net, Op, Sides};
+use super::{
+    net::{Conv, Net, Op, Sides},
+    recurrent,
+};
 
 /// Every activation for one row.
 pub(crate) fn activations(net: &Net, row: &[f32]) -> Vec<Vec<f32>> {
@@ -19,8 +22,10 @@ pub(crate) fn activations(net: &Net, row: &[f32]) -> Vec<Vec<f32>> {
                 rows.map(|(weights, bias)| dot(weights, x) + *bias as f32).collect()
             }
             Op::Affine { mul, add } => {
-                let size = x.len() / dims[0];
-                let of = |values: &[f32], at: usize| *values.get(at / size).unwrap_or(&values[0]);
+                // Channels come first, but in a series last.
+                let (size, steps) =
+                    if let [_, channels] = dims { (1, *channels) } else { (x.len() / dims[0], x.len()) };
+                let of = |values: &[f32], at: usize| *values.get(at % steps / size).unwrap_or(&values[0]);
                 x.iter().enumerate().map(|(at, x)| x * of(mul, at) + of(add, at)).collect()
             }
             Op::Relu => x.iter().map(|x| x.max(0.0)).collect(),
@@ -47,6 +52,17 @@ pub(crate) fn activations(net: &Net, row: &[f32]) -> Vec<Vec<f32>> {
                 pool(&sides, x, dims, &step.dims, |seen| seen.next().flatten().unwrap_or(0.0))
             }
             Op::Quantise(grid) => x.iter().map(|x| grid.round(*x)).collect(),
+            Op::Recurrent(layer) => recurrent::states(layer, x, dims),
+            Op::Pick(steps) => {
+                let part = dims[1] / steps.len();
+                let parts = steps.iter().enumerate().flat_map(|(at, step)| &x[step * dims[1] + at * part..][..part]);
+                parts.copied().collect()
+            }
+            Op::Part { first, count } => {
+                let channels = dims.last().copied().unwrap_or(1);
+                x.chunks_exact(channels).flat_map(|row| &row[*first..][..*count]).copied().collect()
+            }
+            Op::Steps { first, count } => x[first * dims[1]..][..count * dims[1]].to_vec(),
             Op::Flatten | Op::Same | Op::Softmax | Op::ArgMax => x.clone(),
         };
         values.push(made);
@@ -54,7 +70,7 @@ pub(crate) fn activations(net: &Net, row: &[f32]) -> Vec<Vec<f32>> {
     values
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     // Eight sums, which the compiler keeps in one register.
     let mut sums = [0.0_f32; 8];
     let ((a8, a), (b8, b)) = (a.as_chunks::<8>(), b.as_chunks::<8>());

@@ -1,4 +1,4 @@
-//! Networks of images, and networks that their file has quantised.
+//! Networks of images and of series, and networks that their file has quantised.
 //!
 //! ```text
 //!   graph --read, nodes--> net: steps in float, with the grids of the file
@@ -20,6 +20,10 @@ mod net;
 mod nodes;
 mod quantise;
 mod read;
+mod recurrent;
+mod series;
+#[cfg(test)]
+mod series_tests;
 mod site;
 #[cfg(test)]
 mod tests;
@@ -43,7 +47,7 @@ use crate::{
 };
 
 /// Operators that only this importer reads.
-const OF_IMAGES: [&str; 17] = [
+const OF_IMAGES: [&str; 19] = [
     "AveragePool",
     "BatchNormalization",
     "Cast",
@@ -53,7 +57,9 @@ const OF_IMAGES: [&str; 17] = [
     "ConvInteger",
     "DequantizeLinear",
     "Dropout",
+    "GRU",
     "GlobalAveragePool",
+    "LSTM",
     "MatMulInteger",
     "MaxPool",
     "Pad",
@@ -105,11 +111,11 @@ impl ImageModel {
         let mut folded = self.0.clone();
         fold::fold(&mut folded)?;
         let readers = folded.readers();
-        let products =
-            folded.steps.iter().enumerate().filter(|(_, step)| matches!(step.op, Op::Conv(_) | Op::Linear(_)));
+        let products = folded.steps.iter().enumerate().filter(|(_, step)| step.op.is_layer());
         let mut layers: Vec<(usize, FloatLayer)> = products
             .map(|(index, step)| {
-                let end = fold::fused(&folded, &readers, index + 1).end;
+                let at = folded.last_states(&readers, index + 1).map_or(index + 1, |pick| pick + 1);
+                let end = if at == index + 1 { fold::fused(&folded, &readers, at).end } else { at };
                 (end, FloatLayer { name: step.node.clone(), dims: folded.dims(end).to_vec(), rows: vec![] })
             })
             .collect();
@@ -145,14 +151,18 @@ impl ImageModel {
         };
         let mut folded = net.clone();
         let input = fold::fold(&mut folded)?;
-        let products = folded.steps.iter().filter(|step| matches!(step.op, Op::Conv(_) | Op::Linear(_)));
+        let layer = |step: &net::Step| match &step.op {
+            Op::Recurrent(layer) => recurrent::names(&step.node, layer),
+            op if op.is_layer() => vec![step.node.clone()],
+            _ => vec![],
+        };
         // Of the candidate that was built last, which is the one that is taken.
         let on_grid = RefCell::new(vec![]);
         let mut imported = Import {
             options,
             classes: net.dims(net.logits).iter().product(),
             features: self.features(),
-            layers: products.map(|step| step.node.clone()).collect(),
+            layers: folded.steps.iter().flat_map(layer).collect(),
             input_bits,
             predict: &|rows| self.predict(rows),
             quantise: &|widths| {
@@ -189,7 +199,7 @@ impl ImageModel {
                 let (channels, pixels) = (dims[0], integers.len() / dims[0]);
                 for (at, real) in float[*activation].iter().enumerate() {
                     // Channels come last in the graph.
-                    let q = if dims.len() == 1 { integers[at] } else { integers[at % pixels * channels + at / pixels] };
+                    let q = if dims.len() != 3 { integers[at] } else { integers[at % pixels * channels + at / pixels] };
                     let difference = (grid.integer(*real) - q).abs();
                     same.all += 1;
                     same.equal += usize::from(difference == 0.0);

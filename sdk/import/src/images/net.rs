@@ -1,6 +1,6 @@
 //! A network of images as the file means it: steps in float, each on one or more activations.
 //!
-//! Images are `[channels, rows, columns]` here, as ONNX has them. What is quantised in the file is still float: a step
+//! Images are `[channels, rows, columns]` here, as ONNX has them; series are `[steps, channels]`. What is quantised in the file is still float: a step
 //! [`Op::Quantise`] rounds to the file's grid, and weights remember the integers that they came from.
 
 use noema_tensor::DType;
@@ -27,6 +27,16 @@ impl Net {
     /// Shape of a row of an activation.
     pub(crate) fn dims(&self, at: usize) -> &[usize] {
         at.checked_sub(1).map_or(&self.dims, |step| &self.steps[step].dims)
+    }
+
+    /// Where a recurrent layer makes `at`: the step that picks the last state of every way, if nobody reads another one.
+    pub(crate) fn last_states(&self, readers: &[Vec<usize>], at: usize) -> Option<usize> {
+        let Op::Recurrent(recurrent) = &self.steps.get(at.checked_sub(1)?)?.op else { return None };
+        let [reader] = readers[at][..] else { return None };
+        match &self.steps.get(reader)?.op {
+            Op::Pick(steps) if *steps == recurrent.last_steps(self.dims(at)[0]) => Some(reader),
+            _ => None,
+        }
     }
 
     /// Which steps read each activation. The scores count as read once more.
@@ -86,6 +96,71 @@ pub(crate) enum Op {
     Same,
     Softmax,
     ArgMax,
+    /// Along the steps of a series.
+    Recurrent(Recurrent),
+    /// One step of a series for each of so many equal parts of its channels.
+    Pick(Vec<usize>),
+    /// So many numbers of the last axis, from the first of them on.
+    Part {
+        first: usize,
+        count: usize,
+    },
+    /// So many steps of a series, from the first of them on.
+    Steps {
+        first: usize,
+        count: usize,
+    },
+}
+
+impl Op {
+    /// Whether it has weights.
+    pub(crate) fn is_layer(&self) -> bool {
+        matches!(self, Op::Conv(_) | Op::Linear(_) | Op::Recurrent(_))
+    }
+}
+
+/// A recurrent layer: one way through the series or both, whose states stand side by side.
+#[derive(Clone, Debug)]
+pub(crate) struct Recurrent {
+    pub(crate) cell: Cell,
+    pub(crate) hidden: usize,
+    pub(crate) ways: Vec<Way>,
+}
+
+/// What a step of a recurrent layer computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cell {
+    /// Gates *input, output, forget, cell*.
+    Lstm,
+    /// Gates *update, reset, new*.
+    Gru {
+        /// Whether the reset gate comes behind the product of the state.
+        reset_after: bool,
+    },
+}
+
+impl Cell {
+    pub(crate) fn gates(self) -> usize {
+        match self {
+            Cell::Lstm => 4,
+            Cell::Gru { .. } => 3,
+        }
+    }
+}
+
+/// Weights of one way, gate after gate: of what is read, and of the state.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    pub(crate) reverse: bool,
+    pub(crate) input: Product,
+    pub(crate) state: Product,
+}
+
+impl Recurrent {
+    /// The step that each way takes last.
+    pub(crate) fn last_steps(&self, steps: usize) -> Vec<usize> {
+        self.ways.iter().map(|way| if way.reverse { 0 } else { steps - 1 }).collect()
+    }
 }
 
 /// Integers of the file: `q` stands for `(q - zero_point) * scale`.

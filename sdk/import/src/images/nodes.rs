@@ -4,11 +4,12 @@ use super::{
     integers::{conv_integer, dequantize_linear, matmul_integer, qlinear_conv, qlinear_matmul, quantize_linear},
     net::{Conv, Op, Product, Sides},
     read::{Integers, Value},
+    series,
     site::Site,
 };
 use crate::{constant::Constant, proto::FLOAT};
 
-type Read = fn(&mut Site<'_>) -> Result<Value, String>;
+pub(super) type Read = fn(&mut Site<'_>) -> Result<Value, String>;
 
 /// The function of an operator, if it can be imported.
 pub(super) fn reader_of(operator: &str) -> Option<Read> {
@@ -55,7 +56,7 @@ fn constant(site: &mut Site<'_>) -> Result<Value, String> {
 fn identity(site: &mut Site<'_>) -> Result<Value, String> {
     site.count(1, 3)?;
     match site.value(0)? {
-        value @ (Value::Constant(..) | Value::Input(_)) => Ok(value.clone()),
+        value @ (Value::Constant(..) | Value::Input(_) | Value::Series(..)) => Ok(value.clone()),
         _ => site.moved(Op::Same, 0, |dims| Ok(dims.to_vec())),
     }
 }
@@ -95,9 +96,13 @@ fn arithmetic(site: &mut Site<'_>) -> Result<Value, String> {
     let (dims, values) = (site.dims(x), constant.floats()?.to_vec());
     // Without the axes of length 1 in front, among them the batch: one number, or one for each channel.
     let shape: Vec<usize> = constant.dims.iter().copied().skip_while(|dim| *dim == 1).collect();
-    let mut by_channel = vec![1; dims.len()];
-    by_channel[0] = dims[0];
-    let fits = values.len() == 1 || (values.len() == dims[0] && shape == by_channel);
+    // Channels are the first axis of a row, but the last of a series.
+    let by_channel = match dims[..] {
+        [_, channels] => vec![channels],
+        _ => [&dims[..1], &vec![1; dims.len() - 1]].concat(),
+    };
+    let channels = by_channel[0];
+    let fits = values.len() == 1 || (values.len() == channels && shape == by_channel);
     if !fits || constant.dims.len() > dims.len() + 1 {
         let shape = &constant.dims;
         return Err(format!(
@@ -352,7 +357,7 @@ fn concat(site: &mut Site<'_>) -> Result<Value, String> {
     let axis = site.int("axis", 0);
     let rank = i64::try_from(dims.len()).unwrap_or(i64::MAX);
     if axis != 1 && axis != -rank {
-        return Err(format!("axis {axis}; only channels, axis 1, can be imported"));
+        return Err(format!("axis {axis}; only axis 1, channels of images or steps of series, can be imported"));
     }
     for other in &from[1..] {
         let other = site.dims(*other);
@@ -402,6 +407,10 @@ fn flatten(site: &mut Site<'_>) -> Result<Value, String> {
 fn reshape(site: &mut Site<'_>) -> Result<Value, String> {
     site.count(2, 2)?;
     let shape = site.constant(1)?.integers()?.to_vec();
+    if let Value::Series(at, axes) = site.value(0)? {
+        let (at, axes) = (*at, axes.clone());
+        return series::reshape(site, at, axes, &shape);
+    }
     site.moved(Op::Flatten, 0, |dims| {
         let width: usize = dims.iter().product();
         let is = |wanted: i64| wanted == -1 || usize::try_from(wanted) == Ok(width);

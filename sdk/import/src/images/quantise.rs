@@ -6,6 +6,7 @@
 //!   Conv2d, Requantise per channel    8-bit weights with a scale for each output, exact sums; a ReLU is the lower end of u8
 //!   pools, Concat                     on the integers as they are
 //!   Add                               both sides in 32 bits with one unit, summed exactly, then narrow again
+//!   Linear, Requantise per channel, Lstm or Gru   along the steps of a series: 16-bit states
 //!   Linear, Requantise per channel    scores in fixed point, i32
 //!   Softmax, Argmax                   probabilities in fixed point, class
 //! ```
@@ -58,9 +59,29 @@ pub(crate) struct OnGrid {
 
 /// An activation as integers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Held {
-    edge: EdgeId,
-    grid: Grid,
+pub(super) struct Held {
+    pub(super) edge: EdgeId,
+    pub(super) grid: Grid,
+}
+
+/// A product with 8-bit weights, whose sums are exact.
+pub(super) struct Sums {
+    weights: Vec<i8>,
+    biases: Vec<i32>,
+    accumulator: DType,
+    /// What a unit of each output stands for.
+    pub(super) units: Vec<f64>,
+    outputs: u32,
+}
+
+impl Sums {
+    pub(super) fn linear(&self) -> Linear {
+        Linear { outputs: self.outputs, accumulator: self.accumulator }
+    }
+
+    pub(super) fn parameters(&self) -> NodeParameters {
+        vec![Array::I8(self.weights.clone()), Array::I32(self.biases.clone())]
+    }
 }
 
 /// Builds the graph of a network that was folded.
@@ -108,20 +129,20 @@ fn logit_grid(net: &Net, seen: &[Seen]) -> Result<(Grid, u8), ImportError> {
 }
 
 /// 32 bits with a unit.
-fn wide(unit: f64) -> Grid {
+pub(super) fn wide(unit: f64) -> Grid {
     Grid { dtype: DType::I32, scale: unit, zero_point: 0 }
 }
 
-struct Build<'a> {
-    net: &'a Net,
-    readers: Vec<Vec<usize>>,
+pub(super) struct Build<'a> {
+    pub(super) net: &'a Net,
+    pub(super) readers: Vec<Vec<usize>>,
     seen: Vec<Seen>,
     widths: Widths,
     logits: (Grid, u8),
     graph: Graph,
     parameters: Vec<NodeParameters>,
     /// Every activation that is there so far.
-    held: Vec<Option<Held>>,
+    pub(super) held: Vec<Option<Held>>,
     /// Activations that the file has as integers.
     on_grid: Vec<OnGrid>,
     /// Whether there are any: what the file has in float between them is then held in 32 bits.
@@ -129,18 +150,24 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    fn node(&mut self, name: &str, op: impl Into<Op>, inputs: &[EdgeId], parameters: NodeParameters) -> EdgeId {
+    pub(super) fn node(
+        &mut self,
+        name: &str,
+        op: impl Into<Op>,
+        inputs: &[EdgeId],
+        parameters: NodeParameters,
+    ) -> EdgeId {
         self.graph.nodes.push(Node { name: name.into(), op: op.into(), inputs: inputs.to_vec() });
         self.parameters.push(parameters);
         // The network has few nodes: they are limited when it is read.
         EdgeId(u32::try_from(self.graph.nodes.len()).unwrap_or(u32::MAX))
     }
 
-    fn error(&self, step: &Step, reason: impl Into<String>) -> ImportError {
+    pub(super) fn error(&self, step: &Step, reason: impl Into<String>) -> ImportError {
         ImportError::Quantise { what: step.node.clone(), reason: reason.into() }
     }
 
-    fn held(&self, at: usize) -> Result<Held, ImportError> {
+    pub(super) fn held(&self, at: usize) -> Result<Held, ImportError> {
         self.held[at].ok_or_else(|| ImportError::Output(format!("activation {at} is read before it is made")))
     }
 
@@ -199,7 +226,7 @@ impl Build<'_> {
         }
         let refused = |reason: String| ImportError::Quantise { what: name.clone(), reason };
         let unit = 2.0_f64.powi(-i32::from(input_bits));
-        let channels = dims[0];
+        let channels = if let [_, channels] = dims[..] { channels } else { dims[0] };
         let of = |values: &[f32], channel: usize| f64::from(*values.get(channel).unwrap_or(&values[0]));
         let mut offsets = Vec::with_capacity(channels);
         let mut factors = Vec::with_capacity(channels);
@@ -254,6 +281,10 @@ impl Build<'_> {
             net::Op::Conv(net::Conv { product, .. }) | net::Op::Linear(product) => {
                 return self.product(step, product, at);
             }
+            net::Op::Recurrent(layer) => return self.recurrent(step, layer, at),
+            net::Op::Pick(steps) => return self.pick(step, steps, at),
+            net::Op::Part { first, count } => return self.part(step, false, *first, *count, at),
+            net::Op::Steps { first, count } => return self.part(step, true, *first, *count, at),
             net::Op::Add => return self.add(step, at),
             net::Op::Concat => return self.concat(step, at),
             net::Op::Same => from,
@@ -302,6 +333,8 @@ impl Build<'_> {
             if channels > 1 && rows * columns > 1 {
                 x = self.node(&format!("{} transpose", step.node), Transpose { axes: vec![2, 0, 1] }, &[x], vec![]);
             }
+        }
+        if from.len() > 1 {
             x = self.node(&step.node, Reshape { dims: sizes(&step.dims)? }, &[x], vec![]);
         }
         Ok(x)
@@ -351,16 +384,46 @@ impl Build<'_> {
     fn product(&mut self, step: &Step, product: &Product, at: usize) -> Result<(), ImportError> {
         let fused = fold::fused(self.net, &self.readers, at);
         let target = self.target(&fused);
-        let mut x = self.held(step.from[0])?;
-        if x.grid.dtype == DType::I32 {
-            let seen = self.seen[step.from[0]];
-            let (dtype, levels) = self.widths.hidden.levels(!seen.negative);
-            let scale = range(seen.largest * self.widths.hidden.headroom()) / levels;
-            let narrow = Grid { dtype, scale, zero_point: 0 };
-            x = self.convert(&format!("{} input", step.node), x, narrow, f32::NEG_INFINITY, f32::INFINITY)?;
+        let x = self.narrow(step, self.held[step.from[0]])?;
+        let sums = self.sums(step, product, x)?;
+        let units = sums.units.clone();
+        let accumulator = sums.accumulator;
+        let sums = match &step.op {
+            net::Op::Conv(net::Conv { sides, groups, .. }) => {
+                let channels = self.net.dims(step.from[0])[0] / groups;
+                let weights = channels_last(&sums.weights, channels, sides.kernel);
+                let (outputs, pad_value) = (sums.outputs, x.grid.zero_point);
+                let op = Conv2d { outputs, window: window(sides)?, groups: size(*groups)?, pad_value, accumulator };
+                self.node(&step.node, op, &[x.edge], vec![Array::I8(weights), Array::I32(sums.biases)])
+            }
+            _ => self.node(&step.node, sums.linear(), &[x.edge], sums.parameters()),
+        };
+        let is_whole =
+            target.dtype == accumulator && units.iter().all(|unit| (unit / target.scale - 1.0).abs() < 1e-12);
+        let edge = if is_whole && fused.clip.is_none() {
+            sums
+        } else {
+            self.requantise(&step.node, sums, units.iter().map(|unit| unit / target.scale), target)?
+        };
+        self.finish(step, Held { edge, grid: target }, fused)
+    }
+
+    /// What a product reads in 8 or 16 bits, if it is held in 32.
+    pub(super) fn narrow(&mut self, step: &Step, x: Option<Held>) -> Result<Held, ImportError> {
+        let x = x.ok_or_else(|| self.error(step, "reads what is not made yet"))?;
+        if x.grid.dtype != DType::I32 {
+            return Ok(x);
         }
-        let outputs = product.outputs();
-        let depth = product.weights.len() / outputs;
+        let seen = self.seen[step.from[0]];
+        let (dtype, levels) = self.widths.hidden.levels(!seen.negative);
+        let scale = range(seen.largest * self.widths.hidden.headroom()) / levels;
+        let narrow = Grid { dtype, scale, zero_point: 0 };
+        self.convert(&format!("{} input", step.node), x, narrow, f32::NEG_INFINITY, f32::INFINITY)
+    }
+
+    /// The products with `x` as integers.
+    pub(super) fn sums(&self, step: &Step, product: &Product, x: Held) -> Result<Sums, ImportError> {
+        let depth = product.weights.len() / product.outputs();
         let (weights, unit_of_weights) = match &product.integers {
             Some((weights, scales)) => (weights.clone(), scales.clone()),
             None => self.weights(step, product, x.grid.scale)?,
@@ -381,28 +444,7 @@ impl Build<'_> {
             units.push(unit);
         }
         let accumulator = if peak <= i32::MAX.unsigned_abs().into() { DType::I32 } else { DType::I64 };
-        let outputs = size(outputs)?;
-        let sums = match &step.op {
-            net::Op::Conv(net::Conv { sides, groups, .. }) => {
-                let channels = self.net.dims(step.from[0])[0] / groups;
-                let weights = channels_last(&weights, channels, sides.kernel);
-                let pad_value = x.grid.zero_point;
-                let op = Conv2d { outputs, window: window(sides)?, groups: size(*groups)?, pad_value, accumulator };
-                self.node(&step.node, op, &[x.edge], vec![Array::I8(weights), Array::I32(biases)])
-            }
-            _ => {
-                let op = Linear { outputs, accumulator };
-                self.node(&step.node, op, &[x.edge], vec![Array::I8(weights), Array::I32(biases)])
-            }
-        };
-        let is_whole =
-            target.dtype == accumulator && units.iter().all(|unit| (unit / target.scale - 1.0).abs() < 1e-12);
-        let edge = if is_whole && fused.clip.is_none() {
-            sums
-        } else {
-            self.requantise(&step.node, sums, units.iter().map(|unit| unit / target.scale), target)?
-        };
-        self.finish(step, Held { edge, grid: target }, fused)
+        Ok(Sums { weights, biases, accumulator, units, outputs: size(product.outputs())? })
     }
 
     /// Cuts at 0, and above where there is an end that the type does not cut at.
@@ -542,7 +584,7 @@ impl Build<'_> {
     }
 
     /// One factor for all, or one for each channel.
-    fn requantise(
+    pub(super) fn requantise(
         &mut self,
         name: &str,
         x: EdgeId,
@@ -605,7 +647,7 @@ fn window(sides: &Sides) -> Result<Window, ImportError> {
     })
 }
 
-fn size(value: usize) -> Result<u32, ImportError> {
+pub(super) fn size(value: usize) -> Result<u32, ImportError> {
     u32::try_from(value).map_err(|_| ImportError::Options(format!("{value} does not fit 32 bits")))
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use noema_tensor::DType;
 
 use super::{
-    net::{Conv, Grid, Net, Op, Step},
+    net::{Conv, Grid, Net, Op, Recurrent, Step},
     nodes,
+    series::{self, Axis},
     site::Site,
 };
 use crate::{
@@ -37,6 +38,14 @@ pub(super) enum Value {
     Sums(usize),
     /// The input as integers of which nothing is said yet.
     Input(DType),
+    /// A series, or states of one, whose axes do not lie as those of an activation.
+    Series(usize, Vec<Axis>),
+    /// Numbers that follow from the shape of something.
+    Shape,
+    /// Zeros of a shape that follows from that of something.
+    Zeros,
+    /// What an LSTM holds in its cells at the end.
+    Cells,
 }
 
 /// Weights as integers.
@@ -100,16 +109,24 @@ impl Reader {
         } else {
             format!("{}.{}", node.domain, node.op_type)
         };
-        let Some(read) = nodes::reader_of(&operator) else {
+        let reader = nodes::reader_of(&operator).or_else(|| series::reader_of(&operator));
+        let Some(read) = reader else {
             return Err(ImportError::UnsupportedOperator { node: name, operator });
         };
         let refused = |reason| ImportError::Node { node: name.clone(), operator: operator.clone(), reason };
+        let mut site = Site { reader: self, node, name: &name, operator: &operator };
+        if series::is_recurrent(&operator) {
+            for (output, value) in series::recurrent(&mut site).map_err(refused)? {
+                self.define(output, value)?;
+            }
+            return Ok(());
+        }
         let output = match node.output.split_first() {
             Some((first, rest)) if !first.is_empty() && rest.iter().all(String::is_empty) => first.clone(),
             _ => return Err(refused(format!("has {} results, not 1", node.output.len()))),
         };
-        let mut site = Site { reader: self, node, name: &name, operator: &operator };
-        let value = read(&mut site).map_err(refused)?;
+        let of_shape = series::of_shapes(&site).map_err(refused)?;
+        let value = of_shape.map_or_else(|| read(&mut site), Ok).map_err(refused)?;
         if let Value::Constant(constant, _) = &value {
             self.count_weights(constant.elements()).map_err(refused)?;
         }
@@ -141,6 +158,10 @@ impl Reader {
         }
         if let Op::Conv(Conv { product, .. }) | Op::Linear(product) = &step.op {
             self.count_weights(product.weights.len())?;
+        }
+        if let Op::Recurrent(Recurrent { ways, .. }) = &step.op {
+            let weights = ways.iter().flat_map(|way| [&way.input, &way.state]).map(|product| product.weights.len());
+            self.count_weights(weights.sum())?;
         }
         self.net.steps.push(step);
         Ok(self.net.steps.len())
@@ -176,9 +197,12 @@ impl Reader {
             }
         };
         let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim);
-        let row = dims.split_first().map(|(_, row)| row).filter(|row| matches!(row.len(), 1 | 3));
+        let row = dims.split_first().map(|(_, row)| row).filter(|row| matches!(row.len(), 1..=3));
         let row = row.ok_or_else(|| {
-            refused("needs a shape of a batch and features, or of a batch, channels, rows and columns".into())
+            refused(
+                "needs a shape of a batch and features, of a batch, steps and channels, or of a batch, channels, rows and columns"
+                    .into(),
+            )
         })?;
         let mut width = Some(1_usize);
         for dim in row {
@@ -216,6 +240,9 @@ impl Reader {
                 }
                 Some(Value::Constant(..)) => return refused("is a constant"),
                 Some(Value::Input(_)) => return refused("is the input"),
+                Some(Value::Series(..)) => return refused("is a series; scores of a row are needed"),
+                Some(Value::Shape | Value::Zeros) => return refused("follows from a shape"),
+                Some(Value::Cells) => return refused("is the cells of an LSTM; its states can be imported"),
                 None => return refused("is made by no node"),
             };
             loop {

@@ -50,6 +50,11 @@ impl Site<'_> {
             }
             Value::Sums(_) => Err("works on 32-bit sums of integers; cast them to float first".into()),
             Value::Quantised(..) | Value::Input(_) => Err("works on 8-bit integers; dequantise them first".into()),
+            Value::Series(_, axes) => {
+                Err(format!("works on a series of axes {axes:?}; turn it to batch, steps, channels"))
+            }
+            Value::Shape | Value::Zeros => Err("computes with the shape of a value".into()),
+            Value::Cells => Err("reads the cells of an LSTM; its states can be imported".into()),
         }
     }
 
@@ -136,6 +141,7 @@ impl Site<'_> {
             Value::Constant(constant, _) => {
                 return Err(format!("works on the constant `{}`; fold constants first", constant.name));
             }
+            Value::Series(..) | Value::Shape | Value::Zeros | Value::Cells => self.real(0)?,
         };
         let dims = dims(&self.dims(at))?;
         let at = self.push(op, vec![at], dims, looks)?;

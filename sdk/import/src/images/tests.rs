@@ -209,8 +209,8 @@ fn what_cannot_be_imported_is_named() {
     let conv = || node("Conv", &["x", "w"], "a");
     let constants = || vec![weights("w", &[4, 3, 3, 3])];
     refused(
-        &head(vec![conv(), node("LSTM", &["a"], "h")], constants(), 48),
-        &["`the LSTM` is a LSTM", "QLinearConv", "MaxPool"],
+        &head(vec![conv(), node("RNN", &["a"], "h")], constants(), 48),
+        &["`the RNN` is a RNN", "QLinearConv", "MaxPool"],
     );
     refused(&head(vec![node("Conv", &["x", "nothing"], "h")], constants(), 48), &["`nothing`"]);
     refused(&head(vec![node("Conv", &["h", "w"], "h")], constants(), 48), &["cycle"]);
