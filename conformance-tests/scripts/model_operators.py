@@ -17,7 +17,7 @@ import windows
 PRICE = {
     "gather": 5_000, "slice": 1_500, "reshape": 500, "transpose": 3_000, "concat": 3_000, "layer_norm": 12_000, "l2_norm": 12_000,
     "gelu": 1_000, "lookup": 1_500, "attention": 50, "mul_requantise": 8_000, "row_step": 1_500, "quantise_rows": 10_000,
-    "reduce_mean": 8_000, "conv2d": 50, "max_pool": 500, "average_pool": 500, "global_average_pool": 5_000,
+    "reduce_mean": 8_000, "conv2d": 50, "max_pool": 500, "average_pool": 500, "global_average_pool": 5_000, "recurrence": 1_000_000,
 }
 FUNCTIONS = ["exp", "log", "sigmoid", "tanh", "silu", "gelu", "erf", "sin", "cos", "sqrt", "rsqrt", "recip"]
 
@@ -539,10 +539,124 @@ class GlobalAveragePool:
         return [mean(image[c::channels]) for image in rows_of(values[0], prod(inputs[0][1])) for c in range(channels)]
 
 
+class Recurrent:
+    """What both kinds of cells have in common; `a` has `hidden`, `reverse`, `all`, and of a Gru `reset_after`."""
+
+    def edge(kind, a, inputs):
+        return "i16", ([inputs[0][1][0]] if a["all"] else []) + [a["hidden"]]
+
+    def bound(node, inputs, bounds, out):
+        rows = rows_of(node.parameters[0][1], node.a["hidden"])
+        peaks = [abs(bias) + 2**15 * sum(map(abs, row)) for row, bias in zip(rows, node.parameters[1][1])]
+        return *exact.RANGES["i16"], max(*peaks, 2**15)
+
+    def work(a, inputs, more):
+        (steps, width), hidden = inputs[0][1], a["hidden"]
+        each = {
+            "recurrence": 1, "matmul": width * hidden, "add": 2 * width + 3 * hidden,
+            "requantise": 2 * width + (more + 1) * hidden, "lookup": width + more * hidden, "mul_requantise": 3 * hidden,
+        }
+        return {name: steps * count for name, count in each.items()}
+
+    def product(node, h, first, gates):
+        """The requantised products of a state with the weights of some gates."""
+        weights, biases, multipliers, shifts = (p[1] for p in node.parameters)
+        hidden, sums = node.a["hidden"], []
+        for row in range(first * hidden, (first + gates) * hidden):
+            total = biases[row] + sum(w * x for w, x in zip(weights[row * hidden : (row + 1) * hidden], h))
+            sums.append(exact.requantise(total, multipliers[row], shifts[row], 0, "i32"))
+        return sums
+
+    def scaled(value, bits, dtype="i32"):
+        return exact.saturate(exact.rne(Fraction(value, 2**bits)), dtype)
+
+    def sum(a, b):
+        return exact.saturate(a + b, "i32")
+
+    def sigmoid(z):
+        return functions.evaluate("sigmoid", Recurrent.scaled(z, 5, "i16"), 11, 24, "i32")
+
+    def tanh(z):
+        return functions.evaluate("tanh", Recurrent.scaled(z, 4, "i16"), 12, 24, "i32")
+
+    def run(node, inputs, values, step):
+        """`step(x, state)` gives the next state, whose first part is what is read and given."""
+        a, (steps, width) = node.a, inputs[0][1]
+        out = []
+        for row in rows_of(values[0], steps * width):
+            state, given = None, {}
+            for t in reversed(range(steps)) if a["reverse"] else range(steps):
+                state = step(row[t * width : (t + 1) * width], state)
+                given[t] = state[0]
+            out += [v for t in range(steps) for v in given[t]] if a["all"] else state[0]
+        return out
+
+
+class Lstm:
+    code = 29
+
+    def attributes(a):
+        return struct.pack("<I??", a["hidden"], a["reverse"], a["all"])
+
+    def edge(a, inputs):
+        return Recurrent.edge(Lstm, a, inputs)
+
+    bound = Recurrent.bound
+
+    def work(a, inputs):
+        return Recurrent.work(a, inputs, 1)
+
+    def run(node, inputs, values, out, batch):
+        n, r = node.a["hidden"], Recurrent
+
+        def step(x, state):
+            h, c = state or ([0] * n, [0] * n)
+            z = [r.sum(x[i], q) for i, q in enumerate(r.product(node, h, 0, 4))]
+            i, o, f = ([r.sigmoid(v) for v in z[g * n : (g + 1) * n]] for g in range(3))
+            new = [r.tanh(v) for v in z[3 * n :]]
+            c = [r.sum(r.scaled(f[j] * c[j], 24), r.scaled(i[j] * new[j], 28)) for j in range(n)]
+            bent = [functions.evaluate("tanh", r.scaled(v, 8, "i16"), 12, 24, "i32") for v in c]
+            return [r.scaled(o[j] * bent[j], 33, "i16") for j in range(n)], c
+
+        return r.run(node, inputs, values, step)
+
+
+class Gru:
+    code = 30
+
+    def attributes(a):
+        return struct.pack("<I???", a["hidden"], a["reverse"], a["all"], a["reset_after"])
+
+    def edge(a, inputs):
+        return Recurrent.edge(Gru, a, inputs)
+
+    bound = Recurrent.bound
+
+    def work(a, inputs):
+        return Recurrent.work(a, inputs, 0)
+
+    def run(node, inputs, values, out, batch):
+        n, r = node.a["hidden"], Recurrent
+
+        def step(x, state):
+            h, wide = state or ([0] * n, [0] * n)
+            z = [r.sum(x[i], q) for i, q in enumerate(r.product(node, h, 0, 2))]
+            update, reset = ([r.sigmoid(v) for v in z[g * n : (g + 1) * n]] for g in range(2))
+            if node.a["reset_after"]:
+                left = [r.scaled(reset[j] * q, 24) for j, q in enumerate(r.product(node, h, 2, 1))]
+            else:
+                left = r.product(node, [r.scaled(reset[j] * h[j], 24, "i16") for j in range(n)], 2, 1)
+            new = [r.tanh(r.sum(x[2 * n + j], left[j])) for j in range(n)]
+            wide = [r.sum(new[j], r.scaled(update[j] * r.sum(wide[j], -new[j]), 24)) for j in range(n)]
+            return [r.scaled(v, 9, "i16") for v in wide], wide
+
+        return r.run(node, inputs, values, step)
+
+
 ALL = {
     kind.__name__: kind
     for kind in (
         Embedding, AddRows, LayerNorm, Function, Lookup, MatMul, Attention, Reshape, Transpose, Concat, Slice, Mul, RowStep, QuantiseRows,
-        MeanPool, L2Norm, Conv2d, MaxPool, AveragePool, GlobalAveragePool,
+        MeanPool, L2Norm, Conv2d, MaxPool, AveragePool, GlobalAveragePool, Lstm, Gru,
     )
 }

@@ -409,6 +409,46 @@ def images(rng):
     return Model("images", [("u8", [4, 5, 2])], nodes, [14, 12, 10, 15])
 
 
+def series(rng):
+    """Recurrent networks along a sequence of up to 5 steps: both cells, both ways, every state and the last one."""
+    numbers = lambda count, top: [rng.randint(-top, top) for _ in range(count)]
+    linear = lambda name, reads, n, k: Node(name, "Linear", reads, {"outputs": n, "accumulator": "i32"}, [("i8", numbers(n * k, 127)), ("i32", numbers(n, 900))])
+    scale = lambda name, reads, shift: Node(name, "Requantise", reads, {"per_channel": 0, "zero_point": 0, "dtype": "i32"}, [("i32", [rng.randint(HALF, 2 * HALF - 1)]), ("u8", [shift])])
+    cell = lambda name, reads, kind, gates, hidden, **a: Node(
+        name, kind, reads, {"hidden": hidden, **a},
+        [("i8", numbers(gates * hidden * hidden, 127)), ("i32", numbers(gates * hidden, 1 << 18)), ("i32", [rng.randint(HALF, 2 * HALF - 1) for _ in range(gates * hidden)]), ("u8", [rng.randint(34, 37) for _ in range(gates * hidden)])],
+    )
+    nodes = [
+        linear("there sums", [0], 12, 2), scale("there input", [1], 28), cell("there", [2], "Lstm", 4, 3, reverse=0, all=1),  # 1, 2, 3
+        linear("back sums", [0], 6, 2), scale("back input", [4], 28), cell("back", [5], "Gru", 3, 2, reverse=1, all=1, reset_after=1),  # 4, 5, 6
+        Node("both", "Concat", [3, 6], {"axis": 1}),  # 7
+        linear("again sums", [7], 6, 5), scale("again input", [8], 36), cell("again", [9], "Gru", 3, 2, reverse=0, all=0, reset_after=0),  # 8, 9, 10
+        linear("last sums", [7], 8, 5), scale("last input", [11], 36), cell("last", [12], "Lstm", 4, 2, reverse=1, all=0),  # 11, 12, 13
+    ]
+    s = SEQUENCE + 5
+    return Model("series", [("i8", [s, 2])], nodes, [3, 6, 10, 13], sequence_outputs={3: [s, 3], 6: [s, 2]})
+
+
+def series_vectors(rng):
+    model, cases = series(rng), []
+    for batch, length in [(1, 5), (3, 4), (2, 1)]:
+        x = [rng.randint(-128, 127) for _ in range(batch * length * 2)]
+        outputs, edges = model.run([x], batch, length), model.edges_at(length)
+        expected = [tensor(edges[o], batch, data) for o, data in zip(model.outputs, outputs)]
+        cases.append({"name": f"{batch} series of {length}", "inputs": [tensor(edges[0], batch, x)], "outputs": expected})
+    long = [rng.randint(-128, 127) for _ in range(12)]
+    cases.append({"name": "a series too long", "inputs": [tensor(("i8", [6, 2]), 1, long)], "status": "ShapeMismatch"})
+    write(
+        model.name,
+        "Recurrent networks: both cells in both directions",
+        model.container(),
+        cost={str(batch): model.cost(batch) for batch in (1, 1000)},
+        cost_of={str(length): model.cost(1, length) for length in (1, 2, 3, 4, 5)},
+        memory={str(batch): batch * model.memory() for batch in (1, 1000)},
+        cases=cases,
+    )
+
+
 def main():
     OUT.mkdir(exist_ok=True)
     rng = random.Random(20260101)
@@ -417,6 +457,7 @@ def main():
     vectors(branches(rng), "Places in the arena, several inputs and outputs", rng)
 
     encoder_vectors(random.Random(20260102))
+    series_vectors(random.Random(20260105))
     vectors(images(random.Random(20260103)), "Convolutions, pools and movement", random.Random(20260104))
 
     sound = two_scores()

@@ -4,7 +4,7 @@
 //! what is forgotten does not compile.
 //!
 //! Each operator is a composition of opcodes of the table, named in its documentation, and has exactly their
-//! result: running a graph and running its opcodes one by one gives the same bits. [`TreeEnsemble`] and [`WordPiece`] are the
+//! result: running a graph and running its opcodes one by one gives the same bits. [`TreeEnsemble`], [`WordPiece`] and [`BytePairs`] are the
 //! exceptions: no opcode takes trees or vocabularies, because checking them on every call would cost more than using them.
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -87,10 +87,12 @@ operators! {
     28 word_piece WordPiece,
     29 lstm Lstm,
     30 gru Gru,
+    31 byte_pairs BytePairs,
 }
 
-/// What the tables of [`WordPiece`] are made of.
+/// What the tables of [`WordPiece`] and [`BytePairs`] are made of.
 pub mod text {
+    pub use super::byte_pairs::{BLANK, BREAK, LETTER, NUMBER, OTHER};
     pub use super::word_piece::{ALONE, DROP, KEEP, LIST, SPACE, entry};
 }
 

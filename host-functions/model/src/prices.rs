@@ -64,6 +64,8 @@ pub enum Opcode {
     Recurrence,
     /// Work: steps through the tries of a vocabulary, and 16 for each byte.
     WordPiece,
+    /// Work: steps among pairs of tokens, and 32 for each byte.
+    BytePairs,
     /// Work: comparisons on the longest way through each tree, trees and outputs, of an ensemble of
     /// [`Forest::Small`](crate::ops::Forest::Small) size.
     SmallForest,
@@ -130,6 +132,7 @@ fn v1(opcode: Opcode) -> u64 {
         Opcode::Recurrence => 1_000_000,
         // A step is a search among the children of a node, up to some thousand at the roots.
         Opcode::WordPiece => 10_000,
+        Opcode::BytePairs => 5_000,
         // The example `tree_speed` of noema-tensor on the development machine, one core: 2 to 6, 2 to 10 and 11 to 74 ns.
         Opcode::SmallForest => 5_000,
         Opcode::MediumForest => 9_000,

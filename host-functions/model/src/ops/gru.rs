@@ -120,7 +120,8 @@ impl Step for GruStep {
             }
             recurrent::arguments(Gate::Tanh, shape, t, (2, 1), x, (&new, 0), &mut tanh_args);
             Gate::Tanh.of(k, &tanh_args, &mut tanh);
-            let of_rows = gate.chunks_exact(2 * hidden).zip(wide.chunks_exact_mut(hidden)).zip(tanh.chunks_exact(hidden));
+            let of_rows =
+                gate.chunks_exact(2 * hidden).zip(wide.chunks_exact_mut(hidden)).zip(tanh.chunks_exact(hidden));
             for ((gate, wide), new) in of_rows {
                 for ((wide, update), new) in wide.iter_mut().zip(gate).zip(new) {
                     *wide = new.saturating_add(recurrent::gated(*update, wide.saturating_sub(*new)));

@@ -4,11 +4,11 @@
   [N, 24, 1], output `next` [N, 1]. The data are the yearly numbers from 1700 to 2008 of the World Data Center for the Production,
   Preservation and Dissemination of the International Sunspot Number by way of NOAA, in the public domain, as statsmodels ships
   them. `sunspots.calibration.csv` has windows of the years up to 1949, which the network was trained on, `sunspots.heldout.csv` those
-  behind them, with the year and the number that came in two more columns of `sunspots.expected.csv`.
+  behind them; `sunspots.expected.csv` says beside each the year, the number that came, and what onnxruntime says.
 - `digits.gru.onnx`: scikit-learn's digits read row by row, through a GRU in both directions (the reset behind its product) and
   another one (the reset before it). Input `pixels` [N, 8, 8], output `probabilities` [N, 10]. The rows are those of `../digits`: the
   networks there and here are trained on the same and keep the same 600 apart.
-- `*.expected.csv`: what onnxruntime says about the held-out rows.
+- `digits.expected.csv`: the scores that onnxruntime gives the held-out rows.
 
 Everything is seeded and uses one thread. The nodes are those that PyTorch's exporter writes for networks with `batch_first`.
 
