@@ -10,7 +10,7 @@ use crate::{
     Accuracy, Agreement, ImportError, ImportReport, LayerReport, Prediction, Table, Width, Widths,
     float::DenseModel,
     images::{self, ImageModel},
-    input_tensor, layers,
+    input_tensor, layers, ml,
     network::{self, Network},
     quantise::{self, Calibration, Quantised},
     scale::magnitude,
@@ -90,7 +90,11 @@ const LADDER: [Widths; 3] = [
 /// # Errors
 /// [`ImportError`]; any bytes may be passed.
 pub fn import_onnx(bytes: &[u8], options: &ImportOptions) -> Result<Imported, ImportError> {
-    let graph = network::open(bytes)?;
+    let mut graph = network::parse(bytes)?;
+    // The names that a classifier of scikit-learn gives its classes.
+    let labels = if options.labels.is_empty() { ml::labels_of(&graph) } else { options.labels.clone() };
+    let options = &ImportOptions { labels, ..options.clone() };
+    ml::rewrite(&mut graph)?;
     if images::is_needed(&graph) {
         return ImageModel::read(graph)?.import(options);
     }

@@ -1,4 +1,4 @@
-//! Classifier networks from ONNX files, and tree ensembles from the files of LightGBM and XGBoost, to Noema's exact
+//! Classifier networks from ONNX files, and tree ensembles from ONNX and from the files of LightGBM and XGBoost, to Noema's exact
 //! integer containers.
 //!
 //! ```text
@@ -20,7 +20,7 @@
 //!
 //! Sentence encoders of Hugging Face folders: [`import_encoder`], and their tokenizers: [`import_tokenizer`].
 //!
-//! Trees ([`import_lightgbm`], [`import_xgboost`]) need no calibration: on the grid of their fixed-point features they
+//! Trees ([`import_lightgbm`], [`import_xgboost`], [`import_onnx_trees`]) need no calibration: on the grid of their fixed-point features they
 //! decide as the library does.
 //!
 //! ```no_run
@@ -35,6 +35,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod budget;
 mod compare;
 mod constant;
 mod encoder;
@@ -43,6 +44,7 @@ mod float;
 mod images;
 mod import;
 mod layers;
+mod ml;
 mod network;
 mod node;
 mod order;
@@ -73,5 +75,5 @@ pub use table::{Table, input_tensor, quantise_input};
 pub use text::{ImportedTokenizer, TokenizerOptions, import_tokenizer};
 pub use trees::{
     FileKind, FloatTrees, ImportedTrees, MAX_TREE_FILE_BYTES, MISSING_FEATURE, TreeOptions, TreeReport,
-    import_lightgbm, import_xgboost, quantise_features,
+    import_lightgbm, import_onnx_trees, import_xgboost, quantise_features,
 };

@@ -6,8 +6,9 @@ use prost::Message;
 
 use crate::{
     ImportError,
+    budget::Budget,
     constant::Constant,
-    node,
+    ml, node,
     order::{self, Made},
     proto::{self, GraphProto, ModelProto},
     wire,
@@ -115,12 +116,20 @@ impl Network {
     }
 }
 
-/// The graph of a file; any bytes may be passed.
+/// The graph of a file, with operators of ONNX itself; any bytes may be passed.
 pub(crate) fn open(bytes: &[u8]) -> Result<GraphProto, ImportError> {
+    let mut graph = parse(bytes)?;
+    ml::rewrite(&mut graph)?;
+    Ok(graph)
+}
+
+/// The graph of a file as it stands there; any bytes may be passed.
+pub(crate) fn parse(bytes: &[u8]) -> Result<GraphProto, ImportError> {
     wire::check(bytes)?;
     let model = ModelProto::decode(bytes).map_err(|error| ImportError::NotOnnx(error.to_string()))?;
     let graph = model.graph.ok_or_else(|| ImportError::NotOnnx("it has no graph".into()))?;
-    let opset = model.opset_import.iter().find(|set| is_default_domain(&set.domain)).map_or(0, |set| set.version);
+    let opsets = model.opset_import.iter().filter(|set| is_default_domain(&set.domain));
+    let opset = opsets.map(|set| set.version).min().unwrap_or(0);
     if opset < MIN_OPSET {
         return Err(ImportError::Opset(opset));
     }
@@ -142,16 +151,20 @@ pub(crate) fn is_default_domain(domain: &str) -> bool {
 pub(crate) struct Reader {
     pub(crate) values: BTreeMap<String, Value>,
     pub(crate) steps: Vec<Step>,
+    pub(crate) budget: Budget,
     /// Shape of a row of the input.
     input_dims: Vec<usize>,
 }
 
 impl Reader {
     fn read(graph: GraphProto) -> Result<Network, ImportError> {
-        let mut reader = Reader { values: BTreeMap::new(), steps: Vec::new(), input_dims: Vec::new() };
+        let mut reader =
+            Reader { values: BTreeMap::new(), steps: Vec::new(), budget: Budget::new(), input_dims: Vec::new() };
         for tensor in graph.initializer {
             let name = tensor.name.clone();
-            reader.define(name, Value::Constant(Constant::read(tensor)?))?;
+            let constant = Constant::read(tensor)?;
+            reader.budget.found(constant.elements());
+            reader.define(name, Value::Constant(constant))?;
         }
         let input = reader.read_input(&graph.input)?;
 

@@ -32,7 +32,17 @@ pub(crate) fn read(reader: &mut Reader, name: String, node: NodeProto) -> Result
         Some((first, rest)) if !first.is_empty() && rest.iter().all(String::is_empty) => first.clone(),
         _ => return Err(refused(format!("has {} results, not 1", node.output.len()))),
     };
-    let value = match read(&Site { reader, node: &node }).map_err(refused)? {
+    let made = read(&Site { reader, node: &node }).map_err(&refused)?;
+    let weights = match &made {
+        Made::Constant(constant) => constant.elements(),
+        Made::Step { op: FloatOp::Linear { weights, .. }, .. } => weights.len(),
+        Made::Step { .. } => 0,
+    };
+    if operator == "Constant" {
+        reader.budget.found(weights);
+    }
+    reader.budget.take(weights).map_err(refused)?;
+    let value = match made {
         Made::Constant(constant) => Value::Constant(Constant { name: output.clone(), ..constant }),
         Made::Step { op, from, dims } => {
             reader.steps.push(Step { node: name, operator, op, from, dims });

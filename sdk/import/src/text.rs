@@ -1,15 +1,18 @@
-//! Tokenizers from `tokenizer.json` to containers: WordPiece behind the normaliser and the word splitter of BERT.
+//! Tokenizers from `tokenizer.json` to containers: WordPiece behind the normaliser and the word splitter of BERT, and pairs of bytes
+//! ([`byte_pairs`]).
 //!
 //! What becomes of each character is asked of the `tokenizers` library itself, character by character, and frozen; so
 //! the container knows every table that the library has, and needs none of it.
+
+mod byte_pairs;
 
 use std::collections::BTreeMap;
 
 use noema_model::{
     Manifest, Model, ModelId, Port, container,
     graph::{Edge, EdgeId, Graph, Node, sequence},
-    ops::{Reshape, Slice, WordPiece, text},
-    parameters::Array,
+    ops::{Op, Reshape, Slice, WordPiece, text},
+    parameters::{Array, NodeParameters},
 };
 use noema_tensor::DType;
 use tokenizers::{
@@ -63,6 +66,9 @@ pub struct ImportedTokenizer {
 /// [`ImportError`]: not the file of a tokenizer, or of one that cannot be imported; any bytes may be passed.
 pub fn import_tokenizer(json: &[u8], options: &TokenizerOptions) -> Result<ImportedTokenizer, ImportError> {
     let tokenizer = read_tokenizer(json)?;
+    if matches!(tokenizer.get_model(), ModelWrapper::BPE(_)) {
+        return byte_pairs::import(json, &tokenizer, options);
+    }
     let (Some(normalizer), Some(splitter)) = (tokenizer.get_normalizer(), tokenizer.get_pre_tokenizer()) else {
         return Err(refused(
             "a normalizer or a pre_tokenizer is missing; what can be imported: BertNormalizer, BertPreTokenizer",
@@ -75,7 +81,7 @@ pub fn import_tokenizer(json: &[u8], options: &TokenizerOptions) -> Result<Impor
         return Err(refused("this pre_tokenizer cannot be imported; what can: BertPreTokenizer"));
     }
     let ModelWrapper::WordPiece(model) = tokenizer.get_model() else {
-        return Err(refused("this model cannot be imported; what can: WordPiece"));
+        return Err(refused("this model cannot be imported; what can: WordPiece, BPE of bytes"));
     };
     let ordered = bert.strip_accents.unwrap_or(bert.lowercase);
     let characters = Characters::of(normalizer, splitter, ordered)?;
@@ -104,6 +110,27 @@ pub fn import_tokenizer(json: &[u8], options: &TokenizerOptions) -> Result<Impor
         expansion: u32::from(characters.counts.iter().copied().max().unwrap_or(0)).max(1),
     };
     let (vocabulary, ranges) = (op.vocabulary, op.ranges);
+    let tables = vec![
+        Array::I32(characters.starts),
+        Array::U8(characters.kinds),
+        Array::U8(characters.classes),
+        Array::I32(characters.values),
+        Array::U8(characters.counts),
+        Array::I32(characters.list),
+        Array::I32(tries.children),
+        Array::I32(tries.points),
+        Array::I32(tries.tokens),
+    ];
+    finish(op.into(), tables, (vocabulary, ranges), options)
+}
+
+/// The container of a tokenizer: tokens and their number for a text.
+fn finish(
+    op: Op,
+    tables: NodeParameters,
+    (vocabulary, ranges): (u32, u32),
+    options: &TokenizerOptions,
+) -> Result<ImportedTokenizer, ImportError> {
     let node = |name: &str, op, inputs: &[u32]| Node {
         name: name.into(),
         op,
@@ -112,7 +139,7 @@ pub fn import_tokenizer(json: &[u8], options: &TokenizerOptions) -> Result<Impor
     let graph = Graph {
         inputs: vec![Edge::new(DType::U8, &[sequence(options.bytes)]), Edge::new(DType::I32, &[])],
         nodes: vec![
-            node("pieces", op.into(), &[0, 1]),
+            node("pieces", op, &[0, 1]),
             node("tokens", Slice { starts: vec![1], sizes: vec![0] }.into(), &[2]),
             node("first", Slice { starts: vec![0], sizes: vec![1] }.into(), &[2]),
             node("length", Reshape { dims: vec![] }.into(), &[4]),
@@ -134,17 +161,6 @@ pub fn import_tokenizer(json: &[u8], options: &TokenizerOptions) -> Result<Impor
         labels: vec![],
         accuracy: String::new(),
     };
-    let tables = vec![
-        Array::I32(characters.starts),
-        Array::U8(characters.kinds),
-        Array::U8(characters.classes),
-        Array::I32(characters.values),
-        Array::U8(characters.counts),
-        Array::I32(characters.list),
-        Array::I32(tries.children),
-        Array::I32(tries.points),
-        Array::I32(tries.tokens),
-    ];
     let container = container::encode(&manifest, &graph, &[tables, vec![], vec![], vec![]])?;
     let id = Model::from_bytes(container.clone())?.id();
     Ok(ImportedTokenizer { container, id, vocabulary, ranges })

@@ -1,4 +1,4 @@
-//! Tree ensembles from the files of LightGBM and XGBoost.
+//! Tree ensembles from the files of LightGBM and XGBoost, and from ONNX.
 //!
 //! ```text
 //!   text --lightgbm--\                    /-- FloatTrees: the original, as its library decides
@@ -19,6 +19,9 @@ mod build;
 mod ensemble;
 mod grid;
 mod lightgbm;
+mod onnx;
+#[cfg(test)]
+mod onnx_tests;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -103,6 +106,21 @@ pub fn import_xgboost(bytes: &[u8], options: &TreeOptions) -> Result<ImportedTre
     build::import(&FloatTrees::from_xgboost(bytes)?, options)
 }
 
+/// Imports a tree ensemble in ONNX (`TreeEnsembleClassifier` or `TreeEnsembleRegressor`, as skl2onnx writes scikit-learn's), with inputs
+/// and outputs as [`import_lightgbm`]. Features are compared in `f32`. Where the options name no labels, they are those of the file, if these
+/// are more than numbers from 0 on.
+///
+/// Two classes with one score and no post-processing, as of random forests, have the score less one half as their second logit.
+///
+/// # Errors
+/// [`ImportError`]; any bytes may be passed.
+pub fn import_onnx_trees(bytes: &[u8], options: &TreeOptions) -> Result<ImportedTrees, ImportError> {
+    let (trees, labels) = onnx::read(bytes)?;
+    let named = options.labels.is_empty() && !crate::ml::is_counting(&labels);
+    let labels = if named { labels } else { options.labels.clone() };
+    build::import(&trees, &TreeOptions { labels, ..options.clone() })
+}
+
 /// What kind of model file some bytes begin like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -111,12 +129,14 @@ pub enum FileKind {
     LightGbm,
     /// A JSON file of XGBoost.
     XgBoost,
-    /// Anything else: only ONNX is left.
+    /// Anything else that has a node of a tree ensemble of ONNX.
+    OnnxTrees,
+    /// Anything else: only a network in ONNX is left.
     Onnx,
 }
 
 impl FileKind {
-    /// Looks at the first bytes. Says nothing about whether the file is whole.
+    /// Looks at the first bytes, and for ONNX for the name of an ensemble. Says nothing about whether the file is whole.
     ///
     /// ```
     /// use noema_import::FileKind;
@@ -131,6 +151,12 @@ impl FileKind {
             return FileKind::LightGbm;
         }
         // Binary JSON begins like JSON; its reader says what to do about it.
-        if text.starts_with(b"{") { FileKind::XgBoost } else { FileKind::Onnx }
+        if text.starts_with(b"{") {
+            return FileKind::XgBoost;
+        }
+        // The operator of a node: field 4, its length, its name.
+        let names: [&[u8]; 2] = [b"\x22\x16TreeEnsembleClassifier", b"\x22\x15TreeEnsembleRegressor"];
+        let has = |name: &&[u8]| bytes.windows(name.len()).any(|part| part == *name);
+        if names.iter().any(has) { FileKind::OnnxTrees } else { FileKind::Onnx }
     }
 }

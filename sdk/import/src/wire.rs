@@ -11,6 +11,16 @@ use crate::ImportError;
 pub(crate) const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
 /// Most messages, names and small numbers of a file: nodes, attributes, initialisers, dimensions...
 pub(crate) const MAX_ITEMS: u64 = 200_000;
+/// Most numbers in lists of attributes, which trees have many of; a text there counts as [`TEXT`] of them.
+pub(crate) const MAX_NUMBERS: u64 = 1 << 24;
+const TEXT: u64 = 16;
+
+/// What was counted so far.
+#[derive(Default)]
+struct Counts {
+    items: u64,
+    numbers: u64,
+}
 
 #[derive(Clone, Copy)]
 enum Message {
@@ -48,7 +58,14 @@ impl Message {
 
     /// Whether a field holds numbers that grow when they are decoded.
     fn packs_varints(self, field: u32) -> bool {
-        matches!((self, field), (Message::Tensor, 1 | 5 | 7) | (Message::Attribute, 8))
+        matches!((self, field), (Message::Tensor, 1 | 5 | 7))
+    }
+}
+
+impl Message {
+    /// Whether a field is a list of numbers of an attribute.
+    fn lists(self, field: u32) -> bool {
+        matches!((self, field), (Message::Attribute, 8))
     }
 }
 
@@ -58,18 +75,18 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), ImportError> {
     if value > MAX_FILE_BYTES {
         return Err(ImportError::Limit { what: "size of the file in bytes", value, limit: MAX_FILE_BYTES });
     }
-    let mut items = 0;
-    walk(bytes, Message::Model, &mut items)
+    walk(bytes, Message::Model, &mut Counts::default())
 }
 
-fn walk(mut bytes: &[u8], message: Message, items: &mut u64) -> Result<(), ImportError> {
+fn walk(mut bytes: &[u8], message: Message, counts: &mut Counts) -> Result<(), ImportError> {
     let broken = |error: &dyn std::fmt::Display| ImportError::NotOnnx(error.to_string());
     while !bytes.is_empty() {
         let (field, wire_type) = decode_key(&mut bytes).map_err(|error| broken(&error))?;
         let length = match wire_type {
             WireType::Varint => {
                 decode_varint(&mut bytes).map_err(|error| broken(&error))?;
-                *items += u64::from(message.packs_varints(field));
+                counts.items += u64::from(message.packs_varints(field));
+                counts.numbers += u64::from(message.lists(field));
                 0
             }
             WireType::ThirtyTwoBit => 4,
@@ -83,16 +100,24 @@ fn walk(mut bytes: &[u8], message: Message, items: &mut u64) -> Result<(), Impor
         bytes = rest;
         if wire_type == WireType::LengthDelimited {
             if message.packs_varints(field) {
-                *items += payload.len() as u64;
+                counts.items += payload.len() as u64;
+            } else if message.lists(field) {
+                counts.numbers += payload.len() as u64;
+            } else if matches!((message, field), (Message::Attribute, 9)) {
+                counts.numbers += TEXT;
             } else if let Some(child) = message.child(field) {
-                *items += 1;
+                counts.items += 1;
                 if !matches!(child, Message::Leaf) {
-                    walk(payload, child, items)?;
+                    walk(payload, child, counts)?;
                 }
             }
         }
-        if *items > MAX_ITEMS {
-            return Err(ImportError::Limit { what: "number of items in the file", value: *items, limit: MAX_ITEMS });
+        let limits = [
+            ("number of items in the file", counts.items, MAX_ITEMS),
+            ("number of numbers in attributes", counts.numbers, MAX_NUMBERS),
+        ];
+        if let Some((what, value, limit)) = limits.into_iter().find(|(_, value, limit)| value > limit) {
+            return Err(ImportError::Limit { what, value, limit });
         }
     }
     Ok(())

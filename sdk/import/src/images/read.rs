@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     ImportError,
+    budget::Budget,
     constant::Constant,
     network::{MAX_WIDTH, is_default_domain},
     order::{self, Made},
@@ -22,8 +23,6 @@ use crate::{
 const MAX_VALUES: usize = 1 << 26;
 /// Most products of one row.
 const MAX_PRODUCTS: usize = 1 << 34;
-/// Most weights, and numbers of constants that nodes make.
-const MAX_WEIGHTS: usize = 1 << 28;
 
 /// What a name stands for while the nodes are read.
 #[derive(Clone, Debug)]
@@ -64,7 +63,7 @@ pub(super) struct Reader {
     pub(super) net: Net,
     elements: usize,
     products: usize,
-    weights: usize,
+    budget: Budget,
 }
 
 /// Reads a graph whose file was checked.
@@ -78,10 +77,12 @@ pub(super) fn read(graph: GraphProto) -> Result<Net, ImportError> {
         softmax: false,
         exact: false,
     };
-    let mut reader = Reader { values: BTreeMap::new(), net, elements: 0, products: 0, weights: 0 };
+    let mut reader = Reader { values: BTreeMap::new(), net, elements: 0, products: 0, budget: Budget::new() };
     for tensor in graph.initializer {
         let name = tensor.name.clone();
-        reader.define(name, Value::Constant(Constant::read(tensor)?, None))?;
+        let constant = Constant::read(tensor)?;
+        reader.budget.found(constant.elements());
+        reader.define(name, Value::Constant(constant, None))?;
     }
     reader.input(&graph.input)?;
     let made = Made::by(&graph.node)?;
@@ -128,18 +129,12 @@ impl Reader {
         let of_shape = series::of_shapes(&site).map_err(refused)?;
         let value = of_shape.map_or_else(|| read(&mut site), Ok).map_err(refused)?;
         if let Value::Constant(constant, _) = &value {
-            self.count_weights(constant.elements()).map_err(refused)?;
+            if operator == "Constant" {
+                self.budget.found(constant.elements());
+            }
+            self.budget.take(constant.elements()).map_err(refused)?;
         }
         self.define(output, value)
-    }
-
-    /// The same initialiser can be named many times.
-    fn count_weights(&mut self, count: usize) -> Result<(), String> {
-        self.weights = self.weights.saturating_add(count);
-        if self.weights > MAX_WEIGHTS {
-            return Err(format!("{} weights and constants up to here; the limit is {MAX_WEIGHTS}", self.weights));
-        }
-        Ok(())
     }
 
     /// Appends a step.
@@ -157,11 +152,11 @@ impl Reader {
             ));
         }
         if let Op::Conv(Conv { product, .. }) | Op::Linear(product) = &step.op {
-            self.count_weights(product.weights.len())?;
+            self.budget.take(product.weights.len())?;
         }
         if let Op::Recurrent(Recurrent { ways, .. }) = &step.op {
             let weights = ways.iter().flat_map(|way| [&way.input, &way.state]).map(|product| product.weights.len());
-            self.count_weights(weights.sum())?;
+            self.budget.take(weights.sum())?;
         }
         self.net.steps.push(step);
         Ok(self.net.steps.len())

@@ -8,10 +8,10 @@ use tokenizers::{Tokenizer, TruncationParams};
 
 use super::{TokenizerOptions, import_tokenizer, read_tokenizer};
 
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % limit
     }
@@ -52,7 +52,7 @@ const BLOCKS: &[(u32, u32)] = &[
     (0, 0x11_0000),
 ];
 
-fn text(numbers: &mut Numbers, characters: usize) -> String {
+pub(super) fn text(numbers: &mut Numbers, characters: usize) -> String {
     let mut block = BLOCKS[0];
     (0..characters)
         .filter_map(|_| {
@@ -108,7 +108,7 @@ fn tokenizer(lowercase: bool, strip_accents: Option<bool>, clean: bool, chinese:
     json.to_string().into_bytes()
 }
 
-fn run(model: &Model, kernels: &Kernels, text: &[u8], count: i32) -> Result<(Vec<i32>, i32), OpError> {
+pub(super) fn run(model: &Model, kernels: &Kernels, text: &[u8], count: i32) -> Result<(Vec<i32>, i32), OpError> {
     let bytes = Tensor::from_vec(Shape::new(&[1, u32::try_from(text.len()).unwrap()])?, text.to_vec())?;
     let count = Tensor::from_vec(Shape::new(&[1])?, vec![count])?;
     let outputs = model.run(kernels, &[&bytes, &count])?;
@@ -219,7 +219,10 @@ fn what_cannot_be_imported_is_named() {
     assert!(refused("normalizer", serde_json::Value::Null).contains("missing"));
     assert!(refused("pre_tokenizer", serde_json::json!({"type": "Whitespace"})).contains("BertPreTokenizer"));
     assert!(refused("post_processor", serde_json::Value::Null).contains("post_processor"));
-    assert!(refused("model", serde_json::json!({"type": "BPE", "vocab": {}, "merges": []})).contains("WordPiece"));
+    assert!(
+        refused("model", serde_json::json!({"type": "WordLevel", "vocab": {}, "unk_token": "a"}))
+            .contains("WordPiece, BPE")
+    );
     for bytes in [&b""[..], b"{}", b"[1]", b"\xff"] {
         let error = import_tokenizer(bytes, &TokenizerOptions::new("pieces", "CC0-1.0")).unwrap_err();
         assert!(error.to_string().contains("tokenizer.json"), "{error}");

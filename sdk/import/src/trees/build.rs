@@ -92,8 +92,9 @@ impl Scale {
             return Ok(Scale { sum_bits, logit_bits: 0 });
         }
         let logit_bits = most(MAX_LOGIT_BITS, 30)?;
-        // The shift from sums to logits has 62 bits, 30 of which the multiplier needs.
-        Ok(Scale { sum_bits: sum_bits.min(logit_bits + 32), logit_bits })
+        // The shift from sums to logits has 62 bits, 30 of which the multiplier needs, and some the votes.
+        let of_votes = (0..32).find(|bits| 2.0_f64.powi((*bits).into()) >= trees.votes).unwrap_or(32_u8);
+        Ok(Scale { sum_bits: sum_bits.min(logit_bits + 32 - of_votes), logit_bits })
     }
 }
 
@@ -133,8 +134,10 @@ impl Build<'_> {
         } else {
             let Scale { sum_bits, logit_bits } = self.scale;
             let narrow = Requantise { per_channel: false, zero_point: 0, dtype: DType::I32 };
-            let shift = 30 + sum_bits - logit_bits;
-            let logits = node("logits", narrow.into(), sums.0, vec![Array::I32(vec![1 << 30]), Array::U8(vec![shift])]);
+            let scale = 0.5_f64.powi((sum_bits - logit_bits).into()) / self.trees.votes;
+            let (multiplier, shift) = scale::dyadic(scale).ok_or_else(|| too_many("trees"))?;
+            let logits =
+                node("logits", narrow.into(), sums.0, vec![Array::I32(vec![multiplier]), Array::U8(vec![shift])]);
             outputs.push(("logits", logit_bits));
             ports.push(logits);
             if let Some(softmax) = self.softmax()? {
@@ -246,7 +249,7 @@ impl Build<'_> {
             Array::I64(leaves),
             Array::I64(bases),
         ];
-        Ok((op, parameters, scale::magnitude(&rounding)))
+        Ok((op, parameters, scale::magnitude(&rounding) / self.trees.votes))
     }
 
     /// A leaf as an integer, and by how much that differs.

@@ -21,6 +21,9 @@ pub struct FloatTrees {
     pub(super) features: usize,
     /// How many raw scores the file has.
     pub(super) outputs: usize,
+    /// How many times the raw scores leaves and base are: the trees of a forest, whose leaves the file has divided by it in `f32`. So
+    /// undivided, equal votes are equal.
+    pub(super) votes: f64,
     pub(super) base: Vec<f64>,
     pub(super) trees: Vec<FloatTree>,
 }
@@ -32,6 +35,8 @@ pub(super) enum Library {
     LightGbm,
     /// `f32`, left where `x < threshold`.
     XgBoost,
+    /// `f32`, left where `x <= threshold`, or `x < threshold`.
+    Onnx { or_equal: bool },
 }
 
 /// What raw scores mean.
@@ -69,6 +74,7 @@ impl Library {
         match self {
             Library::LightGbm => "LightGBM",
             Library::XgBoost => "XGBoost",
+            Library::Onnx { .. } => "ONNX",
         }
     }
 
@@ -77,7 +83,8 @@ impl Library {
     pub(super) fn goes_left(self, x: f64, threshold: f64) -> bool {
         match self {
             Library::LightGbm => x <= threshold,
-            Library::XgBoost => f64::from(x as f32) < threshold,
+            Library::Onnx { or_equal: true } => f64::from(x as f32) <= threshold,
+            Library::XgBoost | Library::Onnx { .. } => f64::from(x as f32) < threshold,
         }
     }
 }
@@ -126,6 +133,14 @@ impl FloatTrees {
         super::xgboost::read(bytes)
     }
 
+    /// Reads an ensemble in ONNX.
+    ///
+    /// # Errors
+    /// [`ImportError`]; any bytes may be passed.
+    pub fn from_onnx(bytes: &[u8]) -> Result<FloatTrees, ImportError> {
+        super::onnx::read(bytes).map(|(trees, _)| trees)
+    }
+
     /// How many features a row has.
     #[must_use]
     pub fn features(&self) -> usize {
@@ -149,6 +164,7 @@ impl FloatTrees {
         for tree in &self.trees {
             scores[tree.output] += tree.leaf(self.library, features);
         }
+        scores.iter_mut().for_each(|score| *score /= self.votes);
         Ok(scores)
     }
 

@@ -30,7 +30,7 @@ pub(super) fn threshold(library: Library, dtype: DType, bits: u8, threshold: f64
 fn real(library: Library, q: i64, bits: u8) -> f64 {
     let exact = match library {
         Library::LightGbm => q as f64,
-        Library::XgBoost => f64::from(q as f32),
+        Library::XgBoost | Library::Onnx { .. } => f64::from(q as f32),
     };
     exact * 0.5_f64.powi(bits.into())
 }

@@ -40,6 +40,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<FloatTrees, ImportError> {
         task: header.task,
         features: header.features,
         outputs: header.outputs,
+        votes: 1.0,
         base: vec![0.0; header.outputs],
         trees: vec![],
     };

@@ -214,7 +214,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<FloatTrees, ImportError> {
         }
         trees.push(tree);
     }
-    Ok(FloatTrees { library: Library::XgBoost, objective: objective.name, task, features, outputs, base, trees })
+    Ok(FloatTrees {
+        library: Library::XgBoost,
+        objective: objective.name,
+        task,
+        features,
+        outputs,
+        votes: 1.0,
+        base,
+        trees,
+    })
 }
 
 /// Whether this is the start of an object in UBJSON: a brace, then the type of the length of a key.

@@ -116,7 +116,11 @@ impl BytePairsStep {
         candidates.clear();
         for (at, byte) in word.iter().enumerate() {
             let behind = if at + 1 == word.len() { END } else { at + 1 };
-            parts.push(Part { token: self.bytes[usize::from(*byte)], before: at.checked_sub(1).unwrap_or(END), behind });
+            parts.push(Part {
+                token: self.bytes[usize::from(*byte)],
+                before: at.checked_sub(1).unwrap_or(END),
+                behind,
+            });
         }
         for at in 1..parts.len() {
             candidates.extend(self.candidate(parts, at - 1));

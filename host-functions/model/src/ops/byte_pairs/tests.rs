@@ -32,7 +32,8 @@ fn tables() -> (BytePairs, Vec<Array>) {
     let classes = [OTHER, BREAK, OTHER, BLANK, OTHER, NUMBER, OTHER, LETTER, OTHER, LETTER];
     let (a, b, c) = (i32::from(b'a'), i32::from(b'b'), i32::from(b'c'));
     let pairs = [(32, a, 4, 260), (a, a, 2, 259), (a, b, 3, 256), (b, c, 1, 257), (256, c, 0, 258)];
-    let firsts = (0..=265).map(|left| pairs.iter().filter(|pair| pair.0 < left).count()).map(|n| i32::try_from(n).unwrap());
+    let firsts =
+        (0..=265).map(|left| pairs.iter().filter(|pair| pair.0 < left).count()).map(|n| i32::try_from(n).unwrap());
     let arrays = vec![
         Array::I32(starts.to_vec()),
         Array::U8(classes.to_vec()),
@@ -65,7 +66,8 @@ fn run(model: &crate::Model, kernels: &Kernels, text: &[u8], count: i32) -> Resu
 /// The tokens between the first and the last one.
 fn tokens(op: BytePairs, text: &str) -> Vec<i32> {
     let model = sample(BytePairs { tokens: 70, ..op }, tables().1).model();
-    let found = run(&model, &Kernels::new(Level::Portable, 1).unwrap(), text.as_bytes(), i32::try_from(text.len()).unwrap());
+    let found =
+        run(&model, &Kernels::new(Level::Portable, 1).unwrap(), text.as_bytes(), i32::try_from(text.len()).unwrap());
     let found = found.unwrap();
     found[2..usize::try_from(found[0]).unwrap()].to_vec()
 }
@@ -88,16 +90,20 @@ fn words_by_hand() {
         assert_eq!(all("é")[..5], [4, 262, 0xc3, 0xa9, 263]);
         assert_eq!(run(&model, &kernels, b"abc", 0).unwrap()[..3], [2, 262, 263]);
         assert_eq!(run(&model, &kernels, b"a\xff", 1).unwrap()[..4], [3, 262, 97, 263]);
-        for (text, count, status) in
-            [(&b"a\xff"[..], 2, Status::BadArgument), (b"a", 2, Status::IndexOutOfRange), (b"a", -1, Status::IndexOutOfRange)]
-        {
+        for (text, count, status) in [
+            (&b"a\xff"[..], 2, Status::BadArgument),
+            (b"a", 2, Status::IndexOutOfRange),
+            (b"a", -1, Status::IndexOutOfRange),
+        ] {
             assert_eq!(run(&model, &kernels, text, count), Err(OpError::Status(status)));
         }
     }
     let op = tables().0;
     assert_eq!(tokens(BytePairs { prefix_space: true, ..op.clone() }, "a"), [260]);
     assert_eq!(tokens(BytePairs { prefix_space: true, ..op.clone() }, " a"), [260]);
-    assert_eq!(tokens(BytePairs { before: None, behind: None, ..op }, "aab").len(), 0, "256, counted without the others");
+    let alone = sample(BytePairs { before: None, behind: None, ..op }, tables().1).model();
+    let found = run(&alone, &Kernels::new(Level::Portable, 1).unwrap(), b"aab", 3).unwrap();
+    assert_eq!(found[..4], [2, 259, i32::from(b'b'), 264]);
 }
 
 /// Lowest rank, then leftmost, over and over: the definition, without anything that makes it fast.

@@ -180,6 +180,7 @@ fn trees(
     let failed = |error| CliError::import(&arguments.original, error);
     let original = match kind {
         FileKind::LightGbm => FloatTrees::from_lightgbm(bytes),
+        FileKind::OnnxTrees => FloatTrees::from_onnx(bytes),
         _ => FloatTrees::from_xgboost(bytes),
     };
     let theirs: Vec<Prediction> = original.and_then(|original| original.predict(&table.rows)).map_err(failed)?;

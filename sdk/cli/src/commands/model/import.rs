@@ -8,7 +8,7 @@ use noema_import::{
     Accuracy, EncoderOptions, EncoderReport, FileKind, ImportError, ImportOptions, ImportReport, Imported,
     ImportedEncoder, ImportedTokenizer, ImportedTrees, LayerError, Nearness, Precision, SameIntegers, Table,
     TokenizerOptions, TreeOptions, TreeReport, Width, Widths, compare_encoder, import_encoder, import_lightgbm,
-    import_onnx, import_tokenizer, import_xgboost,
+    import_onnx, import_onnx_trees, import_tokenizer, import_xgboost,
 };
 use noema_tensor::DType;
 use serde::Serialize;
@@ -20,7 +20,7 @@ use crate::{CliError, Context};
 #[derive(Args, Debug)]
 pub struct ImportArgs {
     /// The network as an ONNX file, a sentence encoder as a Hugging Face folder, its tokenizer as the file `tokenizer.json` in
-    /// it, or trees as LightGBM (text) or XGBoost (JSON) saves them
+    /// it, or trees as LightGBM (text) or XGBoost (JSON) saves them, or scikit-learn's as ONNX
     file: PathBuf,
     /// Where to write the container; an existing file is not overwritten
     #[arg(short, long, value_name = "FILE")]
@@ -551,6 +551,7 @@ pub fn import(file: &Path, options: &ImportOptions) -> Result<Imported, CliError
 pub fn import_trees(file: &Path, bytes: &[u8], options: &TreeOptions) -> Result<ImportedTrees, CliError> {
     let imported = match FileKind::of(bytes) {
         FileKind::LightGbm => import_lightgbm(bytes, options),
+        FileKind::OnnxTrees => import_onnx_trees(bytes, options),
         _ => import_xgboost(bytes, options),
     };
     imported.map_err(|error| CliError::import(file, error))
