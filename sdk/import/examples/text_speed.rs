@@ -1,17 +1,19 @@
 //! How long the container of a tokenizer takes for texts that suit it and for those that do not, beside the gas of each.
 //!
-//!     cargo run --release -p noema-import --example text_speed -- tokenizer.noema
+//!     cargo run --release -p noema-import --example text_speed -- tokenizer.json
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "it measures time")]
 
 use std::time::Instant;
 
 use noema_abi::ProtocolVersion;
+use noema_import::{TokenizerOptions, import_tokenizer};
 use noema_model::{Extent, Model};
 use noema_tensor::{Kernels, Level, Shape, Tensor};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args().nth(1).ok_or("the container of a tokenizer")?;
-    let model = Model::from_bytes(std::fs::read(path)?)?;
+    let path = std::env::args().nth(1).ok_or("a tokenizer")?;
+    let options = TokenizerOptions { tokens: 16_384, bytes: 16_384, ..TokenizerOptions::new("tokenizer", "") };
+    let model = Model::from_bytes(import_tokenizer(&std::fs::read(path)?, &options)?.container)?;
     let kernels = Kernels::new(Level::best(), 1)?;
     let longest = usize::try_from(model.longest())?;
     let mut number = 1_u64;
@@ -32,11 +34,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("emoji", "👩‍👩‍👧🏳️‍🌈".repeat(longest / 32 + 1)),
     ] {
         for length in [64, 1024, longest] {
-            let end = (0..=length.min(longest).min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+            let end =
+                (0..=length.min(longest).min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
             let bytes = &text.as_bytes()[..end];
             let shape = Shape::new(&[1, u32::try_from(end)?])?;
-            let (bytes, count) =
-                (Tensor::from_vec(shape, bytes.to_vec())?, Tensor::from_vec(Shape::new(&[1])?, vec![i32::try_from(end)?])?);
+            let (bytes, count) = (
+                Tensor::from_vec(shape, bytes.to_vec())?,
+                Tensor::from_vec(Shape::new(&[1])?, vec![i32::try_from(end)?])?,
+            );
             let mut best = f64::INFINITY;
             for _ in 0..20 {
                 let start = Instant::now();

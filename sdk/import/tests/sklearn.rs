@@ -106,7 +106,8 @@ fn linear_models_with_their_scalers() {
         let held = table(&format!("{data}.csv"));
         let expected = table(&format!("{data}.logistic.expected.csv")).rows;
         let calibration = table(&format!("{data}.calibration.csv")).rows;
-        let options = ImportOptions { calibration, heldout: Some(held.clone()), ..ImportOptions::new(data, "CC-BY-4.0") };
+        let options =
+            ImportOptions { calibration, heldout: Some(held.clone()), ..ImportOptions::new(data, "CC-BY-4.0") };
         let bytes = file(&format!("{data}.logistic.onnx"));
         assert_eq!(FileKind::of(&bytes), FileKind::Onnx);
         let imported = import_onnx(&bytes, &options).unwrap();
