@@ -329,10 +329,11 @@ impl Build<'_> {
     /// Rows of one axis, in the order of the file.
     fn flatten(&mut self, step: &Step, mut x: EdgeId) -> Result<EdgeId, ImportError> {
         let from = self.net.dims(step.from[0]).to_vec();
-        if let [channels, rows, columns] = from[..] {
-            if channels > 1 && rows * columns > 1 {
-                x = self.node(&format!("{} transpose", step.node), Transpose { axes: vec![2, 0, 1] }, &[x], vec![]);
-            }
+        if let [channels, rows, columns] = from[..]
+            && channels > 1
+            && rows * columns > 1
+        {
+            x = self.node(&format!("{} transpose", step.node), Transpose { axes: vec![2, 0, 1] }, &[x], vec![]);
         }
         if from.len() > 1 {
             x = self.node(&step.node, Reshape { dims: sizes(&step.dims)? }, &[x], vec![]);

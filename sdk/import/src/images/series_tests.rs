@@ -137,7 +137,7 @@ fn every_state_and_some_of_them() {
     // Squeeze, turn, and one step of it, or two, or all.
     let (squeezed, axis) = squeeze("s", 1, "q");
     let turned = with_ints(node("Transpose", &["q"], "r"), "perm", &[1, 0, 2]);
-    let begin = vec![cells("LSTM", &["s", "", "c"]), squeezed, turned];
+    let begin = [cells("LSTM", &["s", "", "c"]), squeezed, turned];
     let constants = || [weights(4, 1), vec![axis.clone()]].concat();
     for (at, all) in [(-1, false), (4, false), (0, true), (2, true)] {
         let gather = with_int(node("Gather", &["r", "at"], "h"), "axis", 1);

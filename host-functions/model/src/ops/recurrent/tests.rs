@@ -1,3 +1,11 @@
+#![allow(
+    clippy::float_arithmetic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "integers beside the formula in float"
+)]
+
 use noema_abi::{DType, ProtocolVersion};
 use noema_tensor::{Kernels, Level, Shape, Tensor};
 
