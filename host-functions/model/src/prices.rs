@@ -132,7 +132,8 @@ fn v1(opcode: Opcode) -> u64 {
         Opcode::Recurrence => 1_000_000,
         // A step is a search among the children of a node, up to some thousand at the roots.
         Opcode::WordPiece => 10_000,
-        Opcode::BytePairs => 5_000,
+        // The example `text_speed` of noema-import on a busy development machine: at most 14 ns, of long words of frequent syllables.
+        Opcode::BytePairs => 20_000,
         // The example `tree_speed` of noema-tensor on the development machine, one core: 2 to 6, 2 to 10 and 11 to 74 ns.
         Opcode::SmallForest => 5_000,
         Opcode::MediumForest => 9_000,
