@@ -16,18 +16,21 @@ use crate::{BuiltContract, TARGET};
 /// the byte when it is deployed, and with overflow checks, because a sum that wraps is a lost fortune.
 /// Level `z` makes the screening contract 2 % smaller than `s` and lets it use 60 % more gas; level 2
 /// makes it 30 % larger and saves another third.
-const PROFILE: [&str; 6] = [
+const PROFILE: [&str; 7] = [
     r#"opt-level="s""#,
     r#"lto="fat""#,
     r#"panic="abort""#,
     "codegen-units=1",
+    // Also where it is taken out at the end: it may change the order of functions, and what is deployed has to have the order of
+    // what is looked at.
+    "debug=2",
     "overflow-checks=true",
     "incremental=false",
 ];
 
-/// What is taken out, and what is put in for tools.
-const BARE: [&str; 2] = [r#"strip="symbols""#, "debug=false"];
-const WITH_PLACES: [&str; 2] = [r#"strip="none""#, "debug=2"];
+/// Whether names and DWARF are taken out.
+const BARE: &str = r#"strip="symbols""#;
+const WITH_PLACES: &str = r#"strip="none""#;
 
 /// The shadow stack of a contract. Rust's megabyte would be sixteen pages of every call.
 const STACK_BYTES: u32 = 128 * 1024;
@@ -52,7 +55,7 @@ pub(crate) fn compile(
     cargo.args(["--message-format", "json-render-diagnostics", "--color", "never"]);
     cargo.arg("--manifest-path").arg(&package.manifest);
     cargo.arg("--target-dir").arg(target_dir);
-    for setting in PROFILE.iter().chain(if debug { &WITH_PLACES } else { &BARE }) {
+    for setting in PROFILE.iter().chain([if debug { &WITH_PLACES } else { &BARE }]) {
         cargo.arg("--config").arg(format!("profile.release.{setting}"));
     }
     if let Some(rustc) = &toolchain.rustc {

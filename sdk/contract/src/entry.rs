@@ -229,12 +229,12 @@ mod tests {
         bytes.extend(encode(&(7u64, true)));
         let (method, mut input) = Input::new(&bytes).method().unwrap();
         assert_eq!(method, b"add");
-        assert_eq!(input.read::<u64>(&Failure::new(7, "first")).unwrap(), 7);
-        assert!(input.read::<bool>(&Failure::new(7, "second")).unwrap());
+        assert_eq!(input.read::<u64>(const { &Failure::new(7, "first") }).unwrap(), 7);
+        assert!(input.read::<bool>(const { &Failure::new(7, "second") }).unwrap());
         assert!(input.finish().is_ok());
 
         let (_, mut input) = Input::new(&bytes).method().unwrap();
-        assert_eq!(input.read::<u64>(&Failure::new(7, "first")).unwrap(), 7);
+        assert_eq!(input.read::<u64>(const { &Failure::new(7, "first") }).unwrap(), 7);
         assert_eq!(input.finish().unwrap_err().code(), code::BAD_INPUT);
     }
 
@@ -245,6 +245,6 @@ mod tests {
         }
         // A length prefix far beyond the input must not allocate what it says.
         let mut input = Input::new(&[255, 255, 255, 255, 1]);
-        assert_eq!(input.read::<alloc::vec::Vec<u64>>(&Failure::new(7, "row")).unwrap_err().message(), "row");
+        assert_eq!(input.read::<alloc::vec::Vec<u64>>(const { &Failure::new(7, "row") }).unwrap_err().message(), "row");
     }
 }

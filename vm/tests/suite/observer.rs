@@ -177,3 +177,39 @@ fn places_add_up_to_the_gas_of_the_receipt() {
         gas.state + (gas.host - noema_vm::intrinsic_gas(noema_abi::ProtocolVersion::V1, &message.action))
     );
 }
+
+/// What a run of a model costs by node.
+#[derive(Default)]
+struct Models(Vec<(String, Vec<(String, u64)>)>);
+
+impl Observer for Models {
+    fn model_runs(&mut self, model: &str, nodes: &[(&str, u64)]) {
+        let nodes = nodes.iter().map(|(name, gas)| ((*name).to_owned(), *gas)).collect();
+        self.0.push((model.to_owned(), nodes));
+    }
+}
+
+#[test]
+fn runs_of_models_are_told_by_node() {
+    let mut world = world(EngineKind::Wasmi);
+    let container = super::models::model();
+    let upload = super::upload::Upload::new(container.clone());
+    for action in upload.all() {
+        succeeded(&world.send(ALICE, 0, GAS, action));
+    }
+    let contract = world.deploy(&super::models::classifier(&upload.id));
+    let action = Action::Call { contract, input: vec![] };
+    let message = Message { sender: ALICE, value: 0, gas_limit: GAS, action };
+    let mut models = Models::default();
+    let outcome = world.vm.execute_observed(&world.state, &world.block(), &message, &mut models).unwrap();
+    let [(name, nodes)] = models.0.as_slice() else { panic!("one run: {:?}", models.0) };
+    let names: Vec<&str> = nodes.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((name.as_str(), names), ("test", vec!["scores", "class"]));
+    // All of the cost but the base of the run and the bytes that go in and out, which are 300 and 4.
+    let version = noema_abi::ProtocolVersion::V1;
+    let cost = noema_model::Model::from_bytes(container).unwrap().cost(version, 1).unwrap();
+    let prices = noema_model::prices::PriceList::of(version);
+    let sum: u64 = nodes.iter().map(|(_, gas)| gas).sum();
+    assert_eq!(sum, cost - prices.run - 304 * prices.port_byte);
+    assert!(succeeded(&outcome).gas.tensor > sum);
+}

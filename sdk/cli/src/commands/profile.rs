@@ -359,7 +359,10 @@ fn write(file: &std::path::Path, method: &str, stacks: &BTreeMap<Vec<String>, u6
         .filter(|(_, gas)| **gas > 0)
         .map(|(stack, gas)| {
             let frames: Vec<String> = stack.iter().map(|frame| frame.replace([';', '\n'], ",")).collect();
-            format!("{} {gas}", frames.join(";"))
+            let stack = frames.join(";");
+            // A number at the end of a name would be read as one more count.
+            let ends_in_number = stack.rsplit_once(' ').is_some_and(|(_, word)| word.parse::<f64>().is_ok());
+            format!("{stack}{} {gas}", if ends_in_number { "." } else { "" })
         })
         .collect();
     let mut options = Options::default();
