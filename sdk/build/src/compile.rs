@@ -21,8 +21,7 @@ const PROFILE: [&str; 7] = [
     r#"lto="fat""#,
     r#"panic="abort""#,
     "codegen-units=1",
-    // Also where it is taken out at the end: it may change the order of functions, and what is deployed has to have the order of
-    // what is looked at.
+    // Also where it is taken out at the end: what is deployed and what is looked at are compiled alike, and linked apart.
     "debug=2",
     "overflow-checks=true",
     "incremental=false",

@@ -45,10 +45,10 @@ pub fn deployed(chain: &Chain, contract: Address) -> Result<Vec<u8>, CliError> {
 ///
 /// # Errors
 /// It is none of them, or cannot be read or built.
-pub fn named(context: &Context, name: &str, debug: bool) -> Result<(PathBuf, Vec<u8>), CliError> {
+pub fn named(context: &Context, name: &str) -> Result<(PathBuf, Vec<u8>), CliError> {
     let path = PathBuf::from(name);
     if path.is_dir() {
-        let built = build(context.output, &path, debug)?;
+        let built = build(context.output, &path, false)?;
         return Ok((built.path, built.wasm));
     }
     if !path.exists()

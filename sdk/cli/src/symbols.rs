@@ -1,7 +1,8 @@
 //! Where in the source something in a module is: function names from the `name` section, files and lines from DWARF.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write;
 use std::ops::Range;
 
 use addr2line::Context;
@@ -194,30 +195,24 @@ pub struct Twin<'w> {
 }
 
 impl<'w> Twin<'w> {
-    /// Finds out what belongs together; `None` where these are not the same operators.
+    /// Finds out what belongs together; `None` where these are not the same operators. The order of functions may be another: which
+    /// function is which is said by its operators, those that name functions aside.
     #[must_use]
     pub fn new(bare: &[u8], debug: &'w [u8]) -> Option<Twin<'w>> {
-        let (ours, theirs) = (bodies(bare)?, bodies(debug)?);
-        if ours.len() != theirs.len() {
-            return None;
+        let ours = bodies(bare)?;
+        let mut theirs: BTreeMap<String, VecDeque<Vec<usize>>> = BTreeMap::new();
+        for body in bodies(debug)? {
+            let (operators, offsets) = outline(&body)?;
+            theirs.entry(operators).or_default().push_back(offsets);
         }
         let mut functions = Vec::with_capacity(ours.len());
-        for (ours, theirs) in ours.iter().zip(&theirs) {
-            let mut offsets = vec![(ours.range().start, theirs.range().start)];
-            let mut ours = ours.get_operators_reader().ok()?.into_iter_with_offsets();
-            let mut theirs = theirs.get_operators_reader().ok()?.into_iter_with_offsets();
-            loop {
-                match (ours.next(), theirs.next()) {
-                    (None, None) => break,
-                    (Some(Ok((operator, our))), Some(Ok((other, their)))) if operator == other => {
-                        offsets.push((our, their))
-                    }
-                    _ => return None,
-                }
-            }
-            functions.push(offsets);
+        for body in &ours {
+            let (operators, offsets) = outline(body)?;
+            // Of several that are alike the next one: they are alike in the source, too.
+            let their = theirs.get_mut(&operators).and_then(VecDeque::pop_front)?;
+            functions.push(offsets.into_iter().zip(their).collect());
         }
-        Some(Twin { symbols: Symbols::of_wasm(debug), functions })
+        theirs.values().all(VecDeque::is_empty).then(|| Twin { symbols: Symbols::of_wasm(debug), functions })
     }
 
     /// The same place in the module with names.
@@ -241,6 +236,23 @@ impl<'w> Twin<'w> {
         let index = self.symbols.function_at(self.there(offset)?)?;
         Some(self.symbols.function(index))
     }
+}
+
+/// The operators of a body as text, without the numbers of functions, and the offsets of the body and of each operator.
+fn outline(body: &wasmparser::FunctionBody<'_>) -> Option<(String, Vec<usize>)> {
+    let (mut text, mut offsets) = (String::new(), vec![body.range().start]);
+    for operator in body.get_operators_reader().ok()?.into_iter_with_offsets() {
+        let (operator, offset) = operator.ok()?;
+        offsets.push(offset);
+        match operator {
+            Operator::Call { .. } => text.push_str("call;"),
+            Operator::RefFunc { .. } => text.push_str("ref.func;"),
+            operator => {
+                let _ = write!(text, "{operator:?};");
+            }
+        }
+    }
+    Some((text, offsets))
 }
 
 fn bodies(wasm: &[u8]) -> Option<Vec<wasmparser::FunctionBody<'_>>> {

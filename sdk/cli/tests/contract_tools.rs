@@ -239,7 +239,7 @@ fn tests_run_and_gas_is_reviewed() {
     // Nothing is known yet.
     let error = run(&workplace, 1, &["test", path]);
     assert_error(&error, "tests-failed", &["tests of", "counted"]);
-    assert!(text(&error, "/error/details/output").contains("gas.txt"), "{error:#}");
+    assert!(text(&error, "/error/details/output").contains("one_call ... FAILED"), "{error:#}");
     let first = run(&workplace, 0, &["test", path, "--gas"]);
     assert_eq!(first["gas"], json!([{"name": "one call", "before": null, "now": 1000}]));
     assert!(!dir.join("tests/gas.txt").exists());

@@ -46,8 +46,8 @@ static STATUSES: [Failure; Status::ALL.len()] = {
     let mut all = [Failure::new(0, ""); Status::ALL.len()];
     let mut i = 0;
     while i < all.len() {
-        let (status, name) = Status::ALL[i];
-        all[i] = Failure::new(code::STATUS + status.code() as u32, name);
+        let (status, _) = Status::ALL[i];
+        all[i] = Failure::new(code::STATUS + status.code() as u32, status.name());
         i += 1;
     }
     all

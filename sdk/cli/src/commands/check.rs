@@ -1,6 +1,7 @@
 //! `noema check`: whether a chain would take a module, and what stands in the way.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::Args;
 use noema_abi::ProtocolVersion;
@@ -10,7 +11,7 @@ use serde_json::json;
 
 use crate::output::Report;
 use crate::receipts::amount;
-use crate::symbols::{Place, Symbols};
+use crate::symbols::{Place, Symbols, Twin};
 use crate::{CliError, Context, arguments, contract_code};
 
 /// Arguments of `noema check`.
@@ -47,7 +48,7 @@ impl Report for CheckReport {
 /// # Errors
 /// There is no such module, it cannot be built, or it is not admitted: then with the place in the source.
 pub fn run(context: &Context, arguments: CheckArgs) -> Result<CheckReport, CliError> {
-    let (path, wasm) = contract_code::named(context, &arguments.code, true)?;
+    let (path, wasm) = contract_code::named(context, &arguments.code)?;
     match admit(ProtocolVersion::LATEST, &wasm) {
         Ok(Admitted { entry_points: has, compile_gas, instantiate_gas, .. }) => {
             let all = [
@@ -68,8 +69,11 @@ pub fn run(context: &Context, arguments: CheckArgs) -> Result<CheckReport, CliEr
             })
         }
         Err(error) => {
-            let symbols = Symbols::of_wasm(&wasm);
-            let places = places(&symbols, &error);
+            // Only now, because names and DWARF are many times as long as the code.
+            let dir = Path::new(&arguments.code);
+            let named = if dir.is_dir() { contract_code::build(context.output, dir, true)?.wasm } else { wasm.clone() };
+            let symbols = Symbols::of_wasm(&named);
+            let places = places(&symbols, Twin::new(&wasm, &named).as_ref(), &error);
             let mut message = format!("{} would not be admitted: {error}", path.display());
             places.iter().for_each(|place| message += &format!("\n  at {place}"));
             let hint = if symbols.has_lines() {
@@ -85,9 +89,11 @@ pub fn run(context: &Context, arguments: CheckArgs) -> Result<CheckReport, CliEr
 }
 
 /// Where in the source the trouble is.
-fn places(symbols: &Symbols<'_>, error: &AdmissionError) -> Vec<Place> {
+fn places(symbols: &Symbols<'_>, twin: Option<&Twin<'_>>, error: &AdmissionError) -> Vec<Place> {
     match error {
-        AdmissionError::Invalid { offset, .. } | AdmissionError::Operator { offset, .. } => symbols.places(*offset),
+        AdmissionError::Invalid { offset, .. } | AdmissionError::Operator { offset, .. } => {
+            twin.map_or_else(Vec::new, |twin| twin.places(*offset))
+        }
         AdmissionError::Limit { function: Some(function), .. } | AdmissionError::StartFunction { function } => {
             symbols.start_of(*function)
         }

@@ -60,7 +60,7 @@ impl Report for ClientReport {
 /// There is no such module, none with an interface, or one with names that cannot be names in the language; the file
 /// cannot be written.
 pub fn run(context: &Context, arguments: ClientArgs) -> Result<ClientReport, CliError> {
-    let (path, wasm) = contract_code::named(context, &arguments.code, false)?;
+    let (path, wasm) = contract_code::named(context, &arguments.code)?;
     let schema = super::schema::read(&path, &wasm)?;
     let Language::Ts = arguments.lang;
     let text = typescript::client(&schema).map_err(|error| {

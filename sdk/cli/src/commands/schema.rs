@@ -35,7 +35,7 @@ impl Report for SchemaReport {
 /// # Errors
 /// There is no such module, or none with an interface that can be read.
 pub fn run(context: &Context, arguments: SchemaArgs) -> Result<SchemaReport, CliError> {
-    let (path, wasm) = contract_code::named(context, &arguments.code, false)?;
+    let (path, wasm) = contract_code::named(context, &arguments.code)?;
     read(&path, &wasm)?;
     let json = Schema::section(&wasm).map_err(|error| unreadable(&path, &error))?;
     let value = serde_json::from_slice(json).map_err(|error| CliError::file(&path, error, ""))?;

@@ -219,8 +219,11 @@ mod tests {
         let mut out = Vec::new();
         TestReport { passed: true, gas, accepted: false }.write(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        let ends: Vec<&str> = text.lines().skip(1).map(|line| line.split_whitespace().nth(3).unwrap_or("")).collect();
-        assert_eq!(ends, ["+25.5", "-0.1", "new", "gone", "", "-0.0"], "{text}");
+        let expected = ["+25.5 %", "-0.1 %", "new", "gone", "7", "-0.0 %"];
+        for (line, expected) in text.lines().skip(1).zip(expected) {
+            assert!(line.trim_end().ends_with(expected), "{expected}:\n{text}");
+        }
+        assert_eq!(text.lines().count(), 1 + expected.len(), "{text}");
     }
 
     #[test]

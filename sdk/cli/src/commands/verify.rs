@@ -50,7 +50,7 @@ pub fn run(context: &Context, arguments: VerifyArgs) -> Result<VerifyReport, Cli
         let problem = format!("{} is a directory", arguments.code);
         return Err(CliError::argument("CONTRACT|WASM", problem, "give the address of a contract, or a wasm file"));
     }
-    let (_, theirs) = contract_code::named(context, &arguments.code, false)?;
+    let (_, theirs) = contract_code::named(context, &arguments.code)?;
     let built = contract_code::build(context.output, &arguments.source, false)?;
     let (ours, wanted) = (code_hash(&built.wasm), code_hash(&theirs));
     if ours == wanted {
