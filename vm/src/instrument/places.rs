@@ -155,7 +155,7 @@ mod tests {
                 assert_eq!(Mark::read(kind.at(offset)), Some((kind, offset)));
             }
         }
-        for other in [0, -1, MAGIC - 1, MAGIC | 3 << 29, MAGIC | 1 << 32, i64::MIN, i64::MAX] {
+        for other in [0, -1, MAGIC - 1, MAGIC | 3 << 29, MAGIC ^ 1 << 32, i64::MIN, i64::MAX] {
             assert_eq!(Mark::read(other), None, "{other:#x}");
         }
     }
