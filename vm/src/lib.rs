@@ -47,7 +47,7 @@ pub use admission::{AdmissionError, Admitted, EntryPoints, admit, admit_per_bloc
 pub use deposit::Deposit;
 pub use engine::{ArtifactCache, CompilerProcess, EngineKind, UnknownEngine, on_caller_stack, serve_compiler};
 pub use error::VmError;
-pub use execute::{Outcome, Vm, VmConfig, intrinsic_gas};
+pub use execute::{FrameEnd, FrameStart, HostCallEnd, Observer, Outcome, Place, Vm, VmConfig, intrinsic_gas};
 pub use message::{Action, Address, BlockContext, MAX_GAS, Message, code_hash};
 pub use noema_host::{Extension, ExtensionError, Extensions};
 pub use noema_state::{StateView, WriteSet};

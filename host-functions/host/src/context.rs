@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use noema_abi::{HostFunction, ProtocolVersion, Status};
-use noema_model::Model;
+use noema_model::{Extent, Model};
 use noema_tensor::Kernels;
 
 use crate::{GasClass, Stop, TensorTable};
@@ -219,6 +219,11 @@ pub trait HostContext {
     /// not change anything.
     fn trace(&mut self, row: &'static HostFunction, result: i64) {
         let _ = (row, result);
+    }
+
+    /// Sees every run of a model that has been paid for. For tracing; it must not change anything.
+    fn trace_model(&mut self, model: &Model, extent: Extent) {
+        let _ = (model, extent);
     }
 }
 

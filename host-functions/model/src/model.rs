@@ -13,7 +13,7 @@ use crate::{
     arena::{Arena, ArenaPlan, Sink, Source},
     bounds::{self, Certificate},
     container::{self, Decoded},
-    graph::{Edge, EdgeId, Graph, SEQUENCE},
+    graph::{Edge, EdgeId, Graph, Node, SEQUENCE},
     manifest::Manifest,
     merkle,
     ops::Shapes,
@@ -225,6 +225,26 @@ impl Model {
         let rows = per_row.and_then(|per_row| per_row.checked_mul(u64::from(extent.batch)));
         let total = fixed.zip(rows).and_then(|(fixed, rows)| fixed.checked_add(rows));
         total.filter(|gas| i64::try_from(*gas).is_ok()).ok_or(Status::LimitExceeded)
+    }
+
+    /// What of [`Model::cost_of`] each node costs, with its name, in the order of the nodes. What is left is the base of the run and the
+    /// bytes of inputs and outputs. For people: profiles and reports.
+    ///
+    /// # Errors
+    /// As [`Model::cost_of`].
+    pub fn cost_by_node(&self, version: ProtocolVersion, extent: Extent) -> Result<Vec<(&str, u64)>, Status> {
+        let shorter = self.edges_for(extent.length)?;
+        let edges = shorter.as_deref().unwrap_or(self.edges());
+        let prices = PriceList::of(version);
+        let node_gas = |node: &Node| {
+            let inputs = node.input_edges(edges).expect("checked when loaded");
+            let rows = node.op.operator().work(&inputs).into_iter().try_fold(0u64, |sum, (opcode, work)| {
+                work.checked_mul((prices.per_work)(opcode)).and_then(|gas| sum.checked_add(gas))
+            });
+            rows.and_then(|rows| rows.checked_mul(u64::from(extent.batch)))?.checked_add(prices.node)
+        };
+        let nodes = self.graph().nodes.iter();
+        nodes.map(|node| Ok((node.name.as_str(), node_gas(node).ok_or(Status::LimitExceeded)?))).collect()
     }
 
     /// Bytes of memory that running a batch of this many rows is charged for: its arena and its outputs, with sequences

@@ -7,6 +7,8 @@
 //!                                   3 one with the library's source (Debian's packages): -Zbuild-std
 //! ```
 //!
+//! The custom section `noema.build` says which compiler it was ([`BuildRecord`]).
+//!
 //! The same sources, lock file and compiler give the same bytes in every folder: paths are
 //! remapped, and the flags are those of this crate alone, whatever `RUSTFLAGS` or a configuration
 //! file say. Output goes to `noema/` under cargo's target folder, beside the builds for the host and
@@ -24,11 +26,13 @@
 mod compile;
 mod error;
 mod metadata;
+mod record;
 mod toolchain;
 
 use std::path::{Path, PathBuf};
 
 pub use error::BuildError;
+pub use record::{BuildRecord, RECORD_SECTION};
 pub use toolchain::{Toolchain, Way};
 
 /// The target of contracts.
@@ -48,12 +52,15 @@ pub struct BuildOptions {
     pub target_dir: Option<PathBuf>,
     /// The one way to use; without it the first that works.
     pub way: Option<Way>,
+    /// Whether to keep names and DWARF, for tools that show places in the source. The code has the same operators, some of them
+    /// with more bytes, so that this is not what one deploys.
+    pub debug: bool,
 }
 
 impl BuildOptions {
     /// Builds the crate in this folder in the first way that works.
     pub fn new(crate_dir: impl AsRef<Path>) -> BuildOptions {
-        BuildOptions { crate_dir: crate_dir.as_ref().to_path_buf(), target_dir: None, way: None }
+        BuildOptions { crate_dir: crate_dir.as_ref().to_path_buf(), target_dir: None, way: None, debug: false }
     }
 }
 
@@ -67,6 +74,28 @@ pub struct BuiltContract {
     pub path: PathBuf,
     /// The compiler, for people.
     pub toolchain: String,
+    package: String,
+}
+
+impl BuiltContract {
+    /// The name of the package.
+    #[must_use]
+    pub fn package(&self) -> &str {
+        &self.package
+    }
+}
+
+/// A cargo that works in the crate in this folder and hears nothing of the build that this process may be part of.
+///
+/// # Errors
+/// [`BuildError::NoCargo`].
+pub fn cargo(crate_dir: &Path) -> Result<std::process::Command, BuildError> {
+    let program = metadata::program("cargo").ok_or(BuildError::NoCargo)?;
+    let mut command = metadata::command(&program, crate_dir);
+    if let Some(target_dir) = std::env::var_os("CARGO_TARGET_DIR") {
+        command.env("CARGO_TARGET_DIR", target_dir);
+    }
+    Ok(command)
 }
 
 /// Builds a contract crate.
@@ -77,7 +106,7 @@ pub fn build_contract(options: &BuildOptions) -> Result<BuiltContract, BuildErro
     let package = metadata::read(&options.crate_dir)?;
     let toolchain = toolchain::find(&package, options.way)?;
     let target_dir = options.target_dir.clone().unwrap_or_else(|| package.target_dir.clone());
-    let built = compile::compile(&package, &toolchain, &target_dir.join("noema"))?;
+    let built = compile::compile(&package, &toolchain, &target_dir.join("noema"), options.debug)?;
     tracing::info!(package = package.name, bytes = built.wasm.len(), toolchain = %toolchain.name, "contract built");
     Ok(built)
 }

@@ -40,6 +40,7 @@ pub struct Toolchain {
     /// Local folders of the library's source.
     pub(crate) library: Vec<PathBuf>,
     pub(crate) commit: String,
+    pub(crate) release: String,
 }
 
 /// A compiler on this machine.
@@ -180,6 +181,7 @@ fn toolchain(compiler: &Compiler, linker: &Option<PathBuf>, package: &Package) -
         linker: if bundled { None } else { linker.clone() },
         library: local_library(compiler),
         commit: compiler.commit.clone(),
+        release: compiler.release.clone(),
     })
 }
 
@@ -193,6 +195,7 @@ fn from_source(compiler: &Compiler, linker: &Option<PathBuf>) -> Result<Toolchai
         linker: Some(linker.clone().ok_or_else(|| format!("no linker for {TARGET}: sudo apt-get install lld"))?),
         library: local_library(compiler),
         commit: compiler.commit.clone(),
+        release: compiler.release.clone(),
     })
 }
 

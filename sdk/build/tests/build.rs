@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use noema_build::{BuildError, BuildOptions, Way, build_contract, toolchains};
+use noema_build::{BuildError, BuildOptions, BuildRecord, Way, build_contract, toolchains};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -67,6 +67,9 @@ fn every_toolchain_of_this_machine_builds_a_contract() {
         assert_eq!(fs::read(&built.path).unwrap(), built.wasm);
         assert!(built.wasm.starts_with(b"\0asm\x01\0\0\0"));
         assert!(holds(&built.wasm, "noema.schema") && holds(&built.wasm, r#""contract":"Empty""#), "{way:?}");
+        let record = BuildRecord::of_wasm(&built.wasm).unwrap();
+        assert!(built.toolchain.contains(&record.rustc), "{record:?}, {}", built.toolchain);
+        assert_eq!(record.library, if way == Way::Source { "source" } else { "installed" });
         assert!(built.wasm.len() < 2048, "{way:?}: the empty contract has {} bytes", built.wasm.len());
     }
 }
@@ -90,6 +93,40 @@ fn builds_in_two_folders_are_the_same_bytes_and_name_no_folder() {
             assert!(!holds(&wasms[0], folder.to_str().unwrap()), "{way:?}: the wasm names {}", folder.display());
         }
     }
+}
+
+/// The operators of every function.
+fn operators(wasm: &[u8]) -> Vec<Vec<String>> {
+    let mut all = Vec::new();
+    for payload in wasmparser::Parser::new(0).parse_all(wasm) {
+        if let wasmparser::Payload::CodeSectionEntry(body) = payload.unwrap() {
+            let operators = body.get_operators_reader().unwrap().into_iter();
+            all.push(
+                operators
+                    .map(|operator| match operator.unwrap() {
+                        wasmparser::Operator::Call { .. } => "call".to_owned(),
+                        operator => format!("{operator:?}"),
+                    })
+                    .collect(),
+            );
+        }
+    }
+    // The linker may put functions in another order.
+    all.sort();
+    all
+}
+
+#[test]
+fn names_and_places_change_no_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = lone_crate(dir.path(), PANICS);
+    let bare = build_contract(&options).unwrap();
+    options.debug = true;
+    let debug = build_contract(&options).unwrap();
+    assert!(holds(&debug.wasm, ".debug_line") && !holds(&bare.wasm, ".debug_line"));
+    assert_ne!(debug.path, bare.path);
+    let (debug, bare) = (operators(&debug.wasm), operators(&bare.wasm));
+    assert!(debug == bare && !bare.is_empty(), "the code differs");
 }
 
 /// The most pages that the memory of a module declares.

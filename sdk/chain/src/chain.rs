@@ -10,8 +10,8 @@ use noema_state::{Batch, Column, DEFAULT_CACHE_BYTES, StateStore, StateView, Sto
 use noema_tensor::{Kernels, Level};
 use noema_vm::layout::ModelRecord;
 use noema_vm::{
-    Action, Address, ArtifactCache, BlockContext, CompilerProcess, Deposit, EngineKind, Outcome, ReceiptStatus, Vm,
-    VmConfig, layout,
+    Action, Address, ArtifactCache, BlockContext, CompilerProcess, Deposit, EngineKind, Message, Observer, Outcome,
+    ReceiptStatus, Vm, VmConfig, layout,
 };
 
 use crate::block::{receipts_root, transactions_root};
@@ -228,6 +228,32 @@ impl Chain {
         let context = self.context();
         let snapshot = self.store.snapshot()?;
         Ok(self.vm.view(&snapshot, &context, contract, input, gas_limit)?)
+    }
+
+    /// Executes a message as if it were in the next block, and tells an observer what happens. Nothing is committed, nobody pays.
+    ///
+    /// # Errors
+    /// `Vm`, `Store`.
+    pub fn observe(&self, time_ms: u64, message: &Message, observer: &mut dyn Observer) -> Result<Outcome, ChainError> {
+        let context = self.genesis.context(self.next_height()?, time_ms);
+        let snapshot = self.store.snapshot()?;
+        Ok(self.vm.execute_observed(&snapshot, &context, message, observer)?)
+    }
+
+    /// As [`Chain::view`], and tells an observer what happens.
+    ///
+    /// # Errors
+    /// `Vm`, `Store`.
+    pub fn observe_view(
+        &self,
+        contract: Address,
+        input: &[u8],
+        gas_limit: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, ChainError> {
+        let context = self.context();
+        let snapshot = self.store.snapshot()?;
+        Ok(self.vm.view_observed(&snapshot, &context, contract, input, gas_limit, observer)?)
     }
 
     /// What a view of the newest block sees of it: also what queries of [`noema_vm::deposit`] go by.

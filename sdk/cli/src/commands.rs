@@ -4,17 +4,25 @@ pub mod account;
 pub mod block;
 pub mod build;
 pub mod call;
+pub mod check;
+pub mod client;
 pub mod demo;
 pub mod deploy;
 pub mod init;
 pub mod key;
 pub mod model;
+pub mod new;
+pub mod profile;
 pub mod proof;
 pub mod receipt;
 pub mod replay;
+pub mod schema;
 pub mod selftest;
 pub mod submit;
+pub mod test;
+pub mod trace;
 pub mod transfer;
+pub mod verify;
 pub mod view;
 
 use clap::Subcommand;
@@ -33,9 +41,36 @@ pub enum Command {
     /// Make and show key files
     #[command(after_help = "Example:\n  noema key new alice.json\n  noema key show alice.json")]
     Key(key::KeyArgs),
+    /// Begin a contract: a crate with tests, from a template
+    #[command(after_help = "Example:\n  noema new greeter\n  noema new coin --template token\n  \
+        noema new triage --template classifier")]
+    New(new::NewArgs),
     /// Build a contract crate to WebAssembly and check that the chain admits it
     #[command(after_help = "Example:\n  noema build examples/screening -o screening.wasm")]
     Build(build::BuildArgs),
+    /// Run the tests of a contract crate, and show what its calls cost
+    #[command(after_help = "Example:\n  noema test examples/token\n  noema test --gas\n  noema test --gas --accept")]
+    Test(test::TestArgs),
+    /// Say whether a chain would take a module, and which lines stand in the way
+    #[command(after_help = "Example:\n  noema check examples/token\n  noema check contract.wasm")]
+    Check(check::CheckArgs),
+    /// Say whether a contract is what a source builds to
+    #[command(
+        after_help = "Example:\n  noema verify examples/token CONTRACT\n  noema verify examples/token token.wasm"
+    )]
+    Verify(verify::VerifyArgs),
+    /// Show one call of a contract host call by host call, with the gas of each; nothing is sent
+    #[command(after_help = "Example:\n  noema trace CONTRACT vote '[\"Yes\"]'\n  noema trace CONTRACT votes --view")]
+    Trace(trace::TraceArgs),
+    /// Show where the gas of one call goes, as a flame graph; nothing is sent
+    #[command(after_help = "Example:\n  noema profile CONTRACT vote '[\"Yes\"]' --source examples/token -o vote.svg")]
+    Profile(profile::ProfileArgs),
+    /// Show the interface of a contract as JSON
+    #[command(after_help = "Example:\n  noema schema examples/token\n  noema schema CONTRACT")]
+    Schema(schema::SchemaArgs),
+    /// Make a typed client of a contract for another language
+    #[command(after_help = "Example:\n  noema client --lang ts examples/token -o token.ts\n  noema client CONTRACT")]
+    Client(client::ClientArgs),
     /// Import, inspect and upload models
     #[command(after_help = "Example:\n  \
         noema model import screening.onnx --calibration calibration.csv -o screening.noema\n  \
@@ -93,6 +128,14 @@ impl Command {
             Command::Init(arguments) => output.report(&init::run(context, arguments)?),
             Command::Key(arguments) => output.report(&key::run(context, arguments)?),
             Command::Build(arguments) => output.report(&build::run(context, arguments)?),
+            Command::New(arguments) => output.report(&new::run(&arguments)?),
+            Command::Test(arguments) => output.report(&test::run(context, arguments)?),
+            Command::Check(arguments) => output.report(&check::run(context, arguments)?),
+            Command::Verify(arguments) => output.report(&verify::run(context, arguments)?),
+            Command::Schema(arguments) => output.report(&schema::run(context, arguments)?),
+            Command::Client(arguments) => output.report(&client::run(context, arguments)?),
+            Command::Trace(arguments) => output.report(&trace::run(context, arguments)?),
+            Command::Profile(arguments) => output.report(&profile::run(context, arguments)?),
             Command::Model(arguments) => model::run(context, arguments)?,
             Command::Deploy(arguments) => output.report(&deploy::run(context, arguments)?),
             Command::Call(arguments) => output.report(&call::run(context, arguments)?),

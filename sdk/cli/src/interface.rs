@@ -122,6 +122,12 @@ impl Interface {
         })
     }
 
+    /// What an abort code means.
+    #[must_use]
+    pub fn explain_abort(&self, code: u32) -> Option<String> {
+        self.0.explain_abort(code)
+    }
+
     /// The method that an input names.
     #[must_use]
     pub fn method_of(mut input: &[u8]) -> Option<String> {

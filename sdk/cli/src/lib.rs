@@ -19,13 +19,17 @@
 
 pub mod arguments;
 pub mod commands;
+pub mod contract_code;
 pub mod demo;
+pub mod dry_run;
 mod error;
 pub mod interface;
 pub mod keys;
 mod output;
 pub mod receipts;
 pub mod session;
+pub mod symbols;
+pub mod templates;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -37,6 +37,9 @@ pub struct ResultReport {
     /// Code of an abort.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub abort_code: Option<u32>,
+    /// What the contract or the SDK calls that code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abort_meaning: Option<String>,
     /// Why it did not succeed, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -128,9 +131,14 @@ impl ResultReport {
             (ReceiptStatus::Success, Some((interface, method))) => interface.decode_result(method, &receipt.output),
             _ => None,
         };
+        let abort_meaning = abort_code.and_then(|code| match interface {
+            Some((interface, _)) => interface.explain_abort(code),
+            None => noema_schema::explain_abort(code),
+        });
         ResultReport {
             status,
             abort_code,
+            abort_meaning,
             reason,
             gas: GasReport::new(&receipt.gas, receipt.gas_limit),
             result,
@@ -156,7 +164,7 @@ impl ResultReport {
     pub fn verdict(&self) -> String {
         let mut text = self.status.to_owned();
         if let Some(code) = self.abort_code {
-            let meaning = noema_schema::explain_abort(code).map(|text| format!(", {text}")).unwrap_or_default();
+            let meaning = self.abort_meaning.as_ref().map(|text| format!(", {text}")).unwrap_or_default();
             text += &format!(" (code {code}{meaning})");
         }
         if let Some(reason) = self.reason.as_ref().filter(|reason| !reason.is_empty()) {

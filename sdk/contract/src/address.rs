@@ -1,10 +1,12 @@
 //! Addresses and hashes: 32 bytes, written as hexadecimal digits.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
 use borsh::{BorshDeserialize, BorshSerialize, io};
 
+use crate::encoding::{Decode, Encode};
 use crate::schema::{Shape, Type};
 
 /// A text that is not 64 hexadecimal digits (with or without `0x` in front).
@@ -85,6 +87,20 @@ macro_rules! bytes32 {
                 let mut bytes = [0; 32];
                 reader.read_exact(&mut bytes)?;
                 Ok($name(bytes))
+            }
+        }
+
+        impl Encode for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.0);
+            }
+        }
+
+        impl Decode for $name {
+            fn decode(input: &mut &[u8]) -> Option<$name> {
+                let (bytes, rest) = input.split_first_chunk()?;
+                *input = rest;
+                Some($name(*bytes))
             }
         }
 

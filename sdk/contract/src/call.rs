@@ -3,10 +3,9 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::Status;
 
-use crate::entry::encode;
+use crate::encoding::{Decode, Encode, decode};
 use crate::env::length;
 use crate::{Address, Error, Result, code, sys};
 
@@ -19,12 +18,41 @@ use crate::{Address, Error, Result, code, sys};
 ///     Ok(call::contract(other).gas(1_000_000_000).method("double", &(n,))?)
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 #[must_use = "a call is made by `method` or `raw`"]
 pub struct Call<'a> {
     target: &'a Address,
     value: u128,
     gas: u64,
+}
+
+/// The methods of another contract as methods of a type. `#[noema::contract]` makes one for every contract, named after it
+/// (`TallyClient` for `Tally`); each call and view of the contract is a method with the same arguments, and what it returns
+/// comes as a `Result<_, CallError>`.
+///
+/// ```no_run
+/// # use noema_sdk::{self as noema, prelude::*};
+/// # #[noema::state] pub struct Tally { votes: u64 }
+/// # #[noema::contract] impl Tally {
+/// #     #[init] fn new() -> Self { Tally { votes: 0 } }
+/// #     #[call(payable)] fn vote(&mut self, yes: bool) -> u64 { self.votes }
+/// # }
+/// fn vote_there(tally: &Address) -> Result<u64> {
+///     Ok(TallyClient::at(tally).with_value(5).with_gas(1_000_000_000).vote(true)?)
+/// }
+/// ```
+///
+/// The field is public, so that a client whose contract has methods of these names can be made as well:
+/// `TallyClient(call::contract(&address).value(5))`.
+pub trait Client<'a>: Sized {
+    /// The contract at this address.
+    fn at(address: &'a Address) -> Self;
+    /// Sends native value along with every call.
+    #[must_use]
+    fn with_value(self, value: u128) -> Self;
+    /// Lets every call use at most this much of the gas that is left.
+    #[must_use]
+    fn with_gas(self, gas: u64) -> Self;
 }
 
 /// Why a call of another contract gave no result. Whatever the called contract did is undone.
@@ -37,8 +65,6 @@ pub enum CallError {
     Status(Status),
     /// It returned something else than was asked for.
     BadReply,
-    /// The arguments cannot be encoded.
-    Encoding,
 }
 
 /// The abort of a called contract.
@@ -70,11 +96,11 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn method<A: BorshSerialize, R: BorshDeserialize>(self, name: &str, args: &A) -> Result<R, CallError> {
-        let mut input = encode(name).map_err(|_| CallError::Encoding)?;
-        input.extend(encode(args).map_err(|_| CallError::Encoding)?);
-        let output = self.raw(&input)?;
-        R::try_from_slice(&output).map_err(|_| CallError::BadReply)
+    pub fn method<A: Encode, R: Decode>(self, name: &str, args: &A) -> Result<R, CallError> {
+        let mut input = Vec::new();
+        name.encode(&mut input);
+        args.encode(&mut input);
+        decode(&self.raw(&input)?).ok_or(CallError::BadReply)
     }
 
     /// Calls with any input and returns the output as it is.
@@ -128,8 +154,7 @@ impl From<CallError> for Error {
                 Error::with_message(code, alloc::string::String::from_utf8_lossy(&message).into_owned())
             }
             CallError::Status(status) => Error::from(status),
-            CallError::BadReply => Error::new(code::BAD_REPLY, "the called contract returned another type"),
-            CallError::Encoding => Error::new(code::ENCODING, "arguments too large to encode"),
+            CallError::BadReply => crate::__failure!(code::BAD_REPLY, "the called contract returned another type"),
         }
     }
 }

@@ -2,11 +2,10 @@
 
 use alloc::vec::Vec;
 
-use borsh::{BorshDeserialize, BorshSerialize};
-
+use crate::encoding::{Decode, Encode, decode, encode};
 use crate::env::{length, must};
 use crate::schema::Interface;
-use crate::{Error, Result, code, env, storage, sys};
+use crate::{Error, Failure, Result, code, env, storage, sys};
 
 /// A contract, as `#[noema::contract]` implements it. Each function is one export.
 #[diagnostic::on_unimplemented(
@@ -80,7 +79,7 @@ impl<'a> Input<'a> {
             let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
             rest.split_at_checked(len)
         });
-        let (name, rest) = split.ok_or(Error::new(code::BAD_INPUT, "the input names no method"))?;
+        let (name, rest) = split.ok_or(crate::__failure!(code::BAD_INPUT, "the input names no method"))?;
         Ok((name, Input { rest }))
     }
 
@@ -88,8 +87,8 @@ impl<'a> Input<'a> {
     ///
     /// # Errors
     /// Where the bytes are not such a value.
-    pub fn read<T: BorshDeserialize>(&mut self, failure: &'static str) -> Result<T> {
-        T::deserialize(&mut self.rest).map_err(|_| Error::new(code::BAD_INPUT, failure))
+    pub fn read<T: Decode>(&mut self, failure: &'static Failure) -> Result<T> {
+        T::decode(&mut self.rest).ok_or(Error::fixed(failure))
     }
 
     /// After the last argument.
@@ -100,7 +99,7 @@ impl<'a> Input<'a> {
         if self.rest.is_empty() {
             return Ok(());
         }
-        Err(Error::new(code::BAD_INPUT, "the input is longer than the arguments"))
+        Err(crate::__failure!(code::BAD_INPUT, "the input is longer than the arguments"))
     }
 }
 
@@ -112,7 +111,7 @@ pub struct State<T> {
     stored: Vec<u8>,
 }
 
-impl<T: BorshSerialize + BorshDeserialize> State<T> {
+impl<T: Encode + Decode> State<T> {
     /// Reads the state. A contract without fields has nothing stored.
     ///
     /// # Errors
@@ -120,10 +119,10 @@ impl<T: BorshSerialize + BorshDeserialize> State<T> {
     pub fn load() -> Result<State<T>> {
         let stored = match size_of::<T>() {
             0 => Vec::new(),
-            _ => storage::get(storage::STATE_KEY)?.ok_or(Error::new(code::BAD_STATE, "the contract has no state"))?,
+            _ => storage::get(storage::STATE_KEY)?
+                .ok_or(crate::__failure!(code::BAD_STATE, "the contract has no state"))?,
         };
-        let value =
-            T::try_from_slice(&stored).map_err(|_| Error::new(code::BAD_STATE, "the state has another type"))?;
+        let value = decode(&stored).ok_or(crate::__failure!(code::BAD_STATE, "the state has another type"))?;
         Ok(State { value, stored })
     }
 
@@ -132,7 +131,7 @@ impl<T: BorshSerialize + BorshDeserialize> State<T> {
     /// # Errors
     /// Where it is too large.
     pub fn save(&self) -> Result<()> {
-        let bytes = encode(&self.value)?;
+        let bytes = encode(&self.value);
         if bytes == self.stored {
             return Ok(());
         }
@@ -140,19 +139,19 @@ impl<T: BorshSerialize + BorshDeserialize> State<T> {
     }
 }
 
-impl<T: BorshSerialize + BorshDeserialize> State<T> {
+impl<T: Encode + Decode> State<T> {
     /// As [`State::save`], for contracts that may be entered again while they run.
     ///
     /// # Errors
     /// Where the state is too large, or an inner call of this contract has written it since it was read: one of the two
     /// would be lost.
     pub fn save_unless_changed(&self) -> Result<()> {
-        let bytes = encode(&self.value)?;
+        let bytes = encode(&self.value);
         if bytes == self.stored {
             return Ok(());
         }
         if storage::get(storage::STATE_KEY)?.unwrap_or_default() != self.stored {
-            return Err(Error::new(code::BAD_STATE, "a call back into this contract has changed its state"));
+            return Err(crate::__failure!(code::BAD_STATE, "a call back into this contract has changed its state"));
         }
         storage::set(storage::STATE_KEY, &bytes)
     }
@@ -164,8 +163,8 @@ impl<T: BorshSerialize + BorshDeserialize> State<T> {
 ///
 /// # Errors
 /// Where it is too large.
-pub fn store<T: BorshSerialize>(state: &T) -> Result<()> {
-    let bytes = encode(state)?.leak();
+pub fn store<T: Encode>(state: &T) -> Result<()> {
+    let bytes = encode(state).leak();
     if bytes.is_empty() {
         return Ok(());
     }
@@ -176,8 +175,8 @@ pub fn store<T: BorshSerialize>(state: &T) -> Result<()> {
 ///
 /// # Errors
 /// Where it is too large.
-pub fn reply<T: BorshSerialize>(value: &T) -> Result<()> {
-    let bytes = encode(value)?.leak();
+pub fn reply<T: Encode>(value: &T) -> Result<()> {
+    let bytes = encode(value).leak();
     if bytes.is_empty() {
         return Ok(());
     }
@@ -192,26 +191,19 @@ pub fn refuse_value() -> Result<()> {
     if env::value() == 0 {
         return Ok(());
     }
-    Err(Error::new(code::NOT_PAYABLE, "this method accepts no value"))
+    Err(crate::__failure!(code::NOT_PAYABLE, "this method accepts no value"))
 }
 
 /// No method has the name.
 #[must_use]
 pub fn unknown_method(_: &[u8]) -> Error {
-    Error::new(code::UNKNOWN_METHOD, "no such method")
+    crate::__failure!(code::UNKNOWN_METHOD, "no such method")
 }
 
 /// The method exists, if at all, but not while the contract is running.
 #[must_use]
 pub fn not_reentrant(_: &[u8]) -> Error {
-    Error::new(code::NOT_REENTRANT, "this method cannot run while the contract is running")
-}
-
-/// The borsh encoding of a value.
-pub(crate) fn encode<T: BorshSerialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    value.serialize(&mut bytes).map_err(|_| Error::new(code::ENCODING, "a value is too large to encode"))?;
-    Ok(bytes)
+    crate::__failure!(code::NOT_REENTRANT, "this method cannot run while the contract is running")
 }
 
 /// The body of an export.
@@ -227,21 +219,22 @@ pub fn run(entry: fn(Input<'_>) -> Result<()>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Input, encode};
-    use crate::code;
+    use super::Input;
+    use crate::encoding::encode;
+    use crate::{Failure, code};
 
     #[test]
     fn input_is_read_to_the_last_byte() {
-        let mut bytes = encode("add").unwrap();
-        bytes.extend(encode(&(7u64, true)).unwrap());
+        let mut bytes = encode("add");
+        bytes.extend(encode(&(7u64, true)));
         let (method, mut input) = Input::new(&bytes).method().unwrap();
         assert_eq!(method, b"add");
-        assert_eq!(input.read::<u64>("first").unwrap(), 7);
-        assert!(input.read::<bool>("second").unwrap());
+        assert_eq!(input.read::<u64>(const { &Failure::new(7, "first") }).unwrap(), 7);
+        assert!(input.read::<bool>(const { &Failure::new(7, "second") }).unwrap());
         assert!(input.finish().is_ok());
 
         let (_, mut input) = Input::new(&bytes).method().unwrap();
-        assert_eq!(input.read::<u64>("first").unwrap(), 7);
+        assert_eq!(input.read::<u64>(const { &Failure::new(7, "first") }).unwrap(), 7);
         assert_eq!(input.finish().unwrap_err().code(), code::BAD_INPUT);
     }
 
@@ -252,6 +245,6 @@ mod tests {
         }
         // A length prefix far beyond the input must not allocate what it says.
         let mut input = Input::new(&[255, 255, 255, 255, 1]);
-        assert_eq!(input.read::<alloc::vec::Vec<u64>>("row").unwrap_err().message(), "row");
+        assert_eq!(input.read::<alloc::vec::Vec<u64>>(const { &Failure::new(7, "row") }).unwrap_err().message(), "row");
     }
 }

@@ -1,12 +1,10 @@
 //! Events: what a call tells the world. They stand in the receipt, and vanish if the call fails.
 
-use borsh::BorshSerialize;
-
-use crate::entry::encode;
+use crate::encoding::{Encode, encode};
 use crate::{Result, Type, sys};
 
 /// A type of event. Made by `#[noema::event]`.
-pub trait Event: Type + BorshSerialize {
+pub trait Event: Type + Encode {
     /// Names the type in receipts; at most `limits::MAX_TOPIC_BYTES` long.
     const TOPIC: &'static str;
 }
@@ -16,7 +14,7 @@ pub trait Event: Type + BorshSerialize {
 /// # Errors
 /// `LimitExceeded` for too much data or too many events.
 pub fn emit<E: Event>(event: &E) -> Result<()> {
-    emit_raw(E::TOPIC.as_bytes(), &encode(event)?)
+    emit_raw(E::TOPIC.as_bytes(), &encode(event))
 }
 
 /// Adds an event of any bytes.

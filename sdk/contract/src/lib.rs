@@ -65,16 +65,18 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | keep values | the state struct, [`storage`] ([`Item`](storage::Item), [`Map`](storage::Map)) |
+//! | keep values | the state struct, [`storage`] ([`Item`](storage::Item), [`Map`](storage::Map), [`Set`](storage::Set), [`List`](storage::List)) |
 //! | keep values for the transaction only | [`transient`] |
 //! | know who, where, when, and the own deposit | [`mod@env`] |
 //! | tell the world | [`mod@event`], [`log!`] |
-//! | call and pay | [`call`] |
+//! | call and pay | [`call`]; methods of another contract as methods of a type: [`Client`](call::Client) |
+//! | let only some do it, or nobody for a while | [`access`] ([`Owner`](access::Owner), [`Role`](access::Role), [`Pause`](access::Pause)) |
+//! | calculate with money and fractions | [`Amount`], [`Balances`], [`Fixed`], [`math`] |
 //! | be called back while running | `#[call(reentrant)]`, `#[view(reentrant)]` ([`macro@contract`]) |
-//! | fail | [`Error`], [`ensure!`], [`bail!`] |
+//! | fail | [`Error`], [`macro@error`], [`ensure!`], [`bail!`] |
 //! | hash and verify | [`crypto`] |
-//! | compute with tensors | [`Tensor`], [`op`] |
-//! | run models | [`Model`] |
+//! | compute with tensors | [`Tensor`], [`op`]; with shapes that the compiler checks: [`StaticTensor`] |
+//! | run models | [`Model`]; with inputs and outputs of constant shapes: [`StaticModel`] |
 //! | call what one chain adds | [`extension!`] |
 #![no_std]
 
@@ -82,14 +84,20 @@ extern crate alloc;
 // The generated code names this crate from outside; so do its own tests.
 extern crate self as noema_sdk;
 
+pub mod access;
 mod address;
+mod amount;
+mod balances;
 pub mod call;
 pub mod crypto;
+pub mod encoding;
 #[doc(hidden)]
 pub mod entry;
 pub mod env;
 mod error;
 pub mod event;
+pub mod fixed;
+pub mod math;
 mod model;
 pub mod op;
 pub mod schema;
@@ -99,23 +107,34 @@ mod tensor;
 pub mod transient;
 
 pub use address::{Address, Hash, ParseHexError};
+pub use amount::Amount;
+pub use balances::Balances;
 pub use borsh;
-pub use error::{Error, Result, code};
+#[doc(hidden)]
+pub use error::Failure;
+pub use error::{Error, ErrorCode, Result, TypedError, code};
 pub use event::Event;
-pub use model::Model;
+pub use fixed::Fixed;
+pub use model::{Model, StaticModel};
 pub use noema_abi::{DType, Status, limits};
 #[doc(hidden)]
+pub mod __private {
+    pub use alloc::vec::Vec;
+}
+#[doc(hidden)]
 pub use noema_macros::extension_imports as __extension_imports;
-pub use noema_macros::{Type, contract, data, event, state};
+pub use noema_macros::{Type, contract, data, error, event, state};
 pub use schema::Type;
-pub use tensor::{Element, Tensor};
+pub use tensor::{Element, Elements, StaticTensor, Tensor};
 
 /// What almost every contract needs: `use noema_sdk::{self as noema, prelude::*};`
 pub mod prelude {
-    pub use crate::storage::{Item, Map};
+    pub use crate::access::{self, Owner, Pause, Role};
+    pub use crate::call::Client;
+    pub use crate::storage::{Item, List, Map, Set};
     pub use crate::{
-        Address, DType, Error, Hash, Model, Result, Status, Tensor, bail, call, crypto, ensure, env, event, log, op,
-        storage, transient,
+        Address, Amount, Balances, DType, Error, Fixed, Hash, Model, Result, StaticModel, StaticTensor, Status, Tensor,
+        bail, call, crypto, ensure, env, event, log, math, op, storage, transient,
     };
     pub use alloc::borrow::ToOwned;
     pub use alloc::boxed::Box;

@@ -1,11 +1,12 @@
 //! Models: whole graphs from the content-addressed store of the chain.
 
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 
 use noema_abi::Status;
 
 use crate::env::length;
-use crate::{Hash, Tensor, op, sys};
+use crate::{Elements, Hash, StaticTensor, Tensor, op, sys};
 
 /// Outputs of one model that [`Model::run`] makes room for.
 const MAX_OUTPUTS: usize = 64;
@@ -64,5 +65,88 @@ impl Model {
     #[must_use]
     pub const fn from_handle(handle: u32) -> Model {
         Model { handle }
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// What goes into a [`StaticModel`] or comes out of it: a tuple of up to four arrays, each the shape of one tensor.
+pub trait Signature: sealed::Sealed {
+    /// A tensor for each.
+    type Tensors;
+    #[doc(hidden)]
+    const COUNT: usize;
+    #[doc(hidden)]
+    fn list(tensors: &Self::Tensors) -> Vec<&Tensor>;
+    #[doc(hidden)]
+    fn take(tensors: Vec<Tensor>) -> Result<Self::Tensors, Status>;
+}
+
+macro_rules! signatures {
+    ($($count:literal: $($name:ident $place:tt)+;)*) => { $(
+        impl<$($name: Elements),+> sealed::Sealed for ($($name,)+) {}
+        impl<$($name: Elements),+> Signature for ($($name,)+) {
+            type Tensors = ($(StaticTensor<$name>,)+);
+            const COUNT: usize = $count;
+            fn list(tensors: &Self::Tensors) -> Vec<&Tensor> {
+                alloc::vec![$(&*tensors.$place),+]
+            }
+            fn take(tensors: Vec<Tensor>) -> Result<Self::Tensors, Status> {
+                let mut tensors = tensors.into_iter();
+                Ok(($(StaticTensor::<$name>::try_from(tensors.next().ok_or(Status::ShapeMismatch)?)?,)+))
+            }
+        }
+    )* };
+}
+signatures! { 1: A 0; 2: A 0 B 1; 3: A 0 B 1 C 2; 4: A 0 B 1 C 2 D 3; }
+
+/// A model whose inputs and outputs have types and shapes that the compiler knows: what it is given fits, or does not
+/// compile. Which model is behind an id is known only at run time, so that what it gives is checked each time it runs.
+///
+/// ```no_run
+/// use noema_sdk::{Hash, Result, StaticModel, StaticTensor};
+///
+/// /// 30 features; logits, probabilities and the class.
+/// type Classifier = StaticModel<([[i32; 30]; 1],), ([[i32; 2]; 1], [[i32; 2]; 1], [i32; 1])>;
+///
+/// fn class(model: &Hash, row: [i32; 30]) -> Result<i32> {
+///     let (_, _, class) = Classifier::open(model)?.run(&(StaticTensor::of(&[row])?,))?;
+///     let [class] = class.read()?;
+///     Ok(class)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct StaticModel<I, O> {
+    model: Model,
+    signature: PhantomData<fn(I) -> O>,
+}
+
+impl<I: Signature, O: Signature> StaticModel<I, O> {
+    /// The model with this id.
+    ///
+    /// # Errors
+    /// `NotFound` where the chain has none.
+    pub fn open(id: &Hash) -> Result<StaticModel<I, O>, Status> {
+        Ok(StaticModel { model: Model::open(id)?, signature: PhantomData })
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// `ShapeMismatch` and `TypeMismatch` where the model takes or gives something else, otherwise as [`Model::run`].
+    pub fn run(&self, inputs: &I::Tensors) -> Result<O::Tensors, Status> {
+        let outputs = self.model.run(&I::list(inputs))?;
+        if outputs.len() != O::COUNT {
+            return Err(Status::ShapeMismatch);
+        }
+        O::take(outputs)
+    }
+
+    /// The model, for its cost.
+    #[must_use]
+    pub const fn model(&self) -> &Model {
+        &self.model
     }
 }

@@ -6,6 +6,7 @@
 //! {"noema":1,"contract":"Tally",
 //!  "methods":[{"name":"vote","kind":"call","args":[["ballot",{"type":"Ballot"}]],"returns":"u64"}],
 //!  "events":[["voted",{"type":"Voted"}]],
+//!  "errors":[[1,"Closed","the vote is over"]],
 //!  "types":[{"name":"Ballot","enum":[["Yes",{"struct":[]}],["No",{"struct":[]}]]}]}
 //! ```
 
@@ -47,6 +48,8 @@ pub enum Shape {
     String,
     Address,
     Hash,
+    /// [`Fixed`](crate::Fixed), with its fraction bits.
+    Fixed(u32),
     Option(&'static Shape),
     List(&'static Shape),
     Array(&'static Shape, usize),
@@ -122,6 +125,8 @@ pub struct Interface {
     pub methods: &'static [Method],
     /// Its events: topic and type.
     pub events: &'static [(&'static str, &'static Shape)],
+    /// Its errors: code, name, message, a list for each type of them.
+    pub errors: &'static [&'static [(u32, &'static str, &'static str)]],
 }
 
 macro_rules! shapes {

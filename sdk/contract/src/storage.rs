@@ -1,29 +1,37 @@
-//! What a contract keeps beside its state struct: single values ([`Item`]), maps ([`Map`]) and raw
-//! entries.
+//! What a contract keeps beside its state struct: single values ([`Item`]), maps ([`Map`]), sets ([`Set`]), lists
+//! ([`List`]) and raw entries.
 //!
 //! | entry | key |
 //! |---|---|
 //! | the state struct | one zero byte |
 //! | `Item::new("name")` | `name` |
 //! | `Map::new("name")` | `name`, a zero byte, the key in the order-preserving encoding of [`Key`] |
+//! | `Set::new("name")` | as the map; the value is empty |
+//! | `List::new("name")` | `name`, a zero byte, the index in 4 big-endian bytes; the length, a `u32`, under `name` and a zero byte |
 //!
-//! Names hold no zero byte and are not empty, so that these never meet. Values are borsh.
+//! Names hold no zero byte and are not empty, so that entries of different names never meet; an `Item` and a `Map` may even
+//! share one, two collections may not. Values are borsh.
 
+mod entries;
 mod key;
+mod list;
+mod set;
 
 use alloc::vec;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 
-use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::Status;
 use noema_abi::limits::{MAX_KEY_BYTES, MAX_SCAN_ENTRIES, MAX_VALUE_BYTES};
 
-use crate::entry::encode;
+use crate::encoding::{self, Decode, Encode, encode};
 use crate::env::length;
-use crate::{Error, Result, code, sys};
+use crate::{Result, code, sys};
 
+pub use entries::{Entries, Keys};
 pub use key::{FixedKey, Key};
+pub use list::List;
+pub use set::Set;
 
 /// Where the state struct lives.
 pub(crate) const STATE_KEY: &[u8] = &[0];
@@ -115,7 +123,7 @@ pub fn scan(prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>> {
         };
         let before = entries.len();
         let page = buffer.get(..filled).unwrap_or_default();
-        read_entries(page, &mut entries).ok_or(Error::new(code::BAD_STATE, "a scan returned broken entries"))?;
+        read_entries(page, &mut entries).ok_or(crate::__failure!(code::BAD_STATE, "a scan returned broken entries"))?;
         match entries.last() {
             Some((last, _)) if entries.len() > before => {
                 start.clone_from(last);
@@ -144,13 +152,13 @@ fn read_entries(mut page: &[u8], entries: &mut Vec<Entry>) -> Option<()> {
 ///
 /// # Errors
 /// [`code::BAD_STATE`] where it is missing or not of that type.
-pub fn read_state_as<T: BorshDeserialize>() -> Result<T> {
-    let bytes = get(STATE_KEY)?.ok_or(Error::new(code::BAD_STATE, "the contract has no state"))?;
+pub fn read_state_as<T: Decode>() -> Result<T> {
+    let bytes = get(STATE_KEY)?.ok_or(crate::__failure!(code::BAD_STATE, "the contract has no state"))?;
     decode(&bytes)
 }
 
-pub(crate) fn decode<T: BorshDeserialize>(bytes: &[u8]) -> Result<T> {
-    T::try_from_slice(bytes).map_err(|_| Error::new(code::BAD_STATE, "a stored value has another type"))
+pub(crate) fn decode<T: Decode>(bytes: &[u8]) -> Result<T> {
+    encoding::decode(bytes).ok_or(crate::__failure!(code::BAD_STATE, "a stored value has another type"))
 }
 
 pub(crate) const fn checked_name(name: &'static str) -> &'static str {
@@ -171,7 +179,7 @@ pub struct Item<T> {
     value: PhantomData<fn() -> T>,
 }
 
-impl<T: BorshSerialize + BorshDeserialize> Item<T> {
+impl<T: Encode + Decode> Item<T> {
     /// The value stored under this name.
     #[must_use]
     pub const fn new(name: &'static str) -> Item<T> {
@@ -191,7 +199,7 @@ impl<T: BorshSerialize + BorshDeserialize> Item<T> {
     /// # Errors
     /// `LimitExceeded` for too large a value.
     pub fn set(&self, value: &T) -> Result<()> {
-        set(self.name.as_bytes(), &encode(value)?)
+        set(self.name.as_bytes(), &encode(value))
     }
 
     /// Removes it; returns whether it was there.
@@ -210,7 +218,7 @@ pub struct Map<K, V> {
     entry: PhantomData<fn() -> (K, V)>,
 }
 
-impl<K: Key, V: BorshSerialize + BorshDeserialize> Map<K, V> {
+impl<K: Key, V: Encode + Decode> Map<K, V> {
     /// The map stored under this name.
     #[must_use]
     pub const fn new(name: &'static str) -> Map<K, V> {
@@ -250,7 +258,7 @@ impl<K: Key, V: BorshSerialize + BorshDeserialize> Map<K, V> {
     /// # Errors
     /// `LimitExceeded` for too long a key or value.
     pub fn set(&self, key: &K, value: &V) -> Result<()> {
-        set(&self.key(key), &encode(value)?)
+        set(&self.key(key), &encode(value))
     }
 
     /// Removes `key`; returns whether it was there.
@@ -272,10 +280,42 @@ impl<K: Key, V: BorshSerialize + BorshDeserialize> Map<K, V> {
         let mut entries = Vec::new();
         for (key, value) in scan(&prefix, &start, limit)? {
             let key = key.get(prefix.len()..).and_then(K::read);
-            let key = key.ok_or(Error::new(code::BAD_STATE, "a stored key has another type"))?;
+            let key = key.ok_or(crate::__failure!(code::BAD_STATE, "a stored key has another type"))?;
             entries.push((key, decode(&value)?));
         }
         Ok(entries)
+    }
+
+    /// Every entry in the order of the keys, read page by page as the iterator goes on.
+    pub fn iter(&self) -> Entries<K, V> {
+        let prefix = self.prefix();
+        Entries::new(prefix.len(), prefix.clone(), prefix)
+    }
+
+    /// Every entry from this key on, as [`Map::iter`].
+    pub fn iter_from(&self, start: &K) -> Entries<K, V> {
+        let prefix = self.prefix();
+        Entries::new(prefix.len(), prefix, self.key(start))
+    }
+}
+
+impl<A: FixedKey, B: Key, V: Encode + Decode> Map<(A, B), V> {
+    /// Every entry whose key has this first part, in the order of the second: a scan of the storage under one prefix.
+    pub fn under(&self, first: &A) -> Entries<(A, B), V> {
+        let mut prefix = self.prefix();
+        let own = prefix.len();
+        first.write(&mut prefix);
+        Entries::new(own, prefix.clone(), prefix)
+    }
+}
+
+impl<V: Encode + Decode> Map<alloc::string::String, V> {
+    /// Every entry whose key begins with this text, in order.
+    pub fn starting_with(&self, text: &str) -> Entries<alloc::string::String, V> {
+        let mut prefix = self.prefix();
+        let own = prefix.len();
+        prefix.extend_from_slice(text.as_bytes());
+        Entries::new(own, prefix.clone(), prefix)
     }
 }
 

@@ -1,10 +1,14 @@
 //! Tensors: handles to memory of the host.
 
+mod constant;
+
 use alloc::vec;
 use alloc::vec::Vec;
 
 use noema_abi::limits::MAX_RANK;
 use noema_abi::{DType, Status};
+
+pub use constant::{Elements, StaticTensor};
 
 use crate::env::length;
 use crate::{op, sys};

@@ -17,9 +17,7 @@
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 
-use borsh::{BorshDeserialize, BorshSerialize};
-
-use crate::entry::encode;
+use crate::encoding::{Decode, Encode, encode};
 use crate::storage::{checked_name, decode, read_whole};
 use crate::{Result, sys};
 
@@ -58,7 +56,7 @@ pub struct Item<T> {
     value: PhantomData<fn() -> T>,
 }
 
-impl<T: BorshSerialize + BorshDeserialize> Item<T> {
+impl<T: Encode + Decode> Item<T> {
     /// The value under this name. Names of transient values and of stored ones do not meet.
     #[must_use]
     pub const fn new(name: &'static str) -> Item<T> {
@@ -78,7 +76,7 @@ impl<T: BorshSerialize + BorshDeserialize> Item<T> {
     /// # Errors
     /// `LimitExceeded` for too large a value.
     pub fn set(&self, value: &T) -> Result<()> {
-        set(self.name.as_bytes(), &encode(value)?)
+        set(self.name.as_bytes(), &encode(value))
     }
 
     /// Removes it; returns whether it was there.

@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{
@@ -10,6 +11,7 @@ use syn::{
     Result, ReturnType, Token, Type,
 };
 
+use crate::client::{ClientMethod, client};
 use crate::data::shape_of;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,8 @@ enum Output {
 }
 
 struct Method {
+    /// The comment on it.
+    docs: Vec<Attribute>,
     name: Ident,
     entry: Entry,
     payable: bool,
@@ -89,7 +93,7 @@ impl Errors {
 }
 
 pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let events = events(attribute)?;
+    let Named { events, errors: error_types } = named(attribute)?;
     let mut block: ItemImpl = syn::parse2(item)
         .map_err(|error| Error::new(error.span(), format!("`#[contract]` goes on `impl Type {{ .. }}`: {error}")))?;
     let mut errors = Errors::default();
@@ -122,22 +126,36 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
     if let Some(error) = errors.0 {
         return Err(error);
     }
-    Ok(generate(&block, &contract, &methods, &events))
+    Ok(generate(&block, &contract, &methods, &events, &error_types))
 }
 
-/// `events(A, B)`.
-fn events(attribute: TokenStream) -> Result<Vec<Path>> {
-    if attribute.is_empty() {
-        return Ok(Vec::new());
-    }
-    let usage = "expected `#[contract]` or `#[contract(events(First, Second))]`";
-    let meta: Meta = syn::parse2(attribute).map_err(|error| Error::new(error.span(), usage))?;
-    match meta {
-        Meta::List(list) if list.path.is_ident("events") => {
-            Ok(list.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)?.into_iter().collect())
+/// Types that the interface names beside those of the methods.
+#[derive(Default)]
+struct Named {
+    events: Vec<Path>,
+    errors: Vec<Path>,
+}
+
+/// `events(A, B), errors(C)`.
+fn named(attribute: TokenStream) -> Result<Named> {
+    let usage = "expected `#[contract]`, with `events(First, Second)`, `errors(First)` or both in parentheses";
+    let mut named = Named::default();
+    let metas = Punctuated::<Meta, Token![,]>::parse_terminated
+        .parse2(attribute)
+        .map_err(|error| Error::new(error.span(), usage))?;
+    for meta in metas {
+        let Meta::List(list) = &meta else { return Err(Error::new(meta.span(), usage)) };
+        let place = match &list.path {
+            path if path.is_ident("events") => &mut named.events,
+            path if path.is_ident("errors") => &mut named.errors,
+            other => return Err(Error::new(other.span(), usage)),
+        };
+        if !place.is_empty() {
+            return Err(Error::new(meta.span(), usage));
         }
-        other => Err(Error::new(other.span(), usage)),
+        place.extend(list.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)?);
     }
+    Ok(named)
 }
 
 fn type_name(ty: &Type) -> Option<String> {
@@ -182,7 +200,8 @@ fn method(function: &mut ImplItemFn, errors: &mut Errors) -> Option<Method> {
     } else if !must_return_self && returns_self {
         errors.add(&signature.output, "only `#[init]` and `#[migrate]` return the contract itself");
     }
-    Some(Method { name: signature.ident.clone(), entry, payable, reentrant, receiver, args, output })
+    let docs = function.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
+    Some(Method { docs, name: signature.ident.clone(), entry, payable, reentrant, receiver, args, output })
 }
 
 /// What stands in the parentheses of a marker.
@@ -293,7 +312,7 @@ fn output(output: &ReturnType, errors: &mut Errors) -> Output {
     Output::Value(ty.clone())
 }
 
-fn generate(block: &ItemImpl, name: &str, methods: &[Method], events: &[Path]) -> TokenStream {
+fn generate(block: &ItemImpl, name: &str, methods: &[Method], events: &[Path], error_types: &[Path]) -> TokenStream {
     let contract = &block.self_ty;
     let described = methods.iter().map(describe);
     // Where a method may run inside another one, the state may have changed under that one.
@@ -361,8 +380,18 @@ fn generate(block: &ItemImpl, name: &str, methods: &[Method], events: &[Path]) -
             }
         }
     });
+    let public = methods.iter().filter(|method| matches!(method.entry, Entry::Call | Entry::View));
+    let public = public.map(|method| ClientMethod {
+        docs: &method.docs,
+        name: &method.name,
+        args: &method.args,
+        returns: method.output.value(),
+    });
+    let client = client(contract, name, &public.collect::<Vec<_>>());
     quote! {
         #block
+
+        #client
 
         #[automatically_derived]
         impl ::noema_sdk::entry::Contract for #contract {
@@ -373,6 +402,7 @@ fn generate(block: &ItemImpl, name: &str, methods: &[Method], events: &[Path]) -
                     <#events as ::noema_sdk::Event>::TOPIC,
                     &<#events as ::noema_sdk::Type>::SHAPE,
                 )),*],
+                errors: &[#(<#error_types as ::noema_sdk::TypedError>::ERRORS),*],
             };
             fn init(mut __input: ::noema_sdk::entry::Input<'_>) -> ::noema_sdk::Result<()> { #(#init)* }
             #call
@@ -382,8 +412,12 @@ fn generate(block: &ItemImpl, name: &str, methods: &[Method], events: &[Path]) -
             #view_reentrant
         }
 
-        #[cfg(target_arch = "wasm32")]
+        // Only in the contract itself, not in one that takes this crate for its client: `noema build` sets it for the
+        // one crate that it builds.
+        #[allow(unexpected_cfgs)]
         const _: () = {
+            #[cfg(all(target_arch = "wasm32", noema_contract))]
+            const _: () = {
             #(#exports)*
 
             const __INTERFACE: ::noema_sdk::schema::Interface =
@@ -392,6 +426,7 @@ fn generate(block: &ItemImpl, name: &str, methods: &[Method], events: &[Path]) -
             #[unsafe(link_section = "noema.schema")]
             static __SCHEMA: [u8; ::noema_sdk::schema::json_len(&__INTERFACE)] =
                 ::noema_sdk::schema::json(&__INTERFACE);
+            };
         };
     }
 }
@@ -441,7 +476,9 @@ fn run(method: &Method, guarded: bool) -> TokenStream {
     let names: Vec<_> = (0..args.len()).map(|i| format_ident!("__arg{i}")).collect();
     let reads = names.iter().zip(args).map(|(name, (arg, ty))| {
         let failure = format!("argument `{}` does not decode", arg.unraw());
-        quote_spanned!(ty.span()=> let #name: #ty = __input.read(#failure)?;)
+        quote_spanned!(ty.span()=> let #name: #ty = __input.read(
+            const { &::noema_sdk::Failure::new(::noema_sdk::code::BAD_INPUT, #failure) }
+        )?;)
     });
     let refuse_value = (!payable && *entry == Entry::Call).then(|| quote!(::noema_sdk::entry::refuse_value()?;));
     let load = match receiver {

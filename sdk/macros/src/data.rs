@@ -9,12 +9,110 @@ use syn::{Data, DeriveInput, Error, Fields, Ident, LitStr, Result};
 /// The topic of an event stands in every receipt; the host refuses longer ones.
 const MAX_TOPIC_BYTES: usize = 64;
 
-fn borsh(item: &TokenStream, more: &TokenStream) -> TokenStream {
-    quote! {
+/// The encoding of borsh, twice: by the crate `borsh` for programs, and by the SDK for contracts.
+fn borsh(item: &TokenStream, more: &TokenStream) -> Result<TokenStream> {
+    let coding = coding(&syn::parse2(item.clone())?)?;
+    Ok(quote! {
         #[derive(::noema_sdk::borsh::BorshSerialize, ::noema_sdk::borsh::BorshDeserialize, #more)]
         #[borsh(crate = "::noema_sdk::borsh")]
         #item
+        #coding
+    })
+}
+
+/// `Encode` and `Decode`.
+fn coding(input: &DeriveInput) -> Result<TokenStream> {
+    if !input.generics.params.is_empty() {
+        return Err(Error::new(input.generics.span(), "a type that is encoded has no generic parameters"));
     }
+    let name = &input.ident;
+    let (encode, decode) = match &input.data {
+        Data::Struct(data) => {
+            let Coded { pattern, encode, decode } = Coded::of(&data.fields)?;
+            (quote!(let Self #pattern = self; #(#encode)*), quote!(::core::option::Option::Some(Self #decode)))
+        }
+        Data::Enum(data) => {
+            let (mut encodes, mut decodes) = (Vec::new(), Vec::new());
+            for (index, variant) in data.variants.iter().enumerate() {
+                let Ok(index) = u8::try_from(index) else {
+                    return Err(Error::new(variant.span(), "an enum that is encoded has at most 256 variants"));
+                };
+                if let Some((_, discriminant)) = &variant.discriminant {
+                    return Err(Error::new(
+                        discriminant.span(),
+                        "variants of an interface type are numbered in order; write no discriminants",
+                    ));
+                }
+                let Coded { pattern, encode, decode } = Coded::of(&variant.fields)?;
+                let variant = &variant.ident;
+                encodes.push(quote!(Self::#variant #pattern => { __out.push(#index); #(#encode)* }));
+                decodes.push(quote!(#index => ::core::option::Option::Some(Self::#variant #decode)));
+            }
+            let encode = if encodes.is_empty() { quote!(match *self {}) } else { quote!(match self { #(#encodes)* }) };
+            (
+                encode,
+                quote!(match <u8 as ::noema_sdk::encoding::Decode>::decode(__input)? {
+                    #(#decodes,)*
+                    _ => ::core::option::Option::None,
+                }),
+            )
+        }
+        Data::Union(data) => return Err(Error::new(data.union_token.span(), "a union cannot be part of an interface")),
+    };
+    Ok(quote! {
+        #[automatically_derived]
+        impl ::noema_sdk::encoding::Encode for #name {
+            #[allow(unused_variables)]
+            fn encode(&self, __out: &mut ::noema_sdk::__private::Vec<u8>) { #encode }
+        }
+        #[automatically_derived]
+        impl ::noema_sdk::encoding::Decode for #name {
+            #[allow(unused_variables)]
+            fn decode(__input: &mut &[u8]) -> ::core::option::Option<Self> { #decode }
+        }
+    })
+}
+
+/// The fields of a struct or variant, taken apart and put together.
+struct Coded {
+    pattern: TokenStream,
+    encode: Vec<TokenStream>,
+    decode: TokenStream,
+}
+
+impl Coded {
+    fn of(fields: &Fields) -> Result<Coded> {
+        no_borsh_attributes(fields)?;
+        let names: Vec<_> = (0..fields.len()).map(|index| quote::format_ident!("__field{index}")).collect();
+        let encode =
+            names.iter().map(|name| quote!(::noema_sdk::encoding::Encode::encode(#name, __out);)).collect::<Vec<_>>();
+        let decode = fields.iter().map(|field| {
+            let ty = &field.ty;
+            quote_spanned!(ty.span()=> <#ty as ::noema_sdk::encoding::Decode>::decode(__input)?)
+        });
+        let (pattern, decode) = match fields {
+            Fields::Named(named) => {
+                let idents = named.named.iter().map(|field| &field.ident);
+                let pattern = idents.clone().zip(&names).map(|(ident, name)| quote!(#ident: #name));
+                (quote!({ #(#pattern),* }), quote!({ #(#idents: #decode),* }))
+            }
+            Fields::Unnamed(_) => (quote!((#(#names),*)), quote!((#(#decode),*))),
+            Fields::Unit => (quote!(), quote!()),
+        };
+        Ok(Coded { pattern, encode, decode })
+    }
+}
+
+fn no_borsh_attributes(fields: &Fields) -> Result<()> {
+    for field in fields {
+        if let Some(attribute) = field.attrs.iter().find(|attribute| attribute.path().is_ident("borsh")) {
+            return Err(Error::new(
+                attribute.span(),
+                "a `borsh` attribute would make the encoding differ from the interface",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn no_arguments(attribute: &TokenStream, name: &str) -> Result<()> {
@@ -26,12 +124,12 @@ fn no_arguments(attribute: &TokenStream, name: &str) -> Result<()> {
 
 pub(crate) fn expand_data(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> {
     no_arguments(&attribute, "data")?;
-    Ok(borsh(&item, &quote!(::noema_sdk::Type)))
+    borsh(&item, &quote!(::noema_sdk::Type))
 }
 
 pub(crate) fn expand_state(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> {
     no_arguments(&attribute, "state")?;
-    Ok(borsh(&item, &quote!()))
+    borsh(&item, &quote!())
 }
 
 pub(crate) fn expand_event(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -49,7 +147,7 @@ pub(crate) fn expand_event(attribute: TokenStream, item: TokenStream) -> Result<
     if topic.value().chars().any(|c| c.is_control() || c == '"' || c == '\\') {
         return Err(Error::new(topic.span(), "a topic holds no quotes, backslashes or control characters"));
     }
-    let item = borsh(&item, &quote!(::noema_sdk::Type));
+    let item = borsh(&item, &quote!(::noema_sdk::Type))?;
     Ok(quote! {
         #item
         #[automatically_derived]
@@ -110,14 +208,7 @@ pub(crate) fn expand_type(item: TokenStream) -> Result<TokenStream> {
 }
 
 fn body(fields: &Fields) -> Result<TokenStream> {
-    for field in fields {
-        if let Some(attribute) = field.attrs.iter().find(|attribute| attribute.path().is_ident("borsh")) {
-            return Err(Error::new(
-                attribute.span(),
-                "a `borsh` attribute would make the encoding differ from the interface",
-            ));
-        }
-    }
+    no_borsh_attributes(fields)?;
     let shapes = fields.iter().map(|field| {
         let ty = &field.ty;
         shape_of(ty)

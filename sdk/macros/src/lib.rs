@@ -6,12 +6,15 @@
 //!      |
 //!      +--> the same impl, markers taken out
 //!      +--> impl entry::Contract for T   decode arguments, load state, run, save state, reply
-//!      +--> exports init/call/view/migrate and the section `noema.schema`   (wasm32 only)
+//!      +--> TClient, whose methods call a deployed T from other contracts
+//!      +--> exports init/call/view/migrate and the section `noema.schema`   (only where `noema build` builds this crate)
 //! ```
 #![forbid(unsafe_code)]
 
+mod client;
 mod contract;
 mod data;
+mod error;
 mod imports;
 
 use proc_macro::TokenStream;
@@ -25,7 +28,11 @@ use proc_macro::TokenStream;
 /// it keeps; all others refuse it. While a contract is running, calls back into it are refused but for methods marked
 /// `#[call(reentrant)]` and `#[view(reentrant)]` (or `#[call(payable, reentrant)]`); a method with `&mut self` in a contract
 /// that has one aborts if such a call has changed the state struct under it.
-/// `#[contract(events(A, B))]` names the event types, for tools that show receipts.
+/// `#[contract(events(A, B), errors(E))]` names the event types and the error types (`#[error]`), for tools that show receipts.
+///
+/// For a contract `Tally` there is also a type `TallyClient`, whose methods call a deployed one (`noema_sdk::call::Client`): a
+/// contract that depends on this crate uses it. Entry points are exported only from the crate that `noema build` builds, which
+/// it compiles with `--cfg noema_contract`.
 ///
 /// See the crate documentation of `noema_sdk` for an example.
 #[proc_macro_attribute]
@@ -51,6 +58,23 @@ pub fn state(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn event(attribute: TokenStream, item: TokenStream) -> TokenStream {
     data::expand_event(attribute.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes an enum of errors with codes: each variant is one, its doc comment the message. Codes count from 1 on, or from
+/// what a variant is set to; `noema_sdk::Error` is made of a variant with `?`, `.into()`, `ensure!` and `bail!`.
+///
+/// ```ignore
+/// #[noema::error]
+/// pub enum VoteError {
+///     /// the vote is over
+///     Closed,
+///     /// this account has voted
+///     Twice = 7,
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn error(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    error::expand(&attribute.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Derives `noema_sdk::Type`, the description of a type in the interface. `data` includes it.

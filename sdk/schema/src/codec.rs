@@ -102,7 +102,7 @@ fn wrong<T>(problem: impl Into<String>) -> Result<T, SchemaError> {
 }
 
 /// Whether `null` is a value of the type, so that an option of it needs brackets.
-fn nullable(schema: &Schema, ty: &TypeRef, depth: u32) -> Result<bool, SchemaError> {
+pub(crate) fn nullable(schema: &Schema, ty: &TypeRef, depth: u32) -> Result<bool, SchemaError> {
     Ok(match ty {
         TypeRef::Unit | TypeRef::Option(_) => true,
         TypeRef::Type(name) => match schema.definition(name) {

@@ -13,6 +13,7 @@
 //! | `bool`, `String` | the same |
 //! | integers | a number, or a text of decimal digits; 128-bit ones come back as text |
 //! | `Vec<u8>`, `[u8; N]` | `"0x…"`, or an array of numbers |
+//! | `Fixed<F>` | a text of decimal digits, or a number |
 //! | `Address`, `Hash` | 64 hexadecimal digits, with or without `0x` |
 //! | `Vec<T>`, `[T; N]`, tuples | an array |
 //! | `Option<T>` | `null` or the value; `[value]` where the value itself may be `null` |
@@ -42,14 +43,16 @@
 mod codec;
 mod error;
 mod model;
+pub mod typescript;
 
 use std::collections::BTreeMap;
 
+use model::File;
 use serde_json::Value;
 use wasmparser::{Parser, Payload};
 
 pub use error::SchemaError;
-pub use model::{Body, Definition, Method, MethodKind, TypeRef};
+pub use model::{Body, ContractError, Definition, Method, MethodKind, TypeRef};
 
 /// The custom section.
 pub const SECTION: &str = "noema.schema";
@@ -72,6 +75,8 @@ pub struct Schema {
     pub methods: Vec<Method>,
     /// Its events: topic and type of the data.
     pub events: Vec<(String, TypeRef)>,
+    /// Its errors, those of the SDK not among them.
+    pub errors: Vec<ContractError>,
     types: BTreeMap<String, Body>,
 }
 
@@ -81,6 +86,14 @@ impl Schema {
     /// # Errors
     /// [`SchemaError::NoSchema`] where there is none; others where it is broken.
     pub fn from_wasm(wasm: &[u8]) -> Result<Schema, SchemaError> {
+        Schema::from_json(Schema::section(wasm)?)
+    }
+
+    /// The custom section of a module that holds it, as it is.
+    ///
+    /// # Errors
+    /// [`SchemaError::NoSchema`] where there is none, others where there are two, or it is no module.
+    pub fn section(wasm: &[u8]) -> Result<&[u8], SchemaError> {
         let mut found = None;
         for payload in Parser::new(0).parse_all(wasm) {
             if let Payload::CustomSection(section) = payload.map_err(|error| SchemaError::NotWasm(error.to_string()))?
@@ -90,7 +103,7 @@ impl Schema {
                 return Err(SchemaError::Invalid("there are two of it".into()));
             }
         }
-        Schema::from_json(found.ok_or(SchemaError::NoSchema)?)
+        found.ok_or(SchemaError::NoSchema)
     }
 
     /// The schema as it stands in the custom section.
@@ -101,19 +114,19 @@ impl Schema {
         if json.len() > MAX_SCHEMA_BYTES {
             return Err(SchemaError::TooLarge { bytes: json.len() });
         }
-        let file: model::File =
-            serde_json::from_slice(json).map_err(|error| SchemaError::Invalid(error.to_string()))?;
+        let mut file: File = serde_json::from_slice(json).map_err(|error| SchemaError::Invalid(error.to_string()))?;
         if file.noema != FORMAT {
             return Err(SchemaError::Invalid(format!("it has format {}, this program knows {FORMAT}", file.noema)));
         }
         let mut types = BTreeMap::new();
-        for Definition { name, body } in file.types {
+        for Definition { name, body } in std::mem::take(&mut file.types) {
             if types.contains_key(&name) {
                 return Err(SchemaError::Invalid(format!("it defines the type `{name}` twice")));
             }
             types.insert(name, body);
         }
-        let schema = Schema { contract: file.contract, methods: file.methods, events: file.events, types };
+        let File { contract, methods, events, errors, .. } = file;
+        let schema = Schema { contract, methods, events, errors, types };
         schema.check_references()?;
         Ok(schema)
     }
@@ -129,6 +142,11 @@ impl Schema {
                 && !self.types.contains_key(name)
             {
                 return Err(SchemaError::Invalid(format!("it does not define the type `{name}`")));
+            }
+            if let TypeRef::Fixed(bits) = ty
+                && *bits > noema_sdk::fixed::MAX_FRACTION_BITS
+            {
+                return Err(SchemaError::Invalid(format!("it has a number of {bits} fraction bits")));
             }
             ty.push_inner(&mut stack);
         }
@@ -190,6 +208,15 @@ impl Schema {
     }
 }
 
+impl Schema {
+    /// What an abort code of this contract means, or one of the SDK; `None` for a code that neither has.
+    #[must_use]
+    pub fn explain_abort(&self, code: u32) -> Option<String> {
+        let own = self.errors.iter().find(|error| error.0 == code);
+        own.map(|ContractError(_, name, message)| format!("{name}: {message}")).or_else(|| explain_abort(code))
+    }
+}
+
 /// What an abort code of the SDK means; `None` for a code that the contract chose.
 #[must_use]
 pub fn explain_abort(code: u32) -> Option<String> {
@@ -200,9 +227,13 @@ pub fn explain_abort(code: u32) -> Option<String> {
         sdk::UNKNOWN_METHOD => "the contract has no such method",
         sdk::NOT_PAYABLE => "the method accepts no native value",
         sdk::BAD_STATE => "a stored value is missing or of another type than the code expects",
-        sdk::ENCODING => "a value is too large to encode",
         sdk::BAD_REPLY => "what a called contract returned is not of the expected type",
         sdk::NOT_REENTRANT => "the method cannot run while the contract is running already",
+        sdk::NOT_OWNER => "only the owner may do this",
+        sdk::MISSING_ROLE => "the caller lacks the role for this",
+        sdk::PAUSED => "the contract is paused",
+        sdk::INSUFFICIENT_BALANCE => "a balance is too small",
+        sdk::OVERFLOW => "a sum is larger than its type",
         _ => {
             let status = u16::try_from(code.checked_sub(sdk::STATUS)?).ok()?;
             let status = noema_sdk::Status::from_code(status)?;

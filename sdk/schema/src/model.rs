@@ -12,6 +12,8 @@ pub(crate) struct File {
     pub(crate) contract: String,
     pub(crate) methods: Vec<Method>,
     pub(crate) events: Vec<(String, TypeRef)>,
+    #[serde(default)]
+    pub(crate) errors: Vec<ContractError>,
     pub(crate) types: Vec<Definition>,
 }
 
@@ -46,6 +48,10 @@ pub struct Method {
     pub returns: TypeRef,
 }
 
+/// An error of a contract: code, name, message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContractError(pub u32, pub String, pub String);
+
 /// A type as arguments, results and fields name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,6 +72,8 @@ pub enum TypeRef {
     String,
     Address,
     Hash,
+    /// A fixed-point number of 64 bits, with its fraction bits.
+    Fixed(u32),
     Option(Box<TypeRef>),
     List(Box<TypeRef>),
     Array(Box<TypeRef>, u32),
@@ -136,6 +144,7 @@ impl fmt::Display for TypeRef {
             TypeRef::String => f.write_str("String"),
             TypeRef::Address => f.write_str("Address"),
             TypeRef::Hash => f.write_str("Hash"),
+            TypeRef::Fixed(bits) => write!(f, "Fixed<{bits}>"),
             TypeRef::Option(inner) => write!(f, "Option<{inner}>"),
             TypeRef::List(inner) => write!(f, "Vec<{inner}>"),
             TypeRef::Array(inner, len) => write!(f, "[{inner}; {len}]"),

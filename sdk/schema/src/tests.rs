@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use noema_sdk::entry::Contract;
 use noema_sdk::schema::{json, json_len};
-use noema_sdk::{self as noema, Address, Hash};
+use noema_sdk::{self as noema, Address, Amount, Fixed, Hash};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::{MAX_SCHEMA_BYTES, MethodKind, SECTION, Schema, SchemaError, explain_
 /// Has a value of every kind.
 #[noema::data]
 #[derive(Clone, Debug, PartialEq)]
-struct Everything {
+pub(crate) struct Everything {
     flag: bool,
     small: u8,
     signed: i8,
@@ -32,11 +32,13 @@ struct Everything {
     wrapped: Wrapped,
     by_name: BTreeMap<String, u8>,
     by_number: BTreeMap<i16, Kind>,
+    price: Fixed<16>,
+    paid: Amount,
 }
 
 #[noema::data]
 #[derive(Clone, Debug, PartialEq)]
-enum Kind {
+pub(crate) enum Kind {
     Plain,
     Number(u32),
     Pair(u8, bool),
@@ -45,17 +47,25 @@ enum Kind {
 
 #[noema::data]
 #[derive(Clone, Debug, PartialEq)]
-struct Wrapped(u32);
+pub(crate) struct Wrapped(u32);
 
 #[noema::event("seen")]
 struct Seen {
     kind: Kind,
 }
 
+#[noema::error]
+enum Refusal {
+    /// the sample is used up.
+    UsedUp,
+    /// nobody asked
+    Unasked = 40,
+}
+
 #[noema::state]
 struct Sample;
 
-#[noema::contract(events(Seen))]
+#[noema::contract(events(Seen), errors(Refusal))]
 impl Sample {
     #[init(payable)]
     fn new(owner: Address) -> Self {
@@ -76,7 +86,7 @@ impl Sample {
 
 const JSON: [u8; json_len(&Sample::INTERFACE)] = json(&Sample::INTERFACE);
 
-fn sample() -> Schema {
+pub(crate) fn sample() -> Schema {
     Schema::from_json(&JSON).unwrap()
 }
 
@@ -87,7 +97,7 @@ fn schema_of(ty: &Value, types: &Value) -> Schema {
     Schema::from_json(file.to_string().as_bytes()).unwrap()
 }
 
-fn everything() -> (Everything, Value) {
+pub(crate) fn everything() -> (Everything, Value) {
     let value = Everything {
         flag: true,
         small: 255,
@@ -109,6 +119,8 @@ fn everything() -> (Everything, Value) {
         wrapped: Wrapped(9),
         by_name: BTreeMap::from([("b".into(), 2), ("aa".into(), 1)]),
         by_number: BTreeMap::from([(-2, Kind::Plain), (-10, Kind::Number(4)), (3, Kind::Pair(1, false))]),
+        price: Fixed::from_ratio(-5, 2).unwrap(),
+        paid: Amount(12),
     };
     let json = json!({
         "flag": true, "small": 255, "signed": -128, "large": u64::MAX, "negative": i64::MIN,
@@ -117,6 +129,7 @@ fn everything() -> (Everything, Value) {
         "maybe": null, "twice": [null], "kind": {"Fields": {"left": -5, "right": 6}}, "wrapped": 9,
         "by_name": {"aa": 1, "b": 2},
         "by_number": {"-10": {"Number": 4}, "-2": "Plain", "3": {"Pair": [1, false]}},
+        "price": "-2.5", "paid": "12",
     });
     (value, json)
 }
@@ -197,6 +210,8 @@ fn errors_say_where_and_what() {
         with("by_number", json!({"1": "Plain", "01": "Plain"})),
         "everything.by_number: a key stands twice in the map"
     );
+    assert_eq!(with("price", json!("1e3")), "everything.price: \"1e3\": expected digits such as 12 or -0.5");
+    assert!(with("price", json!("999999999999999")).contains("outside the range"));
     assert_eq!(with("surplus", json!(1)), "everything: Everything has no field `surplus`");
 }
 
@@ -272,6 +287,14 @@ fn abort_codes_of_the_sdk_are_explained() {
     assert_eq!(explain_abort(code::STATUS + 8).unwrap(), format!("a host function refused: {}", Status::NotFound));
     assert_eq!(explain_abort(code::STATUS), None);
     assert_eq!(explain_abort(u32::MAX), None);
+    assert_eq!(explain_abort(code::PAUSED).unwrap(), "the contract is paused");
+    // Errors of the contract itself.
+    let schema = sample();
+    let known: Vec<_> = schema.errors.iter().map(|error| (error.0, error.1.as_str())).collect();
+    assert_eq!(known, [(1, "UsedUp"), (40, "Unasked")]);
+    assert_eq!(schema.explain_abort(Refusal::UsedUp.code()).unwrap(), "UsedUp: the sample is used up");
+    assert_eq!(schema.explain_abort(code::PANIC), explain_abort(code::PANIC));
+    assert_eq!(schema.explain_abort(2), None);
 }
 
 proptest! {

@@ -1,36 +1,70 @@
 //! The machine and its state.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::ProtocolVersion;
 use noema_model::{MemoryModelStore, merkle};
 use noema_sdk::{Address, Hash};
-use noema_state::{Batch, Column, MemoryStore, StateStore, StateView};
 use noema_tensor::{Kernels, Level};
 use noema_vm::{
     Action, Address as VmAddress, BlockContext, Deposit, Extension, MAX_GAS, Message, Outcome, Vm, VmConfig, code_hash,
     deposit, layout,
 };
 
+use crate::faults::{Failing, ReadFaults};
 use crate::{Done, Failure};
 
 /// Gas that a message may use where a test does not say: a second of the reference machine.
 const GAS: u64 = 1_000_000_000_000;
 
+type State = BTreeMap<Vec<u8>, Vec<u8>>;
+
 /// The machine, its state, and the block in which messages run.
 pub struct TestChain {
-    vm: Vm,
-    store: MemoryStore,
+    pub(crate) vm: Vm,
+    state: Arc<State>,
+    pub(crate) block: BlockContext,
+    salt: u64,
+    /// Which reads of the state fail.
+    read_faults: Option<ReadFaults>,
+}
+
+/// A chain as it was: balances, contracts and what they have stored, height and time. Taking one and going back to it takes
+/// no time that depends on how much there is.
+///
+/// ```
+/// use noema_testing::TestChain;
+///
+/// let mut chain = TestChain::new();
+/// let alice = chain.account("alice", 7);
+/// let before = chain.snapshot();
+/// chain.account("alice", 1_000);
+/// chain.advance(10, 60_000);
+/// assert_ne!(chain.snapshot(), before);
+/// chain.restore(&before);
+/// assert_eq!((chain.balance(alice), chain.height()), (7, 1));
+/// assert_eq!(chain.snapshot(), before);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    state: Arc<State>,
     block: BlockContext,
     salt: u64,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("height", &self.block.height).field("entries", &self.state.len()).finish()
+    }
 }
 
 /// A contract of the chain, about to be called.
 #[derive(Debug)]
 #[must_use = "nothing runs before `call` or `view`"]
 pub struct At<'a> {
-    chain: &'a mut TestChain,
+    pub(crate) chain: &'a mut TestChain,
     contract: Address,
     from: Address,
     value: u128,
@@ -90,7 +124,7 @@ impl TestChain {
             version: ProtocolVersion::LATEST,
             deposit_per_byte: 0,
         };
-        TestChain { vm, store: MemoryStore::new(), block, salt: 0 }
+        TestChain { vm, state: Arc::default(), block, salt: 0, read_faults: None }
     }
 
     /// Asks for a deposit from now on: so many native units for every byte that contracts and models take. Without it,
@@ -102,7 +136,7 @@ impl TestChain {
     /// What is locked and free of the balance of an account or contract.
     #[must_use]
     pub fn deposit(&self, address: Address) -> Deposit {
-        Deposit::of(&*self.snapshot(), &self.block, &VmAddress(address.0)).expect("the VM writes what it reads")
+        Deposit::of(&*self.state, &self.block, &VmAddress(address.0)).expect("the VM writes what it reads")
     }
 
     /// The address of somebody, with this balance. The same name is always the same address.
@@ -144,8 +178,35 @@ impl TestChain {
 
     /// Goes on to the next block, this much later.
     pub fn next_block(&mut self, milliseconds: u64) {
-        self.block.height += 1;
-        self.block.time_ms += milliseconds;
+        self.advance(1, milliseconds);
+    }
+
+    /// Goes on by so many blocks, and so much time in all.
+    pub fn advance(&mut self, blocks: u64, milliseconds: u64) {
+        self.travel_to(self.block.height + blocks, self.block.time_ms + milliseconds);
+    }
+
+    /// Goes to a block of any height and time, later or earlier; what contracts have stored stays as it is.
+    pub fn travel_to(&mut self, height: u64, time_ms: u64) {
+        (self.block.height, self.block.time_ms) = (height, time_ms);
+    }
+
+    /// What there is now, for [`TestChain::restore`]. Models are not part of it: what has been added once stays.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { state: Arc::clone(&self.state), block: self.block.clone(), salt: self.salt }
+    }
+
+    /// Goes back to (or on to) what there was.
+    pub fn restore(&mut self, snapshot: &Snapshot) {
+        let Snapshot { state, block, salt } = snapshot.clone();
+        (self.state, self.block, self.salt) = (state, block, salt);
+    }
+
+    /// From now on the state cannot be read after this many more reads, as if the disk of this node had failed; `None` makes it
+    /// well again. A message that meets it ends as [`Failure::Node`], and nothing of it stays.
+    pub fn fail_reads_after(&mut self, reads: Option<u64>) {
+        self.read_faults = reads.map(ReadFaults::after);
     }
 
     /// Gives the chain a model, chunk by chunk as a transaction sender would. The zero address holds it; where there are
@@ -227,7 +288,7 @@ impl TestChain {
 
     /// Runs a message and keeps what it writes.
     fn execute(&mut self, message: &Message) -> Result<Done<Vec<u8>>, Failure> {
-        let outcome = self.vm.execute(&*self.snapshot(), &self.block, message)?;
+        let outcome = self.vm.execute(&self.readable(), &self.block, message)?;
         self.write(outcome.writes.clone());
         done(outcome)
     }
@@ -237,23 +298,22 @@ impl TestChain {
         self.execute(&Message { sender: VmAddress([0; 32]), value: 0, gas_limit: MAX_GAS, action }).map(|_| ())
     }
 
-    fn snapshot(&self) -> Box<dyn StateView + Send + Sync> {
-        self.store.snapshot().expect("memory can be read")
+    fn readable(&self) -> Failing<'_, State> {
+        Failing { state: &self.state, faults: self.read_faults.as_ref() }
     }
 
-    fn read(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.store.get(Column::State, key).expect("memory can be read")
+    pub(crate) fn read(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.state.get(key).cloned()
     }
 
-    fn write(&self, writes: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) {
-        let mut batch = Batch::new();
+    pub(crate) fn write(&mut self, writes: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) {
+        let state = Arc::make_mut(&mut self.state);
         for (key, value) in writes {
             match value {
-                Some(value) => batch.put(Column::State, key, value),
-                None => batch.delete(Column::State, key),
-            }
+                Some(value) => state.insert(key, value),
+                None => state.remove(&key),
+            };
         }
-        self.store.commit(batch).expect("memory can be written");
     }
 }
 
@@ -281,6 +341,50 @@ impl At<'_> {
         reply(self.call_raw([encode(method)?, encode(args)?].concat())?)
     }
 
+    /// Calls a method again and again with less gas than it needs, `steps` limits from nothing to one unit less than what it
+    /// uses, and checks that each of these calls fails and changes nothing; then calls it with all the gas it had.
+    /// This is how a call is found that leaves a half of its work behind when it runs out of gas, in the contract itself or in one
+    /// that it calls and whose failure it takes for an answer.
+    ///
+    /// # Errors
+    /// [`Failure`] of the last call.
+    ///
+    /// # Panics
+    /// Where a call with too little gas succeeds with another result, or changes something and fails.
+    pub fn call_starved<R: BorshDeserialize, A: BorshSerialize>(
+        self,
+        steps: u64,
+        method: &str,
+        args: &A,
+    ) -> Result<Done<R>, Failure> {
+        let input = [encode(method)?, encode(args)?].concat();
+        let At { chain, contract, from, value, gas } = self;
+        let before = chain.snapshot();
+        let call = |chain: &mut TestChain, gas: u64| At { chain, contract, from, value, gas }.call_raw(input.clone());
+        let whole = call(chain, gas)?;
+        let after = chain.snapshot();
+        let needed = whole.receipt.gas_used();
+        for step in 0..steps {
+            chain.restore(&before);
+            let limit = u64::try_from(u128::from(needed) * u128::from(step) / u128::from(steps)).unwrap_or(needed);
+            match call(chain, limit) {
+                // A call that hands on less gas to a nested one may find another way to its end.
+                Ok(_) => {
+                    assert!(chain.snapshot() == after, "`{method}` with {limit} of {needed} gas did something else")
+                }
+                Err(Failure::Node(error)) => return Err(error.into()),
+                Err(failure) => {
+                    assert!(
+                        chain.snapshot() == before,
+                        "`{method}` with {limit} gas failed and left something: {failure}"
+                    );
+                }
+            }
+        }
+        chain.restore(&after);
+        reply(whole)
+    }
+
     /// Calls with any input, and returns the output as it is.
     ///
     /// # Errors
@@ -299,7 +403,7 @@ impl At<'_> {
         let input = [encode(method)?, encode(args)?].concat();
         let chain = self.chain;
         let contract = VmAddress(self.contract.0);
-        reply(done(chain.vm.view(&*chain.snapshot(), &chain.block, contract, &input, self.gas)?)?)
+        reply(done(chain.vm.view(&chain.readable(), &chain.block, contract, &input, self.gas)?)?)
     }
 }
 

@@ -20,10 +20,20 @@
 //! Arguments are a tuple in the order of the method's: `&(a, b)`, `&(a,)`, `&()`. Everything goes
 //! the way it goes on a chain, admission, metering and receipts included; only transactions and blocks
 //! (signatures, nonces, fees) are left out: the harness is told who sends, when and where.
+//!
+//! | to | see |
+//! |---|---|
+//! | go back to how it was, or to another time | [`TestChain::snapshot`], [`TestChain::restore`], [`TestChain::advance`] |
+//! | let things go wrong | [`Saboteur`], [`At::call_starved`], [`TestChain::fail_reads_after`] |
+//! | notice that a call has become dearer | [`check_gas`] |
+//! | have a model before there is one | [`linear_classifier`] |
 #![forbid(unsafe_code)]
 
 mod chain;
 mod failure;
+mod faults;
+mod gas;
+mod model;
 
 use std::path::Path;
 
@@ -31,8 +41,11 @@ use borsh::BorshDeserialize;
 use noema_build::{BuildError, BuildOptions, build_contract};
 use noema_sdk::Event;
 
-pub use chain::{At, TestChain};
+pub use chain::{At, Snapshot, TestChain};
 pub use failure::Failure;
+pub use faults::Saboteur;
+pub use gas::check_gas;
+pub use model::linear_classifier;
 pub use noema_sdk::{Address, Hash};
 pub use noema_vm::{GasUsed, Receipt, ReceiptStatus};
 

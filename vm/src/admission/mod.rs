@@ -105,15 +105,23 @@ pub(crate) fn admit_placed(
     let facts = module::inspect(version, rules, extensions, wasm)?;
     let instrumented = instrument::instrument(rules, placement, wasm, &facts.findings)?;
     let bytes = u64::try_from(instrumented.len()).unwrap_or(u64::MAX);
+    if placement == Placement::Observed {
+        // For an observer only, whose marks are beyond the bound.
+        return Ok(admitted(version, instrument::places::report(&instrumented)?, &facts));
+    }
     assert!(bytes <= facts.instrumented_bytes, "the bound of instrumented code is a bound");
-    Ok(Admitted {
+    Ok(admitted(version, instrumented, &facts))
+}
+
+fn admitted(version: ProtocolVersion, instrumented: Vec<u8>, facts: &module::Facts) -> Admitted {
+    Admitted {
         version,
         instrumented,
         instantiate_gas: facts.instantiate_gas,
         compile_gas: facts.compile_gas,
         entry_points: facts.entry_points,
         frame_units: facts.findings.iter().map(|findings| findings.frame_units).collect(),
-    })
+    }
 }
 
 /// What admission finds out about the functions of a valid module.

@@ -77,7 +77,7 @@ pub(super) fn bind(linker: &mut Linker<Native>, extensions: &Extensions) -> wasm
                 |caller: wasmtime::Caller<'_, Native> $(, $param: $ty)*, gas: i64, room: i64| {
                     let mut guest = GuestCaller::new(caller)?;
                     let call = |guest: &mut GuestCaller<'_>| noema_host::shim::call::$name(guest $(, $param)*);
-                    wasmtime::Result::<(i64, i64)>::Ok(host_call(&mut guest, gas, Some(room), call)?)
+                    wasmtime::Result::<(i64, i64)>::Ok(host_call(&mut guest, gas, Some(room), ("call", stringify!($name)), call)?)
                 },
             )?;
         };
@@ -88,7 +88,7 @@ pub(super) fn bind(linker: &mut Linker<Native>, extensions: &Extensions) -> wasm
                 |caller: wasmtime::Caller<'_, Native> $(, $param: $ty)*, gas: i64| {
                     let mut guest = GuestCaller::new(caller)?;
                     let call = |guest: &mut GuestCaller<'_>| noema_host::shim::$group::$name(guest $(, $param)*);
-                    wasmtime::Result::<(i64, i64)>::Ok(host_call(&mut guest, gas, None, call)?)
+                    wasmtime::Result::<(i64, i64)>::Ok(host_call(&mut guest, gas, None, (stringify!($group), stringify!($name)), call)?)
                 },
             )?;
         };
@@ -126,7 +126,7 @@ fn bind_extension(
         });
         let raw = raw.collect::<wasmtime::Result<Vec<i64>>>()?;
         let mut guest = GuestCaller::new(caller)?;
-        let (answer, left) = extension_call(&mut guest, *gas, &extension, index, &raw)?;
+        let (answer, left) = extension_call(&mut guest, *gas, &extension, index, (row.group, row.name), &raw)?;
         *result = Val::I64(answer);
         *balance = Val::I64(left);
         Ok(())

@@ -112,7 +112,7 @@ impl Hasher for Bytes {
 /// The configuration of a kind of engine, if it is wasmtime.
 fn config(kind: EngineKind, machine: &Machine, concurrent: u32) -> Result<Option<Config>, VmError> {
     Ok(match kind {
-        EngineKind::Wasmi => None,
+        EngineKind::Wasmi | EngineKind::Observed => None,
         EngineKind::Pulley => Some(pulley(machine)?),
         EngineKind::CraneliftUnoptimized => Some(unoptimized(machine)),
         EngineKind::CraneliftShallow => {

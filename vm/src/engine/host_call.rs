@@ -3,7 +3,7 @@
 use noema_host::{Extension, Guest, Stop};
 
 use super::{Limiter, float_state};
-use crate::execute::Frame;
+use crate::execute::{Frame, observe};
 
 /// What the store of an instance holds: the frame, and what one engine needs besides.
 pub(super) struct Hosted<A> {
@@ -37,6 +37,7 @@ pub(super) fn host_call<C: Caller>(
     caller: &mut C,
     gas: i64,
     room: Option<i64>,
+    row: (&'static str, &'static str),
     function: impl FnOnce(&mut C) -> Result<i64, Stop>,
 ) -> Result<(i64, i64), Stopped> {
     let frame = caller.frame();
@@ -47,10 +48,12 @@ pub(super) fn host_call<C: Caller>(
     if let Some(room) = room {
         frame.set_room(room);
     }
+    observe::host_call_begins(row, frame.gas());
     let result = function(caller);
     // Extensions and stores are foreign code.
     float_state::reset();
     let frame = caller.frame();
+    observe::host_call_ends(row, frame.gas(), &result);
     match result {
         Ok(result) => Ok((result, frame.balance())),
         Err(stop) => {
@@ -66,9 +69,10 @@ pub(super) fn extension_call<C: Caller>(
     gas: i64,
     extension: &Extension,
     index: usize,
+    row: (&'static str, &'static str),
     arguments: &[i64],
 ) -> Result<(i64, i64), Stopped> {
-    host_call(caller, gas, None, |guest| {
+    host_call(caller, gas, None, row, |guest| {
         let (memory, frame) = guest.split();
         extension.call(index, memory, frame, arguments)
     })

@@ -12,7 +12,8 @@ use wasmi::{
 };
 
 use super::host_call::{self, Halted, Hosted, Ran, Stopped, extension_call, host_call};
-use crate::execute::Frame;
+use crate::execute::{Frame, observe};
+use crate::instrument::places::{self, Mark};
 use crate::instrument::{FAULT, LEAST_ROOM};
 use crate::rules::Machine;
 use crate::{Admitted, VmError};
@@ -219,7 +220,7 @@ fn bind(linker: &mut Linker<Interpreting>, extensions: &Extensions) -> Result<()
                 |caller: wasmi::Caller<'_, Interpreting> $(, $param: $ty)*, gas: i64, room: i64| {
                     let mut guest = GuestCaller::new(caller)?;
                     let call = |guest: &mut GuestCaller<'_>| noema_host::shim::call::$name(guest $(, $param)*);
-                    host_call(&mut guest, gas, Some(room), call).map_err(Error::host)
+                    host_call(&mut guest, gas, Some(room), ("call", stringify!($name)), call).map_err(Error::host)
                 },
             )?;
         };
@@ -230,12 +231,18 @@ fn bind(linker: &mut Linker<Interpreting>, extensions: &Extensions) -> Result<()
                 |caller: wasmi::Caller<'_, Interpreting> $(, $param: $ty)*, gas: i64| {
                     let mut guest = GuestCaller::new(caller)?;
                     let call = |guest: &mut GuestCaller<'_>| noema_host::shim::$group::$name(guest $(, $param)*);
-                    host_call(&mut guest, gas, None, call).map_err(Error::host)
+                    host_call(&mut guest, gas, None, (stringify!($group), stringify!($name)), call).map_err(Error::host)
                 },
             )?;
         };
     }
     noema_host::for_each_import!(bind);
+    // Only modules that were instrumented for an observer have it.
+    linker.func_wrap(places::IMPORT.0, places::IMPORT.1, |mark: i64, gas: i64| {
+        if let Some((mark, offset)) = Mark::read(mark) {
+            observe::place(mark, offset, gas);
+        }
+    })?;
     for extension in extensions.iter() {
         for (index, row) in extension.rows().enumerate() {
             bind_extension(linker, extension, index, row)?;
@@ -269,7 +276,8 @@ fn bind_extension(
         });
         let raw = raw.collect::<Result<Vec<i64>, Error>>()?;
         let mut guest = GuestCaller::new(caller)?;
-        let (answer, left) = extension_call(&mut guest, *gas, &extension, index, &raw).map_err(Error::host)?;
+        let (answer, left) =
+            extension_call(&mut guest, *gas, &extension, index, (row.group, row.name), &raw).map_err(Error::host)?;
         *result = Val::I64(answer);
         *balance = Val::I64(left);
         Ok(())

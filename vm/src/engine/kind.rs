@@ -31,6 +31,10 @@ pub enum EngineKind {
     /// Cranelift, with every charge where the specification has it: the oracle for the placement of charges.
     #[doc(hidden)]
     CraneliftPerBlock,
+    /// wasmi with every charge where the specification has it, telling an observer of every place that it comes to
+    /// ([`crate::Observer`]): for profiles. Receipts are the same, as with all others.
+    #[doc(hidden)]
+    Observed,
     /// Cranelift that refuses every module.
     #[doc(hidden)]
     CraneliftFails,
@@ -56,6 +60,7 @@ impl EngineKind {
     pub(crate) fn placement(self) -> Placement {
         match self {
             EngineKind::CraneliftPerBlock => Placement::PerBlock,
+            EngineKind::Observed => Placement::Observed,
             _ => Placement::Merged,
         }
     }
@@ -69,6 +74,7 @@ impl fmt::Display for EngineKind {
             EngineKind::Pulley => "pulley",
             EngineKind::Wasmi => "wasmi",
             EngineKind::CraneliftPerBlock => "cranelift-per-block",
+            EngineKind::Observed => "observed",
             EngineKind::CraneliftFails => "cranelift-fails",
             EngineKind::CraneliftPanics => "cranelift-panics",
             EngineKind::CraneliftShallow => "cranelift-shallow",

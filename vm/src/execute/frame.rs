@@ -5,8 +5,8 @@ use std::sync::Arc;
 use noema_abi::ProtocolVersion;
 use noema_host::{CallInfo, GasClass, Stop, TensorTable};
 
-use super::Core;
 use super::transaction::{Transaction, charge};
+use super::{Core, observe};
 use crate::engine::{Halted, Ran, Runnable};
 use crate::instrument::{FAULT_GAS, FAULT_STACK};
 use crate::rules::Rules;
@@ -74,6 +74,7 @@ pub(super) struct Ended {
 /// with the call has been moved before; whoever moved it takes it back if the frame fails.
 pub(super) fn run(core: &Arc<Core>, mut tx: Transaction, task: Task) -> Result<(Transaction, Ended), VmError> {
     let entered = tx.enter(Address(task.info.self_address));
+    observe::enter(&task.info, task.gas);
     let rules = Rules::of(task.version);
     let mut frame = Frame {
         core: Arc::clone(core),
@@ -112,6 +113,7 @@ pub(super) fn run(core: &Arc<Core>, mut tx: Transaction, task: Task) -> Result<(
     let Frame { mut tx, left, least_room, .. } = frame;
     // What the check of the deposit has read is not charged: nothing is left that could pay in every case.
     tx.due(rules);
+    observe::leave(left, &end);
     tx.leave(entered, matches!(end, End::Success { .. }), faulted);
     Ok((tx, Ended { end, left, least_room }))
 }
@@ -141,6 +143,11 @@ impl Frame {
         let value = answer.map_err(|error| self.fail(error))?;
         self.pay_for_state()?;
         Ok(value)
+    }
+
+    /// Gas left at the last settlement point.
+    pub(crate) fn gas(&self) -> u64 {
+        self.left
     }
 
     /// The numbers of its version.

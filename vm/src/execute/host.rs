@@ -3,11 +3,12 @@
 use noema_abi::limits::{MAX_CALL_DEPTH, MAX_EVENTS, MAX_INPUT_BYTES, MAX_TENSOR_BYTES, MAX_TRANSIENT_BYTES};
 use noema_abi::{ProtocolVersion, Status};
 use noema_host::{CallInfo, CallKind, Fault, GasClass, HostContext, Stop, TensorTable};
-use noema_model::{Model, ModelId};
+use noema_model::{Extent, Model, ModelId};
 use noema_tensor::Kernels;
 use std::sync::Arc;
 
 use super::frame::{self, End, Frame, Task};
+use super::observe;
 use super::transaction::TransferRefused;
 use crate::journal::Scan;
 use crate::{Address, Event, VmError, deposit, layout};
@@ -291,6 +292,10 @@ impl HostContext for Frame {
         }
         self.tx.journal.set(layout::extension_key(group, key), value.map(<[u8]>::to_vec));
         self.pay_for_state()
+    }
+
+    fn trace_model(&mut self, model: &Model, extent: Extent) {
+        observe::model(self.version, model, extent);
     }
 
     fn model_open(&mut self, id: &[u8; 32]) -> Result<Option<Arc<Model>>, Stop> {

@@ -5,6 +5,7 @@
 //!                                            models.rs    actions on models
 //!                                            frame.rs     one contract in one instance
 //!                                            host.rs      what host functions ask of the frame
+//!                                            observe.rs   who watches, and changes nothing
 //!                                            transaction.rs  what all frames of a message share
 //!                                            core.rs      what all messages share
 //! ```
@@ -14,6 +15,7 @@ mod frame;
 mod host;
 mod message;
 mod models;
+pub(crate) mod observe;
 mod state;
 mod transaction;
 
@@ -31,6 +33,7 @@ pub(crate) use self::core::Core;
 use self::core::Shards;
 pub(crate) use frame::Frame;
 pub use message::intrinsic_gas;
+pub use observe::{FrameEnd, FrameStart, HostCallEnd, Observer, Place};
 
 use crate::admission::{AdmissionError, Admitted, admit_with};
 use crate::engine::{self, ArtifactCache, CompilerProcess, EngineKind, Stacks, float_state};
@@ -155,6 +158,46 @@ impl Vm {
         gas_limit: u64,
     ) -> Result<Outcome, VmError> {
         self.run(state, |core| message::view(core, block, contract, input, gas_limit))
+    }
+
+    /// As [`Vm::execute`], and tells an observer what happens meanwhile. Outcome and receipt are the same as without one.
+    ///
+    /// # Errors
+    /// As [`Vm::execute`].
+    pub fn execute_observed(
+        &self,
+        state: &dyn StateView,
+        block: &BlockContext,
+        message: &Message,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, VmError> {
+        observe::lend(observer, || {
+            self.run(state, |core| {
+                observe::begin();
+                message::execute(core, block, message)
+            })
+        })
+    }
+
+    /// As [`Vm::view`], and tells an observer what happens meanwhile.
+    ///
+    /// # Errors
+    /// As [`Vm::view`].
+    pub fn view_observed(
+        &self,
+        state: &dyn StateView,
+        block: &BlockContext,
+        contract: Address,
+        input: &[u8],
+        gas_limit: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, VmError> {
+        observe::lend(observer, || {
+            self.run(state, |core| {
+                observe::begin();
+                message::view(core, block, contract, input, gas_limit)
+            })
+        })
     }
 
     /// Checks a module as deploying it would: like [`crate::admit`], and it may import host functions of the

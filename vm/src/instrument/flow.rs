@@ -32,6 +32,15 @@ pub(crate) enum Placement {
     Merged,
     /// Every metering block for itself, and checked. The oracle of the other one.
     PerBlock,
+    /// The same, and places are reported to an observer ([`super::places`]). Never in a node's own execution.
+    Observed,
+}
+
+impl Placement {
+    /// Whether every metering block is charged where it begins.
+    pub(crate) fn is_per_block(self) -> bool {
+        matches!(self, Placement::PerBlock | Placement::Observed)
+    }
 }
 
 /// A round of a loop that is paid for as a whole costs at most this, so that all rounds there can be fit into 61 bits.
@@ -277,7 +286,7 @@ impl<'t> Flow<'t> {
                 None
             }
             // What a trap leaves unpaid, nobody sees; but the oracle pays every block.
-            Operator::Unreachable if self.placement == Placement::PerBlock => {
+            Operator::Unreachable if self.placement.is_per_block() => {
                 self.end_block(OUTSIDE);
                 None
             }
@@ -314,7 +323,7 @@ impl<'t> Flow<'t> {
     fn count(&mut self, counted: Counted) {
         let Some(Label { kind: Kind::Loop { header }, reached, .. }) = self.labels.last_mut() else { return };
         let price = self.prices[*header];
-        if self.placement == Placement::PerBlock || !*reached || price == 0 || price > COUNTED_ROUND {
+        if self.placement.is_per_block() || !*reached || price == 0 || price > COUNTED_ROUND {
             return;
         }
         let price = u32::try_from(price).expect("just compared");
@@ -396,7 +405,7 @@ impl<'t> Flow<'t> {
             // A block is paid before its first call.
             Place::Tail(_) | Place::Branch(_) => 0,
         };
-        if self.placement == Placement::PerBlock {
+        if self.placement.is_per_block() {
             for vertex in 0..self.debts.len() {
                 self.debts.equal(OUTSIDE, vertex);
             }
@@ -434,7 +443,7 @@ impl<'t> Flow<'t> {
         let has_loop = !self.headers.is_empty() || self.blocks.iter().any(|block| block.counted.is_some());
         let is_leaf = !self.any_call && !has_loop && !self.has_bulk;
         let total = self.prices.iter().fold(0u64, |sum, price| sum.saturating_add(*price));
-        if self.placement == Placement::PerBlock {
+        if self.placement.is_per_block() {
             for block in &mut self.blocks {
                 block.check = block.charge != 0;
             }

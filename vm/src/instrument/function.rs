@@ -11,6 +11,7 @@ use super::floats::{Fix, Shape};
 use super::flow::{Flow, Placement, Plan};
 use super::module::{Counters, Names};
 use super::operators::{ENTRY_PRICE, LOCAL_PRICE, bulk_price};
+use super::places::Mark;
 use super::pricing::Pricing;
 use super::{FAULT_STACK, FAULT_UNREACHABLE, refused};
 use crate::AdmissionError;
@@ -84,6 +85,8 @@ pub(super) struct Task<'t> {
     pub(super) counters: Counters,
     /// Type of a block around the body.
     pub(super) wrapper: BlockType,
+    /// Whether places are marked for an observer.
+    pub(super) observed: bool,
 }
 
 /// Rewrites one body.
@@ -104,6 +107,7 @@ pub(super) fn rewrite(task: &Task<'_>, ty: &FuncType, body: &FunctionBody<'_>) -
         debt: 0,
         temporaries,
         counters: task.counters,
+        observed: task.observed,
     };
     writer.enter(task.depth);
     let (plan, names) = (&task.survey.plan, task.names);
@@ -122,6 +126,7 @@ pub(super) fn rewrite(task: &Task<'_>, ty: &FuncType, body: &FunctionBody<'_>) -
     let mut block = *plans.next().expect("there is a block at the start");
     let mut number = 0;
     writer.out = u32::from(wraps);
+    writer.mark(Mark::Enter, start);
     writer.begin(block.charge, block.debt, block.check);
     let mut open: Vec<Open> = Vec::new();
     let mut operators = body.get_operators_reader()?;
@@ -140,6 +145,7 @@ pub(super) fn rewrite(task: &Task<'_>, ty: &FuncType, body: &FunctionBody<'_>) -
         let end = operators.original_position();
         match &operator {
             Operator::Return => {
+                writer.mark(Mark::Leave, offset);
                 writer.emit(Instruction::LocalGet(writer.gas));
                 writer.emit(Instruction::Return);
             }
@@ -224,12 +230,14 @@ pub(super) fn rewrite(task: &Task<'_>, ty: &FuncType, body: &FunctionBody<'_>) -
             block = *plans.next().expect("both passes find the same blocks");
             writer.out = blocks.depth() + u32::from(wraps);
             if block.counted.is_none() {
+                writer.mark(Mark::Block, end);
                 writer.begin(block.charge, block.debt, block.check);
             }
         } else {
             writer.out = blocks.depth() + u32::from(wraps);
         }
     }
+    writer.mark(Mark::Leave, start);
     writer.leave(checks);
     Ok(writer.function)
 }
@@ -314,9 +322,20 @@ struct Writer {
     debt: i64,
     temporaries: Temporaries,
     counters: Counters,
+    observed: bool,
 }
 
 impl Writer {
+    /// Says to an observer where in the original module the code is, if there is one. It leaves the stack as it is.
+    fn mark(&mut self, mark: Mark, offset: usize) {
+        if self.observed {
+            self.emit(Instruction::I64Const(mark.at(offset)));
+            self.emit(Instruction::LocalGet(self.gas));
+            self.emit(Instruction::Drop);
+            self.emit(Instruction::Drop);
+        }
+    }
+
     fn emit(&mut self, instruction: Instruction<'_>) {
         self.function.instruction(&instruction);
     }

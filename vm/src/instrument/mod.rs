@@ -35,6 +35,7 @@ mod function;
 mod module;
 mod operands;
 mod operators;
+pub(crate) mod places;
 mod pricing;
 #[cfg(test)]
 mod tests;
@@ -59,7 +60,7 @@ pub(crate) static FINGERPRINT: LazyLock<[u8; 32]> = LazyLock::new(|| {
     crate::hash::hash("noema instrumentation", &sources)
 });
 
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 18] = [
     include_str!("awaited.rs"),
     include_str!("blocks.rs"),
     include_str!("calls.rs"),
@@ -71,6 +72,7 @@ const SOURCES: [&str; 17] = [
     include_str!("module.rs"),
     include_str!("operands.rs"),
     include_str!("operators.rs"),
+    include_str!("places.rs"),
     include_str!("pricing.rs"),
     include_str!("../admission/body.rs"),
     include_str!("../admission/features.rs"),

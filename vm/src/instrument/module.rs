@@ -228,7 +228,15 @@ impl<'a> Sections<'a> {
             let ty = self.function_type(own_types[position]).clone();
             let wrapper = self.block_type(&ty)?;
             let fixes = &findings[position].fixes;
-            let task = function::Task { survey, fixes, depth, names: &names, counters, wrapper };
+            let task = function::Task {
+                survey,
+                fixes,
+                depth,
+                names: &names,
+                counters,
+                wrapper,
+                observed: placement == Placement::Observed,
+            };
             code.function(&function::rewrite(&task, &ty, body)?);
         }
         for import in names.shims.keys() {

@@ -7,12 +7,13 @@ use noema_vm::{EngineKind, Outcome, ReceiptStatus, Vm, VmConfig};
 use super::world::{GAS, World, bytes, calling, calling_in_large, config, module, succeeded};
 
 /// All of them, those for tests too.
-const KINDS: [EngineKind; 7] = [
+const KINDS: [EngineKind; 8] = [
     EngineKind::Cranelift,
     EngineKind::CraneliftUnoptimized,
     EngineKind::Pulley,
     EngineKind::Wasmi,
     EngineKind::CraneliftPerBlock,
+    EngineKind::Observed,
     EngineKind::CraneliftFails,
     EngineKind::CraneliftPanics,
 ];

@@ -17,6 +17,7 @@ mod hostile;
 mod largest;
 mod machine;
 mod models;
+mod observer;
 mod reentrancy;
 mod specification;
 mod stack;

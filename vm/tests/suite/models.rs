@@ -55,7 +55,7 @@ fn send(world: &mut World, action: Action) -> Outcome {
 }
 
 /// Opens the model and runs it on one row whose first number is 3 and whose others are 0; returns the status, and the class.
-fn classifier(id: &[u8; 32]) -> Vec<u8> {
+pub(super) fn classifier(id: &[u8; 32]) -> Vec<u8> {
     module(&format!(
         r#"(data (i32.const 0) "{}") (data (i32.const 32) "\01\00\00\00\2c\01\00\00") (data (i32.const 64) "\03")
            (global $model (mut i64) (i64.const 0))

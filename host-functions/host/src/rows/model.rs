@@ -25,7 +25,7 @@ pub(crate) fn cost_of<C: HostContext>(context: &mut C, model: &Model, batch: u32
 
 pub(crate) mod run {
     use noema_abi::Status;
-    use noema_model::Model;
+    use noema_model::{Extent, Model};
     use noema_tensor::Tensor;
 
     use crate::HostContext;
@@ -33,8 +33,8 @@ pub(crate) mod run {
     use crate::call::{Planned, Pricing};
     use crate::outcome::Reply;
 
-    /// The input tensors.
-    pub(crate) type Plan = Vec<Tensor>;
+    /// The input tensors, and how many rows they are.
+    pub(crate) type Plan = (Vec<Tensor>, Extent);
 
     pub(crate) fn plan<C: HostContext>(
         pricing: &mut Pricing<'_, C>,
@@ -59,17 +59,18 @@ pub(crate) mod run {
             work: model.cost_of(pricing.context.version(), extent)?,
             memory: model.arena_bytes(extent.batch)?,
             tensors: u32::try_from(made).map_err(|_| Status::LimitExceeded)?,
-            plan: tensors,
+            plan: (tensors, extent),
         })
     }
 
     pub(crate) fn run<'c, C: HostContext>(
         context: &'c mut C,
-        tensors: Plan,
+        (tensors, extent): Plan,
         model: &Model,
         _inputs: &[u8],
         outputs: &mut Out<'c>,
     ) -> Reply<u64> {
+        context.trace_model(model, extent);
         let made = model.run(context.kernels(), &tensors.iter().collect::<Vec<&Tensor>>())?;
         let count = u64::try_from(made.len()).map_err(|_| Status::LimitExceeded)?;
         let mut handles = Vec::new();

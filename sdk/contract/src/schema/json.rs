@@ -47,6 +47,7 @@ const fn write<const N: usize>(interface: &Interface) -> Writer<N> {
     w.text("],\"events\":");
     w.fields(interface.events);
     types.fields(interface.events);
+    w.errors(interface.errors);
     w.text(",\"types\":[");
     i = 0;
     while i < types.len {
@@ -131,6 +132,29 @@ impl<const N: usize> Writer<N> {
         self.text("}");
     }
 
+    /// Nothing for a contract without typed errors.
+    const fn errors(&mut self, types: &[&[(u32, &str, &str)]]) {
+        let (mut count, mut i) = (0, 0);
+        while i < types.len() {
+            let mut j = 0;
+            while j < types[i].len() {
+                self.text(if count == 0 { ",\"errors\":[[" } else { ",[" });
+                self.number(types[i][j].0 as usize);
+                self.text(",");
+                self.quoted(types[i][j].1);
+                self.text(",");
+                self.quoted(types[i][j].2);
+                self.text("]");
+                count += 1;
+                j += 1;
+            }
+            i += 1;
+        }
+        if count > 0 {
+            self.text("]");
+        }
+    }
+
     const fn fields(&mut self, fields: &[(&str, &Shape)]) {
         self.text("[");
         let mut i = 0;
@@ -174,6 +198,11 @@ impl<const N: usize> Writer<N> {
             Shape::String => "\"string\"",
             Shape::Address => "\"address\"",
             Shape::Hash => "\"hash\"",
+            Shape::Fixed(bits) => {
+                self.text("{\"fixed\":");
+                self.number(*bits as usize);
+                "}"
+            }
             Shape::Option(inner) => return self.wrapped("{\"option\":", inner),
             Shape::List(inner) => return self.wrapped("{\"list\":", inner),
             Shape::Array(inner, len) => {

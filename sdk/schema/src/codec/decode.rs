@@ -69,6 +69,13 @@ fn value(schema: &Schema, ty: &TypeRef, input: &mut Input<'_>, budget: &mut Budg
             TypeRef::I128 => i128::from_le_bytes(input.array()?).to_string().into(),
             TypeRef::String => input.text()?.into(),
             TypeRef::Address | TypeRef::Hash => hex::encode(input.array::<32>()?).into(),
+            TypeRef::Fixed(bits) => {
+                let mut text = String::new();
+                match noema_sdk::fixed::write(i64::from_le_bytes(input.array()?), *bits, &mut text) {
+                    Ok(()) => text.into(),
+                    Err(_) => return wrong("a number that cannot be written"),
+                }
+            }
             TypeRef::Option(inner) => match input.array()? {
                 [0] => Value::Null,
                 [1] => {

@@ -49,6 +49,18 @@ pub(super) fn encode(
             }
             Ok(())
         }
+        TypeRef::Fixed(bits) => {
+            let text = match value {
+                Value::Number(number) => number.to_string(),
+                Value::String(text) => text.clone(),
+                _ => return mismatch(ty, value),
+            };
+            match noema_sdk::fixed::parse(&text, *bits) {
+                Ok(number) => out.extend(number.to_le_bytes()),
+                Err(error) => return wrong(format!("{}: {error}", shown(value))),
+            }
+            Ok(())
+        }
         TypeRef::Option(inner) => option(schema, inner, value, out, budget),
         TypeRef::List(inner) => {
             if let Some(raw) = raw_bytes(inner, value)? {
