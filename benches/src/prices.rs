@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_element_type_of_an_opcode_has_a_row() {
-        let options = Options { only: "bit_xor".to_owned(), cases: 1, seed: 3, level: None, clock: Clock::Processor };
+        let options = Options { only: "bit_xor".to_owned(), cases: 4, seed: 3, level: None, clock: Clock::Processor };
         let report = run(&options).unwrap();
         assert_eq!(report.rows().len(), noema_tensor::DType::ALL.len());
         assert!(report.rows().iter().all(|row| row.ratio.low > 0.0 && row.ratio.low <= row.ratio.high));

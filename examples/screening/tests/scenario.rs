@@ -235,7 +235,7 @@ fn too_little_gas_for_the_model_is_an_abort() {
     let needed = world.decide(0, &NETWORK.rows[0]).unwrap().receipt.gas_used();
     // Somewhere below what it needs, the contract sees that the model will not fit.
     let mut seen = 0;
-    for gas in (1..100).map(|part| needed / 100 * part) {
+    for gas in (1..2000).map(|part| needed / 2000 * part) {
         let failure = world
             .chain
             .at(contract)

@@ -128,7 +128,7 @@ fn trace(workplace: &Workplace, contract: &str) {
     let gas = &traced["result"]["gas"];
     // What is not in the steps is the message itself and loading the code.
     let before = number(gas, "/used") - sum;
-    assert!((40_000_000..80_000_000).contains(&before), "{before}: {gas}");
+    assert!((80_000_000..120_000_000).contains(&before), "{before}: {gas}");
     assert!(steps.iter().all(|step| !text(step, "/what").contains('.') || number(step, "/gas") > 0));
     assert_eq!(text(&traced, "/result/status"), "success");
 

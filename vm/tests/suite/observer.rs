@@ -172,9 +172,11 @@ fn places_add_up_to_the_gas_of_the_receipt() {
     // Of the code, the instance is the frame's own; of the host, what a message costs before is not.
     let frame = gas.total() - noema_vm::intrinsic_gas(noema_abi::ProtocolVersion::V1, &message.action);
     assert!(notes.code >= gas.wasm && notes.host > 0 && notes.code + notes.host <= frame);
+    // The record of the contract is read before.
+    let record = noema_vm::rules::Rules::of(noema_abi::ProtocolVersion::V1).prices.state_read;
     assert_eq!(
         notes.host,
-        gas.state + (gas.host - noema_vm::intrinsic_gas(noema_abi::ProtocolVersion::V1, &message.action))
+        gas.state - record + (gas.host - noema_vm::intrinsic_gas(noema_abi::ProtocolVersion::V1, &message.action))
     );
 }
 
