@@ -8,6 +8,7 @@
 //! ```
 //!
 //! Time is wall time, because a node waits for its disk. The files leave the system's cache by `dd` (GNU).
+#![allow(clippy::disallowed_types, reason = "it measures time")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,7 +48,6 @@ const FILLED: u32 = 20_000;
 ///
 /// # Errors
 /// A store or `dd` fails, or the contract does.
-#[allow(clippy::disallowed_methods, reason = "it measures time")]
 pub fn run(options: &Options) -> anyhow::Result<Report> {
     let mut report = Report::new("state");
     report.note(format!(
@@ -152,7 +152,6 @@ impl Node {
     }
 
     /// Picoseconds for a unit of gas, and the time of one access.
-    #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it measures time")]
     fn measure(&mut self, does: Does, cold: bool, round: u32) -> anyhow::Result<(f64, Duration)> {
         // Other entries in every round.
         let seed = [&round.to_le_bytes()[..], &[u8::from(cold)]].concat();
