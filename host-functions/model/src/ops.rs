@@ -100,6 +100,7 @@ mod broadcast;
 pub(crate) mod linear_requantised;
 mod pool;
 mod recurrent;
+mod tokenizer;
 mod window;
 pub use recurrent::{MAX_HIDDEN, STATE_BITS, SUM_BITS};
 pub use window::Window;

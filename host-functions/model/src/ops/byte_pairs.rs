@@ -2,7 +2,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
 use noema_tensor::{Level, OpError};
 
-use super::{Operator, ParameterSpec, Step, length};
+use super::{
+    Operator, ParameterSpec, Step,
+    tokenizer::{self, Frame},
+};
 use crate::{
     bounds::{EdgeBound, Interval},
     graph::Edge,
@@ -72,9 +75,9 @@ impl BytePairs {
     /// Words as GPT-4, Llama 3 and Qwen 2 cut them.
     pub const GPT_4: u8 = 1;
 
-    /// How many tokens stand around those of the text.
-    fn around(&self) -> u32 {
-        u32::from(self.before.is_some()) + u32::from(self.behind.is_some())
+    /// What stands around the tokens of a text.
+    fn frame(&self) -> Frame {
+        Frame { tokens: self.tokens, before: self.before, behind: self.behind, padding: self.padding }
     }
 }
 
@@ -98,11 +101,8 @@ impl Operator for BytePairs {
     }
 
     fn infer(&self, inputs: &[&Edge]) -> Result<Edge, String> {
-        let text = inputs[0];
-        if text.dtype != DType::U8 || text.dims.len() != 1 || !super::is_length(inputs[1]) {
-            return Err(format!("a text is u8 with one axis, its length one i32; not {} {:?}", text.dtype, text.dims));
-        }
-        if self.tokens <= self.around() || self.ranges == 0 || self.nodes == 0 || self.vocabulary == 0 {
+        let edge = tokenizer::infer(inputs, self.tokens)?;
+        if self.tokens <= self.frame().around() || self.ranges == 0 || self.nodes == 0 || self.vocabulary == 0 {
             return Err("a tokenizer without room, characters, nodes or tokens".into());
         }
         let sizes = [self.ranges, self.pairs, self.nodes, self.vocabulary, self.tokens];
@@ -116,7 +116,7 @@ impl Operator for BytePairs {
         if self.pattern > BytePairs::GPT_4 || (self.pattern == BytePairs::GPT_2 && self.digits != 0) {
             return Err(format!("there is no pattern {} with {} numbers", self.pattern, self.digits));
         }
-        Ok(Edge::new(DType::I32, &[self.tokens + 1]))
+        Ok(edge)
     }
 
     fn parameters(&self, _: &[&Edge]) -> Vec<ParameterSpec> {
@@ -155,11 +155,4 @@ impl Operator for BytePairs {
     fn prepare(&self, _: Level, _: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(step::BytePairsStep::new(self, parameters)))
     }
-}
-
-/// The last code point.
-const LAST: i32 = 0x10_ffff;
-
-fn places(count: u32) -> usize {
-    length(count)
 }

@@ -2,7 +2,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
 use noema_tensor::{Level, OpError};
 
-use super::{Operator, ParameterSpec, Step, length};
+use super::{
+    Operator, ParameterSpec, Step,
+    tokenizer::{self, Frame},
+};
 use crate::{
     bounds::{EdgeBound, Interval},
     graph::Edge,
@@ -76,6 +79,13 @@ pub const ALONE: u8 = 3;
 /// A character that becomes several.
 pub const LIST: u8 = 4;
 
+impl WordPiece {
+    /// What stands around the tokens of a text.
+    fn frame(&self) -> Frame {
+        Frame { tokens: self.tokens, before: Some(self.before), behind: Some(self.behind), padding: self.padding }
+    }
+}
+
 /// What a byte costs besides the steps through the tries, in steps.
 const BYTE: u64 = 16;
 
@@ -85,10 +95,7 @@ impl Operator for WordPiece {
     }
 
     fn infer(&self, inputs: &[&Edge]) -> Result<Edge, String> {
-        let text = inputs[0];
-        if text.dtype != DType::U8 || text.dims.len() != 1 || !super::is_length(inputs[1]) {
-            return Err(format!("a text is u8 with one axis, its length one i32; not {} {:?}", text.dtype, text.dims));
-        }
+        let edge = tokenizer::infer(inputs, self.tokens)?;
         if self.tokens < 2 || self.ranges == 0 || self.nodes < 2 || self.vocabulary == 0 {
             return Err("a tokenizer without room, characters, nodes or tokens".into());
         }
@@ -99,7 +106,7 @@ impl Operator for WordPiece {
         if special.iter().any(|token| *token >= self.vocabulary) {
             return Err(format!("tokens {special:?} of a vocabulary of {}", self.vocabulary));
         }
-        Ok(Edge::new(DType::I32, &[self.tokens + 1]))
+        Ok(edge)
     }
 
     fn parameters(&self, _: &[&Edge]) -> Vec<ParameterSpec> {
@@ -150,11 +157,4 @@ mod bits {
     pub(super) const CLASS_SHIFT: u32 = 21;
     pub(super) const ALONE: u32 = 1 << 29;
     pub(super) const DROPPED: u32 = 1 << 30;
-}
-
-/// The last code point.
-const LAST: i32 = 0x10_ffff;
-
-fn places(count: u32) -> usize {
-    length(count)
 }

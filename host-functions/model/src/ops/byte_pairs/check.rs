@@ -1,7 +1,10 @@
 //! Whether the tables of a tokenizer are tables: nothing outside their lengths, pairs in order, a trie that is one.
 
-use super::{BREAK, BytePairs, LAST, places};
-use crate::parameters::Parameters;
+use super::{BREAK, BytePairs};
+use crate::{
+    ops::{length, tokenizer},
+    parameters::Parameters,
+};
 
 pub(super) fn check(op: &BytePairs, parameters: &Parameters<'_>) -> Result<(), String> {
     characters(parameters)?;
@@ -10,27 +13,20 @@ pub(super) fn check(op: &BytePairs, parameters: &Parameters<'_>) -> Result<(), S
         return Err(format!("the token of byte {at} is not in the vocabulary"));
     }
     pairs(op, parameters, known)?;
-    trie(op, parameters, known)
+    trie(parameters, known)
 }
 
 fn characters(parameters: &Parameters<'_>) -> Result<(), String> {
-    let starts: Vec<i32> = parameters.i32s(0).collect();
-    if starts.first() != Some(&0) || !starts.is_sorted_by(|a, b| a < b) || starts.iter().any(|start| *start > LAST) {
-        return Err("ranges of characters that do not rise from 0 to 0x10ffff".into());
-    }
+    tokenizer::starts(parameters)?;
     match parameters.u8s(1).iter().position(|class| *class > BREAK) {
         Some(at) => Err(format!("range {at} of characters: an unknown class")),
         None => Ok(()),
     }
 }
 
-fn numbers(values: impl Iterator<Item = i32>) -> Vec<usize> {
-    values.map(|value| usize::try_from(value).unwrap_or(usize::MAX)).collect()
-}
-
 fn pairs(op: &BytePairs, parameters: &Parameters<'_>, known: impl Fn(i32) -> bool) -> Result<(), String> {
-    let firsts = numbers(parameters.i32s(3));
-    if firsts.first() != Some(&0) || firsts.last() != Some(&places(op.pairs)) || !firsts.is_sorted() {
+    let firsts = tokenizer::table(parameters, 3);
+    if firsts.first() != Some(&0) || firsts.last() != Some(&length(op.pairs)) || !firsts.is_sorted() {
         return Err("pairs that are not those of one token on the left".into());
     }
     let rights: Vec<i32> = parameters.i32s(4).collect();
@@ -42,7 +38,7 @@ fn pairs(op: &BytePairs, parameters: &Parameters<'_>, known: impl Fn(i32) -> boo
         }
         widest = widest.max(of_left.len());
     }
-    if widest != places(op.widest) {
+    if widest != length(op.widest) {
         return Err(format!("a token has up to {widest} pairs, {} are stated", op.widest));
     }
     let all = rights.iter().copied().zip(parameters.i32s(5)).zip(parameters.i32s(6));
@@ -52,22 +48,8 @@ fn pairs(op: &BytePairs, parameters: &Parameters<'_>, known: impl Fn(i32) -> boo
     }
 }
 
-fn trie(op: &BytePairs, parameters: &Parameters<'_>, known: impl Fn(i32) -> bool) -> Result<(), String> {
-    let nodes = places(op.nodes);
-    let (children, bytes) = (numbers(parameters.i32s(7)), parameters.u8s(8));
-    // The children of the first node begin behind it, those of the last end with the nodes: every node but the root is the
-    // child of exactly one, which stands before it.
-    if children.first() != Some(&1) || children.last() != Some(&nodes) || !children.is_sorted() {
-        return Err("nodes of the trie that are not the children of one other".into());
-    }
-    for (node, ends) in children.windows(2).enumerate() {
-        if ends[0] < ends[1] && ends[0] <= node {
-            return Err(format!("node {node} of the trie stands behind its children"));
-        }
-        if !bytes[ends[0]..ends[1]].is_sorted_by(|a, b| a < b) {
-            return Err(format!("the children of node {node} do not rise"));
-        }
-    }
+fn trie(parameters: &Parameters<'_>, known: impl Fn(i32) -> bool) -> Result<(), String> {
+    tokenizer::check_tries("trie", 1, &tokenizer::table(parameters, 7), parameters.u8s(8))?;
     for (node, token) in parameters.i32s(9).enumerate() {
         if token != -1 && (node == 0 || !known(token)) {
             return Err(format!("node {node} of the trie ends with token {token}"));

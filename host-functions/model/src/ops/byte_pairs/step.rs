@@ -2,16 +2,15 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use noema_abi::Status;
 use noema_tensor::{Kernels, OpError};
 
 use super::{
-    BytePairs, places,
+    BytePairs,
     words::{self, Mark},
 };
 use crate::{
-    arena::{self, Sink, Source},
-    ops::{Shapes, Step, sequence_lengths},
+    arena::{Sink, Source},
+    ops::{Shapes, Step, tokenizer},
     parameters::Parameters,
 };
 
@@ -56,7 +55,6 @@ struct Desk {
 
 impl BytePairsStep {
     pub(super) fn new(op: &BytePairs, parameters: &Parameters<'_>) -> BytePairsStep {
-        let places = |index: usize| parameters.i32s(index).map(|first| usize::try_from(first).unwrap_or(usize::MAX));
         let starts: Vec<u32> = parameters.i32s(0).map(i32::cast_unsigned).collect();
         let classes = parameters.u8s(1).to_vec();
         let mut ascii = [0; 128];
@@ -69,11 +67,11 @@ impl BytePairsStep {
             classes,
             ascii,
             bytes: parameters.i32s(2).collect(),
-            firsts: places(3).collect(),
+            firsts: tokenizer::table(parameters, 3),
             rights: parameters.i32s(4).collect(),
             ranks: parameters.i32s(5).collect(),
             results: parameters.i32s(6).collect(),
-            children: places(7).collect(),
+            children: tokenizer::table(parameters, 7),
             letters: parameters.u8s(8).to_vec(),
             whole: parameters.i32s(9).collect(),
         }
@@ -174,28 +172,12 @@ impl Step for BytePairsStep {
         inputs: &[Source<'_>],
         output: &mut Sink<'_>,
     ) -> Result<(), OpError> {
-        let (Source::U8(text), y) = (inputs[0], output.i32s()?) else { return Err(arena::unexpected()) };
-        let BytePairs { tokens, before, behind, padding, prefix_space, .. } = self.op;
-        let bytes = text.len() / shapes.rows;
-        let counts = sequence_lengths(inputs[1], 0, bytes)?;
-        let room = places(tokens);
-        for ((text, count), y) in text.chunks_exact(bytes).zip(counts).zip(y.chunks_exact_mut(room + 1)) {
-            let text = std::str::from_utf8(&text[..count]).map_err(|_| Status::BadArgument)?;
-            let most = room - places(self.op.around());
-            let found = if prefix_space && !text.is_empty() && !text.starts_with(' ') {
+        self.op.frame().run(shapes, inputs, output, |text, most| {
+            if self.op.prefix_space && !text.is_empty() && !text.starts_with(' ') {
                 self.tokens(&format!(" {text}"), most)
             } else {
                 self.tokens(text, most)
-            };
-            let all = before.map(u32::cast_signed).into_iter().chain(found).chain(behind.map(u32::cast_signed));
-            y.fill(padding.cast_signed());
-            let mut length = 0;
-            for (y, token) in y[1..].iter_mut().zip(all) {
-                *y = token;
-                length += 1;
             }
-            y[0] = length;
-        }
-        Ok(())
+        })
     }
 }

@@ -1,7 +1,10 @@
 //! Whether the tables of a tokenizer are tables: nothing outside their lengths, tries that are tries.
 
-use super::{ALONE, DROP, KEEP, LAST, LIST, SPACE, WordPiece, bits, places};
-use crate::parameters::Parameters;
+use super::{ALONE, DROP, KEEP, LIST, SPACE, WordPiece, bits};
+use crate::{
+    ops::tokenizer::{self, LAST},
+    parameters::Parameters,
+};
 
 pub(super) fn check(op: &WordPiece, parameters: &Parameters<'_>) -> Result<(), String> {
     characters(op, parameters)?;
@@ -10,12 +13,9 @@ pub(super) fn check(op: &WordPiece, parameters: &Parameters<'_>) -> Result<(), S
 
 fn characters(op: &WordPiece, parameters: &Parameters<'_>) -> Result<(), String> {
     let refused = |at: usize, what: &str| Err(format!("range {at} of characters: {what}"));
-    let starts: Vec<i32> = parameters.i32s(0).collect();
+    let starts = tokenizer::starts(parameters)?;
     let values: Vec<i32> = parameters.i32s(3).collect();
     let (kinds, counts) = (parameters.u8s(1), parameters.u8s(4));
-    if starts.first() != Some(&0) || !starts.is_sorted_by(|a, b| a < b) || starts.iter().any(|start| *start > LAST) {
-        return Err("ranges of characters that do not rise from 0 to 0x10ffff".into());
-    }
     let mut longest = 1;
     for (at, kind) in kinds.iter().enumerate() {
         let end = starts.get(at + 1).map_or(LAST, |next| next - 1);
@@ -51,27 +51,13 @@ fn characters(op: &WordPiece, parameters: &Parameters<'_>) -> Result<(), String>
 }
 
 fn tries(op: &WordPiece, parameters: &Parameters<'_>) -> Result<(), String> {
-    let nodes = places(op.nodes);
-    let children: Vec<usize> = parameters.i32s(6).map(|first| usize::try_from(first).unwrap_or(usize::MAX)).collect();
+    let children = tokenizer::table(parameters, 6);
     let points: Vec<i32> = parameters.i32s(7).collect();
-    // The children of the first node begin behind both roots, those of the last end with the nodes: every node but the
-    // roots is the child of exactly one, which stands before it.
-    let partition = children.first() == Some(&2) && children.last() == Some(&nodes) && children.is_sorted();
-    if !partition {
-        return Err("nodes of the tries that are not the children of one other".into());
-    }
-    let mut depths = vec![0u32; nodes];
-    for node in 0..nodes {
-        let range = children[node]..children[node + 1];
-        if !range.is_empty() && range.start <= node {
-            return Err(format!("node {node} of the tries stands behind its children"));
-        }
-        if !points[range.clone()].is_sorted_by(|a, b| a < b) {
-            return Err(format!("the children of node {node} do not rise"));
-        }
-        for child in range {
-            depths[child] = depths[node] + 1;
-        }
+    tokenizer::check_tries("tries", 2, &children, &points)?;
+    let mut depths = vec![0u32; points.len()];
+    for (node, ends) in children.windows(2).enumerate() {
+        let depth = depths[node] + 1;
+        depths[ends[0]..ends[1]].fill(depth);
     }
     let depth = depths.iter().copied().max().unwrap_or(0);
     if depth != op.depth {

@@ -1,12 +1,11 @@
 //! Running [`WordPiece`](super::WordPiece).
 
-use noema_abi::Status;
 use noema_tensor::{Kernels, OpError};
 
-use super::{ALONE, KEEP, LIST, SPACE, WordPiece, bits, places};
+use super::{ALONE, KEEP, LIST, SPACE, WordPiece, bits};
 use crate::{
-    arena::{self, Sink, Source},
-    ops::{Shapes, Step, sequence_lengths},
+    arena::{Sink, Source},
+    ops::{Shapes, Step, length, tokenizer},
     parameters::Parameters,
 };
 
@@ -50,7 +49,7 @@ impl WordPieceStep {
             values: parameters.i32s(3).collect(),
             counts: parameters.u8s(4).to_vec(),
             list: unsigned(5),
-            children: parameters.i32s(6).map(|first| usize::try_from(first).unwrap_or(usize::MAX)).collect(),
+            children: tokenizer::table(parameters, 6),
             points: unsigned(7),
             tokens: parameters.i32s(8).collect(),
         }
@@ -128,7 +127,7 @@ impl WordPieceStep {
         }
         let before = tokens.len();
         let mut at = 0;
-        let known = word.len() <= places(self.op.longest_word);
+        let known = word.len() <= length(self.op.longest_word);
         while known && at < word.len() {
             let Some((token, length)) = self.longest(usize::from(at > 0), &word[at..]) else { break };
             tokens.push(token);
@@ -164,19 +163,6 @@ impl Step for WordPieceStep {
         inputs: &[Source<'_>],
         output: &mut Sink<'_>,
     ) -> Result<(), OpError> {
-        let (Source::U8(text), y) = (inputs[0], output.i32s()?) else { return Err(arena::unexpected()) };
-        let bytes = text.len() / shapes.rows;
-        let counts = sequence_lengths(inputs[1], 0, bytes)?;
-        let room = places(self.op.tokens);
-        for ((text, count), y) in text.chunks_exact(bytes).zip(counts).zip(y.chunks_exact_mut(room + 1)) {
-            let text = std::str::from_utf8(&text[..count]).map_err(|_| Status::BadArgument)?;
-            let pieces = self.pieces(text, room - 2);
-            y.fill(self.op.padding.cast_signed());
-            y[0] = i32::try_from(pieces.len() + 2).map_err(|_| Status::LimitExceeded)?;
-            y[1] = self.op.before.cast_signed();
-            y[2..2 + pieces.len()].copy_from_slice(&pieces);
-            y[2 + pieces.len()] = self.op.behind.cast_signed();
-        }
-        Ok(())
+        self.op.frame().run(shapes, inputs, output, |text, most| self.pieces(text, most))
     }
 }
