@@ -5,6 +5,7 @@
 //! the container knows every table that the library has, and needs none of it.
 
 mod byte_pairs;
+mod trie;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ use tokenizers::{
 use unicode_normalization_alignments::char::canonical_combining_class;
 
 use crate::ImportError;
+use trie::{Branch, Nodes};
 
 /// How to import a tokenizer.
 #[derive(Clone, Debug)]
@@ -86,7 +88,7 @@ pub fn import_tokenizer(json: &[u8], options: &TokenizerOptions) -> Result<Impor
     let ordered = bert.strip_accents.unwrap_or(bert.lowercase);
     let characters = Characters::of(normalizer, splitter, ordered)?;
     let vocabulary: BTreeMap<String, u32> = tokenizer.get_vocab(false).into_iter().collect();
-    let tries = Tries::of(&vocabulary, &model.continuing_subword_prefix)?;
+    let (tries, depth) = tries(&vocabulary, &model.continuing_subword_prefix)?;
     let empty = tokenizer.encode("", true).map_err(|error| refused(&error.to_string()))?;
     let [before, behind] = *empty.get_ids() else {
         return Err(refused("the post_processor puts something else than one token before and one behind the text"));
@@ -105,8 +107,8 @@ pub fn import_tokenizer(json: &[u8], options: &TokenizerOptions) -> Result<Impor
         padding: id("[PAD]").unwrap_or(unknown),
         ranges: size(characters.starts.len())?,
         listed: size(characters.list.len())?,
-        nodes: size(tries.points.len())?,
-        depth: tries.depth,
+        nodes: size(tries.keys.len())?,
+        depth,
         expansion: u32::from(characters.counts.iter().copied().max().unwrap_or(0)).max(1),
     };
     let (vocabulary, ranges) = (op.vocabulary, op.ranges);
@@ -118,7 +120,7 @@ pub fn import_tokenizer(json: &[u8], options: &TokenizerOptions) -> Result<Impor
         Array::U8(characters.counts),
         Array::I32(characters.list),
         Array::I32(tries.children),
-        Array::I32(tries.points),
+        Array::I32(tries.keys),
         Array::I32(tries.tokens),
     ];
     finish(op.into(), tables, (vocabulary, ranges), options)
@@ -322,60 +324,20 @@ fn is_mark(normalizer: &NormalizerWrapper, character: char) -> Result<bool, Impo
     Ok(!normalised.get().is_empty())
 }
 
-/// The pieces of a vocabulary, those that begin words and those that continue them.
-struct Tries {
-    children: Vec<i32>,
-    points: Vec<i32>,
-    tokens: Vec<i32>,
-    depth: u32,
-}
-
-#[derive(Default)]
-struct Branch {
-    token: Option<u32>,
-    children: BTreeMap<char, Branch>,
-}
-
-impl Tries {
-    fn of(vocabulary: &BTreeMap<String, u32>, prefix: &str) -> Result<Tries, ImportError> {
-        let mut roots = [Branch::default(), Branch::default()];
-        let mut depth = 0;
-        for (piece, token) in vocabulary {
-            let (root, piece) = match piece.strip_prefix(prefix).filter(|_| !prefix.is_empty()) {
-                Some(rest) => (1, rest),
-                None => (0, piece.as_str()),
-            };
-            let mut branch = &mut roots[root];
-            for character in piece.chars() {
-                branch = branch.children.entry(character).or_default();
-            }
-            if !piece.is_empty() {
-                branch.token = Some(*token);
-                depth = depth.max(piece.chars().count());
-            }
-        }
-        let number = |count: usize| i32::try_from(count).map_err(|_| refused("too large"));
-        let mut tries = Tries { children: vec![], points: vec![0, 0], tokens: vec![-1, -1], depth: 0 };
-        // Level by level: the children of a node follow those of the node before it.
-        let mut level: Vec<&Branch> = roots.iter().collect();
-        while !level.is_empty() {
-            let mut next = Vec::new();
-            for branch in level {
-                tries.children.push(number(tries.points.len())?);
-                for (character, child) in &branch.children {
-                    tries.points.push(signed(u32::from(*character)));
-                    tries.tokens.push(
-                        child.token.map_or(Ok(-1), |token| i32::try_from(token).map_err(|_| refused("too large")))?,
-                    );
-                    next.push(child);
-                }
-            }
-            level = next;
-        }
-        tries.children.push(number(tries.points.len())?);
-        tries.depth = u32::try_from(depth).map_err(|_| refused("too large"))?;
-        Ok(tries)
+/// The pieces of a vocabulary, those that begin words and those that continue them, by code points; and how many characters the longest
+/// has.
+fn tries(vocabulary: &BTreeMap<String, u32>, prefix: &str) -> Result<(Nodes<i32>, u32), ImportError> {
+    let mut roots = [Branch::default(), Branch::default()];
+    let mut depth = 0;
+    for (piece, token) in vocabulary {
+        let (root, piece) = match piece.strip_prefix(prefix).filter(|_| !prefix.is_empty()) {
+            Some(rest) => (1, rest),
+            None => (0, piece.as_str()),
+        };
+        roots[root].add(piece.chars().map(|character| signed(u32::from(character))), *token);
+        depth = depth.max(piece.chars().count());
     }
+    Ok((Nodes::of(&roots, 0)?, u32::try_from(depth).map_err(|_| refused("too large"))?))
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 //! A convolutional network on digits, in float and as onnxruntime quantised it: as accurate, and the same at every level.
 
+mod levels;
+
 use std::{fs, path::PathBuf};
 
-use noema_import::{FloatModel, ImportOptions, Imported, Precision, Table, Width, Widths, import_onnx, input_tensor};
+use levels::everywhere;
+use noema_import::{FloatModel, ImportOptions, Imported, Precision, Table, Width, Widths, import_onnx};
 use noema_model::Model;
-use noema_tensor::{Kernels, Level, Tensor};
 use proptest::prelude::*;
+
+/// Rows that run at the reference level, and alone.
+const FEW: usize = 40;
 
 fn file(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/digits").join(name);
@@ -40,35 +45,6 @@ fn largest(row: &[f64]) -> usize {
     (1..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best })
 }
 
-/// The outputs for some rows as bytes, the same at every level, with every number of threads, and row by row.
-fn everywhere(model: &Model, rows: &[Vec<f64>]) -> Vec<Tensor> {
-    let port = &model.manifest().inputs[0];
-    let all = input_tensor(port, rows).unwrap();
-    let bytes = |outputs: &[Tensor]| outputs.iter().map(|output| output.to_le_bytes().unwrap()).collect::<Vec<_>>();
-    let first = model.run(&Kernels::new(Level::best(), 1).unwrap(), &[&all]).unwrap();
-    // The reference level takes its time.
-    let few = 40;
-    let part = input_tensor(port, &rows[..few]).unwrap();
-    for level in Level::available() {
-        for threads in [1, 2] {
-            let kernels = Kernels::new(level, threads).unwrap();
-            let (x, count) = if level == Level::Reference { (&part, few) } else { (&all, rows.len()) };
-            let found = model.run(&kernels, &[x]).unwrap();
-            for (found, first) in bytes(&found).iter().zip(bytes(&first)) {
-                assert_eq!(found, &first[..first.len() / rows.len() * count], "{level} with {threads} threads");
-            }
-            for (at, row) in rows.iter().take(few).enumerate() {
-                let found = model.run(&kernels, &[&input_tensor(port, std::slice::from_ref(row)).unwrap()]).unwrap();
-                for (found, first) in bytes(&found).iter().zip(bytes(&first)) {
-                    let length = first.len() / rows.len();
-                    assert_eq!(found, &first[at * length..][..length], "{level}, row {at} alone");
-                }
-            }
-        }
-    }
-    first
-}
-
 #[test]
 fn a_convolutional_network_is_as_accurate_as_in_float() {
     let heldout = table("heldout.csv");
@@ -89,7 +65,7 @@ fn a_convolutional_network_is_as_accurate_as_in_float() {
         let model = Model::from_bytes(imported.container).unwrap();
         assert_eq!(model.manifest().inputs[0].shape, [1, 8, 8], "in the axes of the file");
         let class = model.manifest().output("class").unwrap();
-        let classes = everywhere(&model, &heldout.rows)[class].to_vec::<i32>().unwrap();
+        let classes = everywhere(&model, &heldout.rows, FEW)[class].to_vec::<i32>().unwrap();
         let right =
             classes.iter().zip(&heldout.labels).filter(|(class, label)| usize::try_from(**class) == Ok(**label));
         let right = right.count();
@@ -107,7 +83,7 @@ fn quantised_files_say_what_onnxruntime_says() {
         let imported = import(name, AUTO);
         println!("{name}\n{}", imported.report);
         let model = Model::from_bytes(imported.container).unwrap();
-        let outputs = everywhere(&model, &heldout.rows);
+        let outputs = everywhere(&model, &heldout.rows, FEW);
         let index = |name| model.manifest().output(name).unwrap();
         let probabilities = outputs[index("probabilities")].to_vec::<i32>().unwrap();
         let (mut same, mut worst) = (0, 0.0_f64);
@@ -134,7 +110,7 @@ fn integer_products_are_exact() {
     let model = Model::from_bytes(imported.container).unwrap();
     let port = &model.manifest().inputs[0];
     assert_eq!((port.dtype.name(), port.fraction_bits, model.manifest().outputs[0].fraction_bits), ("u8", 0, 0));
-    let sums = everywhere(&model, &heldout.rows)[0].to_vec::<i32>().unwrap();
+    let sums = everywhere(&model, &heldout.rows, FEW)[0].to_vec::<i32>().unwrap();
     let expected: Vec<i32> = expected("integer").concat().into_iter().map(|sum| sum as i32).collect();
     assert_eq!(sums, expected, "600 rows of 10 sums");
 }

@@ -1,11 +1,17 @@
 //! Recurrent networks on series: the numbers of sunspots by an LSTM, digits row by row by GRUs; as near to onnxruntime as the documentation
 //! says, and the same at every level.
 
+mod levels;
+
 use std::{fs, path::PathBuf};
 
-use noema_import::{FloatModel, ImportOptions, Imported, Precision, Table, compare_onnx, import_onnx, input_tensor};
+use levels::everywhere;
+use noema_import::{FloatModel, ImportOptions, Imported, Precision, Table, compare_onnx, import_onnx};
 use noema_model::Model;
-use noema_tensor::{Kernels, Level, Tensor};
+use noema_tensor::{Kernels, Level};
+
+/// Rows that run at the reference level, and alone.
+const FEW: usize = 10;
 
 fn table(name: &str) -> Table {
     Table::read_csv(&file(name)[..]).unwrap()
@@ -26,34 +32,6 @@ fn import(name: &str, calibration: &str, heldout: Option<&str>) -> Imported {
     import_onnx(&file(name), &options).unwrap()
 }
 
-/// The outputs for some rows, the same at every level, with every number of threads, and row by row.
-fn everywhere(model: &Model, rows: &[Vec<f64>]) -> Vec<Tensor> {
-    let port = &model.manifest().inputs[0];
-    let bytes = |outputs: &[Tensor]| outputs.iter().map(|output| output.to_le_bytes().unwrap()).collect::<Vec<_>>();
-    let all = input_tensor(port, rows).unwrap();
-    let first = model.run(&Kernels::new(Level::best(), 1).unwrap(), &[&all]).unwrap();
-    // The reference level takes its time.
-    let few = 10;
-    for level in Level::available() {
-        for threads in [1, 2] {
-            let kernels = Kernels::new(level, threads).unwrap();
-            let count = if level == Level::Reference { few } else { rows.len() };
-            let found = model.run(&kernels, &[&input_tensor(port, &rows[..count]).unwrap()]).unwrap();
-            for (found, first) in bytes(&found).iter().zip(bytes(&first)) {
-                assert_eq!(found, &first[..first.len() / rows.len() * count], "{level} with {threads} threads");
-            }
-            for (at, row) in rows.iter().take(few).enumerate() {
-                let found = model.run(&kernels, &[&input_tensor(port, std::slice::from_ref(row)).unwrap()]).unwrap();
-                for (found, first) in bytes(&found).iter().zip(bytes(&first)) {
-                    let length = first.len() / rows.len();
-                    assert_eq!(found, &first[at * length..][..length], "{level}, row {at} alone");
-                }
-            }
-        }
-    }
-    first
-}
-
 fn root_of_mean(errors: impl ExactSizeIterator<Item = f64>) -> f64 {
     let count = errors.len() as f64;
     (errors.map(|error| error * error).sum::<f64>() / count).sqrt()
@@ -72,7 +50,7 @@ fn the_next_number_of_sunspots() {
     let imported = import("series/sunspots.lstm.onnx", "series/sunspots.calibration.csv", None);
     println!("{}", imported.report);
     let model = Model::from_bytes(imported.container.clone()).unwrap();
-    let outputs = everywhere(&model, &heldout);
+    let outputs = everywhere(&model, &heldout, FEW);
     let unit = 2.0_f64.powi(-i32::from(model.manifest().outputs[0].fraction_bits));
     let ours: Vec<f64> = outputs[0].to_vec::<i32>().unwrap().iter().map(|q| f64::from(*q) * unit).collect();
     let largest = ours.iter().zip(&expected).map(|(ours, row)| (ours - row[2]).abs()).fold(0.0, f64::max);
@@ -104,7 +82,7 @@ fn digits_row_by_row() {
     let imported = import("series/digits.gru.onnx", "digits/calibration.csv", Some("digits/heldout.csv"));
     println!("{}", imported.report);
     let model = Model::from_bytes(imported.container.clone()).unwrap();
-    let outputs = everywhere(&model, &heldout.rows);
+    let outputs = everywhere(&model, &heldout.rows, FEW);
     let classes = outputs[2].to_vec::<i32>().unwrap();
     let right = |of: &dyn Fn(usize) -> usize| (0..600).filter(|row| of(*row) == heldout.labels[*row]).count();
     let ours = right(&|row| usize::try_from(classes[row]).unwrap());

@@ -17,21 +17,23 @@
 use noema_model::{
     graph::{Edge, EdgeId, Graph, Node},
     ops::{
-        Add, AddConst, Argmax, AveragePool, Concat, Conv2d, GlobalAveragePool, Linear, Lookup, MaxPool, Op, Relu,
-        Requantise, Reshape, Softmax, Transpose, Window,
+        Add, AddConst, Argmax, AveragePool, Concat, GlobalAveragePool, Lookup, MaxPool, Op, Relu, Requantise, Reshape,
+        Softmax, Transpose, Window,
     },
     parameters::{Array, NodeParameters},
 };
 use noema_tensor::DType;
 
+mod products;
+
 use super::{
     fold::{self, Fused, Standardisation},
-    net::{self, Grid, Net, Product, Sides, Step},
+    net::{self, Grid, Net, Sides, Step},
 };
 use crate::{
     ImportError, Widths,
     quantise::{LOGIT_BITS, PROBABILITY_BITS, Quantised, RESERVE, fraction_bits, range},
-    scale::{dyadic, integer, magnitude},
+    scale::{dyadic, integer},
 };
 
 /// What calibration rows say about an activation.
@@ -62,26 +64,6 @@ pub(crate) struct OnGrid {
 pub(super) struct Held {
     pub(super) edge: EdgeId,
     pub(super) grid: Grid,
-}
-
-/// A product with 8-bit weights, whose sums are exact.
-pub(super) struct Sums {
-    weights: Vec<i8>,
-    biases: Vec<i32>,
-    accumulator: DType,
-    /// What a unit of each output stands for.
-    pub(super) units: Vec<f64>,
-    outputs: u32,
-}
-
-impl Sums {
-    pub(super) fn linear(&self) -> Linear {
-        Linear { outputs: self.outputs, accumulator: self.accumulator }
-    }
-
-    pub(super) fn parameters(&self) -> NodeParameters {
-        vec![Array::I8(self.weights.clone()), Array::I32(self.biases.clone())]
-    }
 }
 
 /// Builds the graph of a network that was folded.
@@ -382,33 +364,6 @@ impl Build<'_> {
         range(seen.largest) * RESERVE / 2.0_f64.powi(30)
     }
 
-    fn product(&mut self, step: &Step, product: &Product, at: usize) -> Result<(), ImportError> {
-        let fused = fold::fused(self.net, &self.readers, at);
-        let target = self.target(&fused);
-        let x = self.narrow(step, self.held[step.from[0]])?;
-        let sums = self.sums(step, product, x)?;
-        let units = sums.units.clone();
-        let accumulator = sums.accumulator;
-        let sums = match &step.op {
-            net::Op::Conv(net::Conv { sides, groups, .. }) => {
-                let channels = self.net.dims(step.from[0])[0] / groups;
-                let weights = channels_last(&sums.weights, channels, sides.kernel);
-                let (outputs, pad_value) = (sums.outputs, x.grid.zero_point);
-                let op = Conv2d { outputs, window: window(sides)?, groups: size(*groups)?, pad_value, accumulator };
-                self.node(&step.node, op, &[x.edge], vec![Array::I8(weights), Array::I32(sums.biases)])
-            }
-            _ => self.node(&step.node, sums.linear(), &[x.edge], sums.parameters()),
-        };
-        let is_whole =
-            target.dtype == accumulator && units.iter().all(|unit| (unit / target.scale - 1.0).abs() < 1e-12);
-        let edge = if is_whole && fused.clip.is_none() {
-            sums
-        } else {
-            self.requantise(&step.node, sums, units.iter().map(|unit| unit / target.scale), target)?
-        };
-        self.finish(step, Held { edge, grid: target }, fused)
-    }
-
     /// What a product reads in 8 or 16 bits, if it is held in 32.
     pub(super) fn narrow(&mut self, step: &Step, x: Option<Held>) -> Result<Held, ImportError> {
         let x = x.ok_or_else(|| self.error(step, "reads what is not made yet"))?;
@@ -420,32 +375,6 @@ impl Build<'_> {
         let scale = range(seen.largest * self.widths.hidden.headroom()) / levels;
         let narrow = Grid { dtype, scale, zero_point: 0 };
         self.convert(&format!("{} input", step.node), x, narrow, f32::NEG_INFINITY, f32::INFINITY)
-    }
-
-    /// The products with `x` as integers.
-    pub(super) fn sums(&self, step: &Step, product: &Product, x: Held) -> Result<Sums, ImportError> {
-        let depth = product.weights.len() / product.outputs();
-        let (weights, unit_of_weights) = match &product.integers {
-            Some((weights, scales)) => (weights.clone(), scales.clone()),
-            None => self.weights(step, product, x.grid.scale)?,
-        };
-        let zero_point = i64::from(x.grid.zero_point);
-        let furthest = x.grid.dtype.max().unsigned_abs().max(x.grid.dtype.min().unsigned_abs());
-        let (mut biases, mut units, mut peak) = (vec![], vec![], 0_u64);
-        for (output, row) in weights.chunks_exact(depth).enumerate() {
-            let unit = x.grid.scale * unit_of_weights[output];
-            let sum: i64 = row.iter().map(|weight| i64::from(*weight)).sum();
-            let reach: u64 = row.iter().map(|weight| u64::from(weight.unsigned_abs())).sum();
-            let bias = integer(product.bias[output] / unit).map(|bias| i64::from(bias) - zero_point * sum);
-            let bias = bias.and_then(|bias| i32::try_from(bias).ok());
-            let bias =
-                bias.ok_or_else(|| self.error(step, format!("the bias of output {output} does not fit 32 bits")))?;
-            peak = peak.max(reach.saturating_mul(furthest).saturating_add(bias.unsigned_abs().into()));
-            biases.push(bias);
-            units.push(unit);
-        }
-        let accumulator = if peak <= i32::MAX.unsigned_abs().into() { DType::I32 } else { DType::I64 };
-        Ok(Sums { weights, biases, accumulator, units, outputs: size(product.outputs())? })
     }
 
     /// Cuts at 0, and above where there is an end that the type does not cut at.
@@ -483,23 +412,6 @@ impl Build<'_> {
             return Ok(Held { edge: self.node(&format!("{name} relu"), Relu {}, &[x.edge], vec![]), ..x });
         }
         self.convert(name, x, x.grid, 0.0, most)
-    }
-
-    /// Weights as integers with a scale for each output.
-    fn weights(&self, step: &Step, product: &Product, x_scale: f64) -> Result<(Vec<i8>, Vec<f64>), ImportError> {
-        let depth = product.weights.len() / product.outputs();
-        let (mut weights, mut scales) = (Vec::with_capacity(product.weights.len()), vec![]);
-        for (output, (row, bias)) in product.weights.chunks_exact(depth).zip(&product.bias).enumerate() {
-            let refused = || self.error(step, format!("the weights of output {output} are too large"));
-            let row: Vec<f64> = row.iter().map(|weight| f64::from(*weight)).collect();
-            // Where a bias dwarfs the weights, the scale is made larger, so that the bias fits.
-            let scale = range((magnitude(&row) / 127.0).max(bias.abs() / x_scale / 2.0_f64.powi(29)));
-            for weight in row {
-                weights.push(integer(weight / scale).and_then(|q| i8::try_from(q).ok()).ok_or_else(refused)?);
-            }
-            scales.push(scale);
-        }
-        Ok((weights, scales))
     }
 
     fn add(&mut self, step: &Step, at: usize) -> Result<(), ImportError> {
@@ -623,17 +535,6 @@ impl Build<'_> {
         outputs.push(("class", 0));
         Ok((Quantised { graph: self.graph, parameters: self.parameters, outputs }, self.on_grid))
     }
-}
-
-/// `[outputs][channels][rows][columns]` to `[outputs][rows][columns][channels]`.
-fn channels_last(weights: &[i8], channels: usize, [rows, columns]: [usize; 2]) -> Vec<i8> {
-    let taps = rows * columns;
-    let outputs = weights.chunks_exact(channels * taps);
-    outputs
-        .flat_map(|output| {
-            (0..taps).flat_map(move |tap| (0..channels).map(move |channel| output[channel * taps + tap]))
-        })
-        .collect()
 }
 
 fn window(sides: &Sides) -> Result<Window, ImportError> {

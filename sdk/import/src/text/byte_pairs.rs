@@ -15,7 +15,10 @@ use tokenizers::{
     pre_tokenizers::split::{Split, SplitPattern},
 };
 
-use super::{ImportedTokenizer, TokenizerOptions, finish, refused, signed};
+use super::{
+    ImportedTokenizer, TokenizerOptions, finish, refused, signed,
+    trie::{Branch, Nodes},
+};
 use crate::ImportError;
 
 /// The patterns that are read, with how words are cut by each and how many numbers a word may have.
@@ -84,7 +87,7 @@ pub(super) fn import(
 
     let pairs = Pairs::of(&file, &vocabulary, size)?;
     let whole = if model.ignore_merges { vocabulary.iter().collect() } else { BTreeMap::new() };
-    let trie = Trie::of(&whole, &bytes)?;
+    let trie = trie(&whole, &bytes)?;
     let (starts, classes) = classes()?;
 
     let count = |length: usize| u32::try_from(length).map_err(|_| refused("too large"));
@@ -100,7 +103,7 @@ pub(super) fn import(
         ranges: count(starts.len())?,
         pairs: count(pairs.rights.len())?,
         widest: pairs.widest,
-        nodes: count(trie.bytes.len())?,
+        nodes: count(trie.keys.len())?,
     };
     let ranges = op.ranges;
     let tables = vec![
@@ -112,7 +115,7 @@ pub(super) fn import(
         Array::I32(pairs.ranks),
         Array::I32(pairs.results),
         Array::I32(trie.children),
-        Array::U8(trie.bytes),
+        Array::U8(trie.keys),
         Array::I32(trie.tokens),
     ];
     finish(op.into(), tables, (size, ranges), options)
@@ -227,54 +230,17 @@ impl Pairs {
     }
 }
 
-/// Whole words by their bytes.
-struct Trie {
-    children: Vec<i32>,
-    bytes: Vec<u8>,
-    tokens: Vec<i32>,
-}
-
-#[derive(Default)]
-struct Branch {
-    token: Option<u32>,
-    children: BTreeMap<u8, Branch>,
-}
-
-impl Trie {
-    fn of(words: &BTreeMap<&String, &u32>, bytes: &[char]) -> Result<Trie, ImportError> {
-        let of_character: BTreeMap<char, u8> = bytes.iter().copied().zip(0..=255).collect();
-        let mut root = Branch::default();
-        for (word, token) in words {
-            // A word with other characters is none that a text can have.
-            let Some(bytes) = word.chars().map(|character| of_character.get(&character)).collect::<Option<Vec<_>>>()
-            else {
-                continue;
-            };
-            if bytes.is_empty() {
-                continue;
-            }
-            let branch = bytes.into_iter().fold(&mut root, |branch, byte| branch.children.entry(*byte).or_default());
-            branch.token = Some(**token);
+/// Whole words by their bytes. One with other characters is none that a text can have.
+fn trie(words: &BTreeMap<&String, &u32>, bytes: &[char]) -> Result<Nodes<u8>, ImportError> {
+    let of_character: BTreeMap<char, u8> = bytes.iter().copied().zip(0..=255).collect();
+    let mut root = Branch::default();
+    for (word, token) in words {
+        let bytes = word.chars().map(|character| of_character.get(&character).copied()).collect::<Option<Vec<u8>>>();
+        if let Some(bytes) = bytes {
+            root.add(bytes, **token);
         }
-        let place = |count: usize| i32::try_from(count).map_err(|_| refused("too large"));
-        let mut trie = Trie { children: vec![], bytes: vec![0], tokens: vec![-1] };
-        // Level by level: the children of a node follow those of the node before it.
-        let mut level = vec![&root];
-        while !level.is_empty() {
-            let mut next = Vec::new();
-            for branch in level {
-                trie.children.push(place(trie.bytes.len())?);
-                for (byte, child) in &branch.children {
-                    trie.bytes.push(*byte);
-                    trie.tokens.push(child.token.map_or(-1, u32::cast_signed));
-                    next.push(child);
-                }
-            }
-            level = next;
-        }
-        trie.children.push(place(trie.bytes.len())?);
-        Ok(trie)
     }
+    Nodes::of(&[root], 0)
 }
 
 /// The class of every character, as ranges.
