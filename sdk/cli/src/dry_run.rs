@@ -6,24 +6,15 @@ use noema_vm::{EngineKind, Message, Observer, Outcome};
 
 use crate::arguments::{self, KernelArgs};
 use crate::interface::Interface;
+use crate::method::MethodArgs;
 use crate::session::{self, now_ms};
 use crate::{CliError, Context, keys};
 
 /// Which call.
 #[derive(Args, Debug)]
 pub struct DryRunArgs {
-    /// Address of the contract
-    #[arg(value_name = "CONTRACT", value_parser = arguments::hash)]
-    contract: [u8; 32],
-    /// Method to run
-    #[arg(required_unless_present = "hex")]
-    method: Option<String>,
-    /// Its arguments in JSON: a list in their order, or an object by name
-    #[arg(value_name = "ARGS", default_value = "[]")]
-    args: String,
-    /// Raw input in hex instead of a method and arguments
-    #[arg(long, value_name = "HEX", conflicts_with = "method")]
-    hex: Option<String>,
+    #[command(flatten)]
+    method: MethodArgs,
     /// Who calls [default: the chain's own key]
     #[arg(long, value_name = "ADDRESS", value_parser = arguments::hash)]
     from: Option<[u8; 32]>,
@@ -55,7 +46,7 @@ impl DryRunArgs {
     /// The contract.
     #[must_use]
     pub fn contract(&self) -> Address {
-        Address(self.contract)
+        self.method.contract()
     }
 
     /// Runs it.
@@ -76,15 +67,8 @@ impl DryRunArgs {
         let chain = session::open(context, &kernels)?;
         let contract = self.contract();
         let interface = Interface::of_contract(&chain, contract)?;
-        let method = self.method.clone().unwrap_or_default();
-        let input = match &self.hex {
-            Some(text) => crate::commands::call::raw(text)?,
-            None => {
-                let args = crate::commands::call::json_args(&self.args)?;
-                let known = Interface::required(interface.as_ref(), &chain, contract)?;
-                if self.view { known.encode_view(&method, &args)? } else { known.encode_call(&method, &args)? }
-            }
-        };
+        let encode = if self.view { Interface::encode_view } else { Interface::encode_call };
+        let input = self.method.input(interface.as_ref(), &chain, encode)?;
         let outcome = if self.view {
             chain.observe_view(contract, &input, self.gas_limit, observer)?
         } else {
@@ -96,6 +80,6 @@ impl DryRunArgs {
             let message = Message { sender, value: self.value, gas_limit: self.gas_limit, action };
             chain.observe(now_ms().max(chain.head().time_ms), &message, observer)?
         };
-        Ok((chain, Watched { outcome, contract, interface, method }))
+        Ok((chain, Watched { outcome, contract, interface, method: self.method.method().to_owned() }))
     }
 }

@@ -25,6 +25,7 @@ pub mod dry_run;
 mod error;
 pub mod interface;
 pub mod keys;
+pub mod method;
 mod output;
 pub mod receipts;
 pub mod session;

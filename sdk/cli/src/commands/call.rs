@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use noema_chain::{Action, Address, Chain, SignedTransaction};
+use noema_chain::{Action, Chain, SignedTransaction};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::arguments::{self, KernelArgs, SenderArgs};
 use crate::interface::Interface;
+use crate::method::MethodArgs;
 use crate::output::Report;
 use crate::receipts::{ReceiptReport, amount};
 use crate::session::Sender;
@@ -18,18 +19,8 @@ use crate::{CliError, Context, session};
 /// Arguments of `noema call`.
 #[derive(Args, Debug)]
 pub struct CallArgs {
-    /// Address of the contract
-    #[arg(value_name = "CONTRACT", value_parser = arguments::hash)]
-    contract: [u8; 32],
-    /// Method to run
-    #[arg(required_unless_present = "hex")]
-    method: Option<String>,
-    /// Its arguments in JSON: a list in their order, or an object by name
-    #[arg(value_name = "ARGS", default_value = "[]")]
-    args: String,
-    /// Raw input in hex instead of a method and arguments
-    #[arg(long, value_name = "HEX", conflicts_with = "method")]
-    hex: Option<String>,
+    #[command(flatten)]
+    method: MethodArgs,
     /// One transaction for each line of FILE, each line being the ARGS of one
     #[arg(long, value_name = "FILE", conflicts_with_all = ["hex", "sign_only"])]
     batch: Option<PathBuf>,
@@ -120,22 +111,20 @@ impl Report for CallReport {
 /// transaction, or it did not succeed.
 pub fn run(context: &Context, arguments: CallArgs) -> Result<CallReport, CliError> {
     let mut chain = session::open(context, &arguments.kernels)?;
-    let contract = Address(arguments.contract);
+    let method = &arguments.method;
+    let contract = method.contract();
     let interface = Interface::of_contract(&chain, contract)?;
-    let method = arguments.method.clone().unwrap_or_default();
-    let encode = |args: &str| match &arguments.hex {
-        Some(text) => raw(text),
-        None => Interface::required(interface.as_ref(), &chain, contract)?.encode_call(&method, &json_args(args)?),
-    };
     let mut sender = Sender::new(context, &chain, &arguments.sender)?;
     if let Some(file) = &arguments.batch {
-        let inputs = lines(file)?.iter().map(|line| encode(line)).collect::<Result<Vec<_>, _>>()?;
+        let encode = |line: &String| method.input_with(line, interface.as_ref(), &chain, Interface::encode_call);
+        let inputs = lines(file)?.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
         let block_size = usize::try_from(arguments.block_size).unwrap_or(usize::MAX);
-        let interface = interface.as_ref().map(|interface| (interface, &*method));
+        let interface = interface.as_ref().map(|interface| (interface, method.method()));
         let actions = inputs.into_iter().map(|input| Action::Call { contract, input }).collect();
         return many(context, &mut chain, &mut sender, actions, arguments.value, block_size, interface);
     }
-    let transaction = sender.sign(arguments.value, Action::Call { contract, input: encode(&arguments.args)? });
+    let input = method.input(interface.as_ref(), &chain, Interface::encode_call)?;
+    let transaction = sender.sign(arguments.value, Action::Call { contract, input });
     if arguments.sign_only {
         return Ok(CallReport::Signed(SignedReport::new(&transaction)));
     }
@@ -191,27 +180,6 @@ fn many(
         });
     }
     Ok(CallReport::Many(batch))
-}
-
-/// Reads the JSON of arguments.
-///
-/// # Errors
-/// It is no JSON, or neither a list nor an object.
-pub fn json_args(text: &str) -> Result<Value, CliError> {
-    let hint = "give a list in the order of the arguments, such as '[1, \"two\"]', or an object by name";
-    match serde_json::from_str(text) {
-        Ok(value @ (Value::Array(_) | Value::Object(_))) => Ok(value),
-        Ok(other) => Err(CliError::argument("ARGS", format!("`{other}` is one value"), hint)),
-        Err(error) => Err(CliError::argument("ARGS", format!("not JSON: {error}"), hint)),
-    }
-}
-
-/// Reads raw input.
-///
-/// # Errors
-/// It is no hex.
-pub fn raw(text: &str) -> Result<Vec<u8>, CliError> {
-    arguments::bytes(text).map_err(|problem| CliError::argument("--hex", problem, "give an even number of hex digits"))
 }
 
 fn lines(file: &Path) -> Result<Vec<String>, CliError> {

@@ -13,7 +13,7 @@ use crate::interface::Interface;
 use crate::output::Report;
 use crate::receipts::ReceiptReport;
 use crate::session::Sender;
-use crate::{CliError, Context, session};
+use crate::{CliError, Context, method, session};
 
 /// Arguments of `noema deploy`.
 #[derive(Args, Debug)]
@@ -76,8 +76,8 @@ pub fn run(context: &Context, arguments: DeployArgs) -> Result<DeployReport, Cli
     admit(chain.genesis().version, &code).map_err(|error| CliError::inadmissible(&arguments.code, error))?;
     let interface = Interface::of_wasm(&code);
     let input = match (&arguments.hex, &interface) {
-        (Some(text), _) => super::call::raw(text)?,
-        (None, Some(interface)) => interface.encode_init(&super::call::json_args(&arguments.args)?)?,
+        (Some(text), _) => method::raw(text)?,
+        (None, Some(interface)) => interface.encode_init(&method::json_args(&arguments.args)?)?,
         // Nothing to encode, and nothing that says how.
         (None, None) if arguments.args.trim() == "[]" => Vec::new(),
         (None, None) => return Err(Interface::missing(&arguments.code.display())),

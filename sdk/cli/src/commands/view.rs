@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use noema_chain::{Address, Notes};
+use noema_chain::Notes;
 use serde::Serialize;
 
-use crate::arguments::{self, KernelArgs};
+use crate::arguments::KernelArgs;
 use crate::interface::Interface;
+use crate::method::MethodArgs;
 use crate::output::Report;
 use crate::receipts::{ResultReport, failed};
 use crate::{CliError, Context, session};
@@ -15,18 +16,8 @@ use crate::{CliError, Context, session};
 /// Arguments of `noema view`.
 #[derive(Args, Debug)]
 pub struct ViewArgs {
-    /// Address of the contract
-    #[arg(value_name = "CONTRACT", value_parser = arguments::hash)]
-    contract: [u8; 32],
-    /// View to run
-    #[arg(required_unless_present = "hex")]
-    method: Option<String>,
-    /// Its arguments in JSON: a list in their order, or an object by name
-    #[arg(value_name = "ARGS", default_value = "[]")]
-    args: String,
-    /// Raw input in hex instead of a method and arguments
-    #[arg(long, value_name = "HEX", conflicts_with = "method")]
-    hex: Option<String>,
+    #[command(flatten)]
+    method: MethodArgs,
     /// Most gas to spend; nobody pays for it
     #[arg(long, value_name = "GAS", default_value_t = 1_000_000_000_000)]
     gas_limit: u64,
@@ -61,19 +52,14 @@ impl Report for ViewReport {
 /// The chain cannot be opened, has no such contract, the arguments do not fit the view, or it did not succeed.
 pub fn run(context: &Context, arguments: ViewArgs) -> Result<ViewReport, CliError> {
     let chain = session::open(context, &arguments.kernels)?;
-    let contract = Address(arguments.contract);
+    let method = &arguments.method;
+    let contract = method.contract();
     let interface = Interface::of_contract(&chain, contract)?;
-    let method = arguments.method.unwrap_or_default();
-    let input = match &arguments.hex {
-        Some(text) => super::call::raw(text)?,
-        None => {
-            let args = super::call::json_args(&arguments.args)?;
-            Interface::required(interface.as_ref(), &chain, contract)?.encode_view(&method, &args)?
-        }
-    };
+    let input = method.input(interface.as_ref(), &chain, Interface::encode_view)?;
     let outcome = chain.view(contract, &input, arguments.gas_limit)?;
     let notes = Notes { logs: outcome.logs, diagnostic: outcome.diagnostic };
-    let result = ResultReport::new(&outcome.receipt, &notes, interface.as_ref().map(|interface| (interface, &*method)));
+    let result =
+        ResultReport::new(&outcome.receipt, &notes, interface.as_ref().map(|interface| (interface, method.method())));
     let report = ViewReport { contract: contract.to_string(), height: chain.height(), result };
     if report.result.succeeded() { Ok(report) } else { Err(failed("the view", &report.result, &report)) }
 }
