@@ -202,22 +202,34 @@ fn mispredicted_table() -> Program {
     hostile("mispredicted tables", &module(1, &fields))
 }
 
+/// A random number below 64.
+const BELOW_64: &str = "(i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 40))) (i32.const 63))";
+
 /// A call of one of 64 functions.
 fn mispredicted_calls() -> Program {
+    indirect("mispredicted calls", 1, "", 300_000, BELOW_64)
+}
+
+/// The same, and the number of the function stands anywhere in a near memory.
+fn calls_by_loads() -> Program {
+    let fill = format!("{RANDOM} (i32.store8 (i32.sub (local.get $i) (i32.const 1)) {BELOW_64})");
+    let fill = looped(NEAR_PAGES * 65_536, &fill);
+    let index = format!("(i32.load8_u {})", anywhere(NEAR_PAGES));
+    indirect("mispredicted calls by loads", NEAR_PAGES, &fill, 1_000_000, &index)
+}
+
+/// Calls through a table of 64 functions; `index` says of which.
+fn indirect(name: &str, pages: u32, before: &str, times: u32, index: &str) -> Program {
     let functions: String = (0..64)
         .map(|number| format!("(func $f{number} (type $t) (i64.add (local.get 0) (i64.const {number})))"))
         .collect();
     let names: String = (0..64).map(|number| format!("$f{number} ")).collect();
-    let body = format!(
-        "{RANDOM} (local.set $x (call_indirect (type $t) (local.get $x)
-           (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 40))) (i32.const 63))))"
-    );
-    let code = looped(300_000, &body);
+    let code = looped(times, &format!("{RANDOM} (local.set $x (call_indirect (type $t) (local.get $x) {index}))"));
     let fields = format!(
         r#"(type $t (func (param i64) (result i64))) (table 64 funcref) (elem (i32.const 0) {names}) {functions}
-           (func (export "call") (local $i i32) (local $x i64) (local $r i64) {code} (i64.store (i32.const 0) (local.get $x)))"#
+           (func (export "call") (local $i i32) (local $x i64) (local $r i64) {before} {code} (i64.store (i32.const 0) (local.get $x)))"#
     );
-    hostile("mispredicted calls", &module(1, &fields))
+    hostile(name, &module(pages, &fields))
 }
 
 /// Loops that are left after a random number of rounds, once in `2^bits` on average.
@@ -242,48 +254,10 @@ fn mispredicted_loops(bits: u32) -> Program {
     hostile(&format!("mispredicted loops of {} rounds", 1 << bits), &module(1, &fields))
 }
 
-/// A call of one of 64 functions, whose number stands anywhere in a near memory.
-fn calls_by_loads() -> Program {
-    let functions: String = (0..64)
-        .map(|number| format!("(func $f{number} (type $t) (i64.add (local.get 0) (i64.const {number})))"))
-        .collect();
-    let names: String = (0..64).map(|number| format!("$f{number} ")).collect();
-    let at = anywhere(NEAR_PAGES);
-    let body = format!("{RANDOM} (local.set $x (call_indirect (type $t) (local.get $x) (i32.load8_u {at})))");
-    let fill = format!(
-        "{RANDOM} (i32.store8 (i32.sub (local.get $i) (i32.const 1))
-           (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 40))) (i32.const 63)))"
-    );
-    let (filled, code) = (looped(NEAR_PAGES * 65_536, &fill), looped(1_000_000, &body));
-    let fields = format!(
-        r#"(type $t (func (param i64) (result i64))) (table 64 funcref) (elem (i32.const 0) {names}) {functions}
-           (func (export "call") (local $i i32) (local $x i64) (local $r i64) {filled} {code} (i64.store (i32.const 0) (local.get $x)))"#
-    );
-    hostile("mispredicted calls by loads", &module(NEAR_PAGES, &fields))
-}
-
 /// A walk whose steps are calls: what each brings is where the next one loads.
 fn results_as_addresses() -> Program {
-    let lines = 16 * 1024;
-    let fill = "(i32.store (i32.shl (local.get $j) (i32.const 6)) (local.get $j))
-         (local.set $j (i32.add (local.get $j) (i32.const 1)))";
-    let swap = format!(
-        "(local.set $j (local.get $i)) {RANDOM}
-         (local.set $k (i32.rem_u (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 33))) (local.get $j)))
-         (local.set $t (i32.load (i32.shl (local.get $j) (i32.const 6))))
-         (i32.store (i32.shl (local.get $j) (i32.const 6)) (i32.load (i32.shl (local.get $k) (i32.const 6))))
-         (i32.store (i32.shl (local.get $k) (i32.const 6)) (local.get $t))"
-    );
-    let steps = "(local.set $p (call $next (local.get $p)))".repeat(16);
-    let fields = format!(
-        r#"(func $next (param i32) (result i32) (i32.load (i32.shl (local.get 0) (i32.const 6))))
-           (func (export "call") (local $i i32) (local $j i32) (local $k i32) (local $t i32) (local $p i32) (local $r i64)
-             {} {} {} (i32.store (i32.const 0) (local.get $p)))"#,
-        looped(lines, fill),
-        looped(lines - 1, &swap),
-        looped(1 << 16, &steps)
-    );
-    hostile("pointers through 1 MiB, by calls", &module(NEAR_PAGES, &fields))
+    let next = "(func $next (param i32) (result i32) (i32.load (i32.shl (local.get 0) (i32.const 6))))";
+    walk("1 MiB, by calls", 1024, next, 1 << 16, "(call $next (local.get $p))")
 }
 
 /// Calls that do nothing else, ten thousand deep.
@@ -380,8 +354,13 @@ fn fill() -> Program {
     hostile("filling 64 MiB", &module(PAGES, &format!(r#"(func (export "call") (local $i i32) {code})"#)))
 }
 
-/// A walk through a random cycle of cache lines.
+/// A walk by loads.
 fn chase(name: &str, kib: u32) -> Program {
+    walk(name, kib, "", 1 << 17, "(i32.load (i32.shl (local.get $p) (i32.const 6)))")
+}
+
+/// A walk through a random cycle of cache lines, sixteen steps in a round; `step` says where `$p` leads.
+fn walk(name: &str, kib: u32, functions: &str, rounds: u32, step: &str) -> Program {
     let lines = kib * 16;
     // Sattolo's shuffle of the identity is one cycle.
     let fill = "(i32.store (i32.shl (local.get $j) (i32.const 6)) (local.get $j))
@@ -393,13 +372,14 @@ fn chase(name: &str, kib: u32) -> Program {
          (i32.store (i32.shl (local.get $j) (i32.const 6)) (i32.load (i32.shl (local.get $k) (i32.const 6))))
          (i32.store (i32.shl (local.get $k) (i32.const 6)) (local.get $t))"
     );
-    let steps = "(local.set $p (i32.load (i32.shl (local.get $p) (i32.const 6))))".repeat(16);
+    let steps = format!("(local.set $p {step})").repeat(16);
     let fields = format!(
-        r#"(func (export "call") (local $i i32) (local $j i32) (local $k i32) (local $t i32) (local $p i32) (local $r i64)
+        r#"{functions}
+           (func (export "call") (local $i i32) (local $j i32) (local $k i32) (local $t i32) (local $p i32) (local $r i64)
              {} {} {} (i32.store (i32.const 0) (local.get $p)))"#,
         looped(lines, fill),
         looped(lines - 1, &swap),
-        looped(1 << 17, &steps)
+        looped(rounds, &steps)
     );
     hostile(&format!("pointers through {name}"), &module(kib.div_ceil(64), &fields))
 }

@@ -117,6 +117,13 @@ impl<'m> Run<'m> {
         self.take(GasClass::State, due)
     }
 
+    /// The record of a contract, once it is paid for.
+    fn contract(&mut self, address: &Address) -> Result<Option<ContractRecord>, Halt> {
+        let record = self.tx.contract(address)?;
+        self.pay_for_state()?;
+        Ok(record)
+    }
+
     fn start(&mut self, message: &Message) -> Result<End, Halt> {
         self.take(GasClass::Host, intrinsic_gas(self.block.version, &message.action))?;
         let (sender, value) = (message.sender, message.value);
@@ -142,9 +149,7 @@ impl<'m> Run<'m> {
         self.take(GasClass::State, self.rules.prices.contract_record)?;
         let hash = code_hash(code);
         let address = Address::of_contract(sender, salt, &hash);
-        let there = self.tx.contract(&address)?;
-        self.pay_for_state()?;
-        if there.is_some() {
+        if self.contract(&address)?.is_some() {
             return reject(Rejection::ContractExists);
         }
         let module = self.install(address, sender, None, hash, code)?;
@@ -181,9 +186,7 @@ impl<'m> Run<'m> {
     ) -> Result<End, Halt> {
         check_input(input)?;
         self.take(GasClass::State, self.rules.prices.contract_record)?;
-        let record = self.tx.contract(&contract)?;
-        self.pay_for_state()?;
-        let Some(record) = record else {
+        let Some(record) = self.contract(&contract)? else {
             return reject(Rejection::NoContract);
         };
         if record.administrator != sender {
@@ -237,9 +240,7 @@ impl<'m> Run<'m> {
     /// Loads the code of a contract, priced by its length.
     fn load(&mut self, contract: Address) -> Result<Arc<Runnable>, Halt> {
         self.take(GasClass::Code, load_gas(self.rules, 0))?;
-        let record = self.tx.contract(&contract)?;
-        self.pay_for_state()?;
-        let Some(record) = record else {
+        let Some(record) = self.contract(&contract)? else {
             return reject(Rejection::NoContract);
         };
         self.take(GasClass::Code, load_gas(self.rules, record.code_len) - load_gas(self.rules, 0))?;

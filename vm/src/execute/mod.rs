@@ -171,12 +171,7 @@ impl Vm {
         message: &Message,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, VmError> {
-        observe::lend(observer, || {
-            self.run(state, |core| {
-                observe::begin();
-                message::execute(core, block, message)
-            })
-        })
+        observe::lend(observer, || self.execute(state, block, message))
     }
 
     /// As [`Vm::view`], and tells an observer what happens meanwhile.
@@ -192,12 +187,7 @@ impl Vm {
         gas_limit: u64,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, VmError> {
-        observe::lend(observer, || {
-            self.run(state, |core| {
-                observe::begin();
-                message::view(core, block, contract, input, gas_limit)
-            })
-        })
+        observe::lend(observer, || self.view(state, block, contract, input, gas_limit))
     }
 
     /// Checks a module as deploying it would: like [`crate::admit`], and it may import host functions of the
@@ -245,6 +235,10 @@ impl Vm {
     /// Runs a message. Where compiled code meets the end of the native stack, which the sizes should make impossible, nothing of it
     /// counts and the message begins again on the interpreter, whose stack is as large as the rules can ask for.
     fn run<T>(&self, state: &dyn StateView, work: impl Fn(&Arc<Core>) -> Result<T, VmError>) -> Result<T, VmError> {
+        let work = |core: &Arc<Core>| {
+            observe::begin();
+            work(core)
+        };
         let result = self.on_stack(state, |number| work(self.shards.of(number)));
         match result {
             Err(VmError::NativeStack { depth }) if self.shards.first().machinery.compiles() => {

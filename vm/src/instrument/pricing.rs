@@ -2,6 +2,7 @@
 
 use wasmparser::{BinaryReaderError, Operator, OperatorsReader};
 
+use super::blocks::Blocks;
 use super::operators::{Access, LATCH, LATCH_EXIT, Reach, access, access_price, awaited_call, operator_price};
 
 /// Goes over a body.
@@ -9,8 +10,7 @@ pub(super) struct Pricing<'a> {
     reach: Reach,
     /// Loads and calls that something waits for, in their order.
     awaited: &'a [u32],
-    /// Of the blocks that are open, whether each is a loop; the innermost last.
-    loops: Vec<bool>,
+    blocks: Blocks,
     number: u32,
     /// Whether the last operator was the branch at the end of a loop.
     behind_latch: bool,
@@ -19,7 +19,7 @@ pub(super) struct Pricing<'a> {
 impl<'a> Pricing<'a> {
     /// At the beginning of a body.
     pub(super) fn new(reach: Reach, awaited: &'a [u32]) -> Pricing<'a> {
-        Pricing { reach, awaited, loops: Vec::new(), number: 0, behind_latch: false }
+        Pricing { reach, awaited, blocks: Blocks::default(), number: 0, behind_latch: false }
     }
 
     /// The price of the next operator, behind which the reader stands; nothing where no version allows it.
@@ -31,15 +31,10 @@ impl<'a> Pricing<'a> {
         let is_awaited = self.awaited.binary_search(&self.number).is_ok();
         self.number += 1;
         let is_latch = matches!(operator, Operator::BrIf { relative_depth: 0 })
-            && self.loops.last() == Some(&true)
+            && self.blocks.in_loop()
             && matches!(behind.clone().read()?, Operator::End);
         let behind_latch = std::mem::replace(&mut self.behind_latch, is_latch);
-        match operator {
-            Operator::Loop { .. } => self.loops.push(true),
-            Operator::Block { .. } | Operator::If { .. } => self.loops.push(false),
-            Operator::End => drop(self.loops.pop()),
-            _ => {}
-        }
+        self.blocks.step(operator);
         Ok(match operator {
             Operator::BrIf { .. } if is_latch => Some(LATCH),
             Operator::End if behind_latch => Some(LATCH_EXIT),
