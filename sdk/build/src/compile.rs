@@ -1,6 +1,7 @@
 //! Running cargo.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -92,14 +93,18 @@ pub(crate) fn compile(
     Ok(BuiltContract { wasm, path, toolchain: toolchain.name.clone(), package: package.name.clone() })
 }
 
-/// Writes the contract beside what cargo made. Another process may be doing the same, and a third reading it.
+/// Writes the contract beside what cargo made. Other threads and processes may be doing the same, or reading it: each
+/// writes a file of its own and puts it in place whole.
 fn keep(dir: &Path, name: &str, debug: bool, wasm: &[u8]) -> Result<PathBuf, BuildError> {
     let path = dir.join(format!("{name}{}.wasm", if debug { ".debug" } else { "" }));
     let failed = || BuildError::io(format!("writing {}", path.display()));
     fs::create_dir_all(dir).map_err(failed())?;
-    let unfinished = dir.join(format!("{name}.{}", std::process::id()));
-    fs::write(&unfinished, wasm).map_err(failed())?;
-    fs::rename(&unfinished, &path).map_err(failed())?;
+    let mut unfinished = tempfile::Builder::new();
+    #[cfg(unix)]
+    unfinished.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644)); // as cargo leaves what it makes
+    let mut unfinished = unfinished.prefix(name).tempfile_in(dir).map_err(failed())?;
+    unfinished.write_all(wasm).map_err(failed())?;
+    unfinished.persist(&path).map_err(|error| failed()(error.error))?;
     Ok(path)
 }
 
@@ -153,4 +158,27 @@ fn hint(output: &str) -> Option<&'static str> {
         return Some("cargo could not download a dependency: is there a network?");
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_write_one_contract_leave_it_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let wasm = vec![7; 20_000];
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let path = keep(dir.path(), "token", false, &wasm).unwrap();
+                        assert_eq!(fs::read(path).unwrap(), wasm);
+                    }
+                });
+            }
+        });
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["token.wasm"]);
+    }
 }
