@@ -263,16 +263,40 @@ pub fn reduce_prod<T: Element>(k: &Kernels, axis: Axis, x: &[T], out: &mut [i64]
     fits.into_inner()
 }
 
-/// The same with 64 bits and a flag: a product that has left them is the nearest number of its sign until there is a 0.
-fn products<T: Element>(Axis { count, inner }: Axis, x: &[T], out: &mut [i64]) -> bool {
-    let times = |product: &mut i64, left: &mut bool, x: T| {
-        let x: i64 = x.into();
-        let negative = (*product < 0) != (x < 0);
-        match product.checked_mul(x) {
-            Some(inside) if !*left || x == 0 => (*product, *left) = (inside, false),
-            _ => (*product, *left) = (if negative { i64::MIN } else { i64::MAX }, true),
+/// How a product stands to the numbers of 64 bits, of which the nearest one is kept beside it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    Inside,
+    /// It is `2^63`: with -1 it comes back.
+    Next,
+    /// Only 0 brings it back.
+    Beyond,
+}
+
+#[inline(always)]
+fn times(product: &mut i64, stand: &mut Stand, x: i64) {
+    if *stand == Stand::Inside
+        && let Some(inside) = product.checked_mul(x)
+    {
+        *product = inside;
+        return;
+    }
+    (*product, *stand) = match (*stand, x) {
+        (_, 0) => (0, Stand::Inside),
+        (_, 1) => return,
+        (Stand::Next, -1) => (i64::MIN, Stand::Inside),
+        _ => {
+            let negative = (*product < 0) != (x < 0);
+            let next = *stand == Stand::Inside
+                && !negative
+                && product.unsigned_abs().checked_mul(x.unsigned_abs()) == Some(1 << 63);
+            (if negative { i64::MIN } else { i64::MAX }, if next { Stand::Next } else { Stand::Beyond })
         }
     };
+}
+
+/// The same in 64 bits.
+fn products<T: Element>(Axis { count, inner }: Axis, x: &[T], out: &mut [i64]) -> bool {
     if count == 0 || out.is_empty() {
         out.fill(1);
         return true;
@@ -280,23 +304,23 @@ fn products<T: Element>(Axis { count, inner }: Axis, x: &[T], out: &mut [i64]) -
     let mut fits = true;
     if inner == 1 {
         for (x, out) in x.chunks_exact(count).zip(out) {
-            let mut left = false;
+            let mut stand = Stand::Inside;
             *out = 1;
-            x.iter().for_each(|x| times(out, &mut left, *x));
-            fits &= !left;
+            x.iter().for_each(|x| times(out, &mut stand, (*x).into()));
+            fits &= stand == Stand::Inside;
         }
         return fits;
     }
-    let mut left = vec![false; inner];
+    let mut stands = vec![Stand::Inside; inner];
     for (x, out) in x.chunks_exact(count * inner).zip(out.chunks_exact_mut(inner)) {
         out.fill(1);
-        left.fill(false);
+        stands.fill(Stand::Inside);
         for row in x.chunks_exact(inner) {
-            for ((x, out), left) in row.iter().zip(out.iter_mut()).zip(&mut left) {
-                times(out, left, *x);
+            for ((x, out), stand) in row.iter().zip(out.iter_mut()).zip(&mut stands) {
+                times(out, stand, (*x).into());
             }
         }
-        fits &= !left.contains(&true);
+        fits &= stands.iter().all(|stand| *stand == Stand::Inside);
     }
     fits
 }
