@@ -19,7 +19,9 @@ const TABLES: usize = 16;
 type Key = (Function, Format, i64, usize);
 
 /// The one that was used last stands at the end.
-static KNOWN: [Mutex<Vec<(Key, Arc<Table>)>>; 2] = [const { Mutex::new(Vec::new()) }; 2];
+static KNOWN: [Mutex<Tables>; 2] = [const { Mutex::new(Vec::new()) }; 2];
+
+type Tables = Vec<(Key, Arc<Table>)>;
 
 /// Fewer arguments than one in so many make no table; they use one that is there.
 const FEW: usize = 32;
