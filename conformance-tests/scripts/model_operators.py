@@ -13,12 +13,8 @@ import exact
 import functions
 import norms
 import windows
+import work as works
 
-PRICE = {
-    "gather": 5_000, "slice": 1_500, "reshape": 500, "transpose": 3_000, "concat": 3_000, "layer_norm": 12_000, "l2_norm": 12_000,
-    "gelu": 1_000, "lookup": 1_500, "attention": 50, "mul_requantise": 8_000, "row_step": 1_500, "quantise_rows": 10_000,
-    "reduce_mean": 8_000, "conv2d": 50, "max_pool": 500, "average_pool": 500, "global_average_pool": 5_000, "recurrence": 1_000_000,
-}
 FUNCTIONS = ["exp", "log", "sigmoid", "tanh", "silu", "gelu", "erf", "sin", "cos", "sqrt", "rsqrt", "recip"]
 
 
@@ -66,7 +62,8 @@ class Embedding:
         return plain((min(table), max(table)))
 
     def work(a, inputs):
-        return {"gather": prod(inputs[0][1]) * (a["columns"] + 1)}
+        indices = prod(inputs[0][1])
+        return {"gather": works.SIZES[a["dtype"]] * indices * a["columns"] + (40 + 64) * indices}
 
     def run(node, inputs, values, out, batch):
         table = rows_of(node.parameters[0][1], node.a["columns"])
@@ -88,7 +85,8 @@ class AddRows:
         return plain((exact.saturate(low + min(constants), out), exact.saturate(high + max(constants), out)))
 
     def work(a, inputs):
-        return {"slice": prod(inputs[0][1][-2:]), "add": prod(inputs[0][1])}
+        dtype, dims = inputs[0]
+        return {"slice": works.box(dtype, dims[-2:], dims[-2:]), "add": works.add(dtype, dims, dims, dims[-2:])}
 
     def run(node, inputs, values, out, batch):
         used = node.parameters[0][1][: prod(inputs[0][1][-2:])]
@@ -114,8 +112,9 @@ class LayerNorm:
         return plain((exact.saturate(min(ends), out), exact.saturate(max(ends), out)))
 
     def work(a, inputs):
-        elements = prod(inputs[0][1])
-        return {"layer_norm": elements + 32 * (elements // inputs[0][1][-1])}
+        dtype, dims = inputs[0]
+        each = 12 if dtype == "i32" or dims[-1] > 32_768 else 1
+        return {"layer_norm": each * prod(dims) + 64 * works.rows(dims)}
 
     def run(node, inputs, values, out, batch):
         a, (gain, bias) = node.a, [p[1] for p in node.parameters]
@@ -137,7 +136,7 @@ class Function:
 
     def work(a, inputs):
         elements = prod(inputs[0][1])
-        return {a["function"]: elements + 500 * min(elements, 256 if inputs[0][0] == "i8" else 65_536)}
+        return {a["function"]: elements + 150 * min(elements, 256 if inputs[0][0] == "i8" else 65_536)}
 
     def run(node, inputs, values, out, batch):
         a = node.a
@@ -184,7 +183,7 @@ class MatMul:
 
     def work(a, inputs):
         dims, n = inputs[0][1], inputs[1][1][-1]
-        return {"matmul": prod(dims[:-1]) * n * max(dims[-1], 16)}
+        return {"matmul": prod(dims[:-2]) * works.matmul([edge[0] for edge in inputs], dims[-2], dims[-1], n)}
 
     def run(node, inputs, values, out, batch):
         *outer, m, k = inputs[0][1]
@@ -210,9 +209,9 @@ class Attention:
     def work(a, inputs):
         (queries, q_row), (keys, _), (_, v_row) = (edge[1] for edge in inputs[:3])
         d, w = q_row // a["heads"], v_row // a["heads"]
-        query = keys * (max(d, 16) + max(w, 16) + 800) + 16 * w
-        moved = sum(prod(edge[1]) for edge in inputs[:3]) + queries * v_row
-        return {"attention": a["heads"] * queries * query, "transpose": moved}
+        query = keys * (max(d, 16) + max(w, 16) + 280) + 16 * w + 8_000
+        moved = sum(prod(edge[1]) for edge in inputs[:3]) + queries * v_row + 64 * (queries + keys) * a["heads"]
+        return {"attention": a["heads"] * (queries * query + 12_000), "transpose": moved}
 
     def run(node, inputs, values, out, batch):
         heads = node.a["heads"]
@@ -239,7 +238,8 @@ class Reshape:
         return plain(bounds[0][:2])
 
     def work(a, inputs):
-        return {"reshape": prod(inputs[0][1])}
+        dtype, dims = inputs[0]
+        return {"slice": works.box(dtype, dims, dims)}
 
     def run(node, inputs, values, out, batch):
         return values[0]
@@ -257,7 +257,7 @@ class Transpose:
     bound = Reshape.bound
 
     def work(a, inputs):
-        return {"transpose": prod(inputs[0][1])}
+        return {"transpose": works.transpose(*inputs[0], a["axes"])}
 
     def run(node, inputs, values, out, batch):
         return turned(values[0], [batch, *inputs[0][1]], [0] + [axis + 1 for axis in node.a["axes"]])
@@ -278,7 +278,8 @@ class Concat:
         return plain(hull(bounds[0][:2], bounds[1][:2]))
 
     def work(a, inputs):
-        return {"concat": sum(prod(dims) for _, dims in inputs)}
+        dtype, dims = Concat.edge(a, inputs)
+        return {"concat": works.size(dtype, dims) + 96 * prod(dims[: a["axis"]])}
 
     def run(node, inputs, values, out, batch):
         blocks = [rows_of(data, prod(dims[node.a["axis"] :])) for (_, dims), data in zip(inputs, values)]
@@ -298,7 +299,8 @@ class Slice:
     bound = Reshape.bound
 
     def work(a, inputs):
-        return {"slice": prod(Slice.edge(a, inputs)[1])}
+        dtype, dims = Slice.edge(a, inputs)
+        return {"slice": works.box(dtype, dims, inputs[0][1])}
 
     def run(node, inputs, values, out, batch):
         dims, sizes = inputs[0][1], Slice.edge(node.a, inputs)[1]
@@ -325,7 +327,9 @@ class Mul:
         return plain((min(ends), max(ends)))
 
     def work(a, inputs):
-        return {"mul_requantise": prod(Mul.edge(a, inputs)[1])}
+        dims = Mul.edge(a, inputs)[1]
+        each = 6 if "i64" in (inputs[0][0], inputs[1][0]) else 1
+        return {"mul_requantise": each * prod(dims) + 10 * works.runs(dims, inputs[0][1], inputs[1][1])}
 
     def run(node, inputs, values, out, batch):
         dims = Mul.edge(node.a, inputs)[1]
@@ -350,7 +354,8 @@ class RowStep:
         return plain((1, elementwise.steps_of([most], 1, node.a["dtype"])[0]))
 
     def work(a, inputs):
-        return {"row_step": prod(inputs[0][1])}
+        dtype, dims = inputs[0]
+        return {"row_step": works.size(dtype, dims) + works.rows(dims) * (128 + 8 * min(dims[-1], 32))}
 
     def run(node, inputs, values, out, batch):
         return elementwise.steps_of(values[0], inputs[0][1][-1], node.a["dtype"])
@@ -368,7 +373,7 @@ class QuantiseRows:
     bound = Function.bound
 
     def work(a, inputs):
-        return {"quantise_rows": prod(inputs[0][1]) + prod(inputs[1][1])}
+        return {"quantise_rows": prod(inputs[0][1]) + 24 * works.rows(inputs[0][1])}
 
     def run(node, inputs, values, out, batch):
         rows = rows_of(values[0], inputs[0][1][-1])
@@ -391,7 +396,10 @@ class MeanPool:
     bound = Reshape.bound
 
     def work(a, inputs):
-        return {"slice": prod(inputs[0][1]), "reduce_mean": prod(inputs[0][1])}
+        dtype, (rows, columns) = inputs[0]
+        runs = 1 if columns == 1 else rows
+        mean_of_all = rows * columns * (1 + works.SIZES[dtype]) + 80 * runs + 200 * columns
+        return {"slice": works.box(dtype, [rows, columns], [rows, columns]), "reduce_mean": mean_of_all}
 
     def run(node, inputs, values, out, batch):
         rows, columns = inputs[0][1]
@@ -413,8 +421,7 @@ class L2Norm:
         return plain((exact.saturate(-one, out), exact.saturate(one, out)))
 
     def work(a, inputs):
-        elements = prod(inputs[0][1])
-        return {"l2_norm": elements + 32 * (elements // inputs[0][1][-1])}
+        return {"l2_norm": prod(inputs[0][1]) + 4 * works.rows(inputs[0][1])}
 
     def run(node, inputs, values, out, batch):
         a, rows = node.a, rows_of(values[0], inputs[0][1][-1])
@@ -458,10 +465,9 @@ class Conv2d:
 
     def work(a, inputs):
         places, channels = window_places(a, inputs[0][1]), inputs[0][1][2]
-        results = prod(places) * a["outputs"]
-        runs = 1 if channels == a["groups"] else a["groups"]
-        gathered = prod(places) * prod(a["window"]) * (channels + 128 * runs)
-        return {"conv2d": results * max(Conv2d.depth(a, inputs), 16) + gathered, "add": results}
+        products = works.places(inputs[0][0], prod(places), prod(a["window"]), channels, a["outputs"], a["groups"])
+        dtype, dims = Conv2d.edge(a, inputs)
+        return {"conv2d": products, "add": works.add(dtype, dims, dims, [a["outputs"]])}
 
     def run(node, inputs, values, out, batch):
         a, (_, dims) = node.a, inputs[0]
@@ -480,10 +486,6 @@ class Pool:
         a, (_, dims) = node.a, inputs[0]
         return windows.pool(values[0], [batch, *dims], f, a["window"], a["strides"], a["pads"], a["dilations"])[0]
 
-    def amount(a, inputs):
-        places, channels = prod(window_places(a, inputs[0][1])), inputs[0][1][2]
-        return places * prod(a["window"]) * (channels + 16) + 16 * places * channels
-
 
 class MaxPool(Pool):
     code = 25
@@ -496,7 +498,9 @@ class MaxPool(Pool):
         return plain(hull(bounds[0][:2], (least, least)) if any(node.a["pads"]) else bounds[0][:2])
 
     def work(a, inputs):
-        return {"max_pool": Pool.amount(a, inputs)}
+        dtype, (*_, channels) = inputs[0]
+        each = prod(a["window"]) * (works.SIZES[dtype] * channels + 160) + 16 * channels
+        return {"max_pool": prod(window_places(a, inputs[0][1])) * each}
 
     def run(node, inputs, values, out, batch):
         return Pool.pooled(node, inputs, values, batch, lambda seen: max(seen, default=exact.RANGES[out][0]))
@@ -512,7 +516,8 @@ class AveragePool(Pool):
         return plain(hull(bounds[0][:2], (0, 0)) if any(node.a["pads"]) else bounds[0][:2])
 
     def work(a, inputs):
-        return {"average_pool": Pool.amount(a, inputs)}
+        dtype, (*_, channels) = inputs[0]
+        return {"average_pool": works.average_pool(dtype, prod(window_places(a, inputs[0][1])), prod(a["window"]), channels)}
 
     def run(node, inputs, values, out, batch):
         taps = prod(node.a["window"])
@@ -532,7 +537,8 @@ class GlobalAveragePool:
     bound = Reshape.bound
 
     def work(a, inputs):
-        return {"global_average_pool": prod(inputs[0][1]) + 16 * inputs[0][1][2]}
+        dtype, (rows, columns, channels) = inputs[0]
+        return {"average_pool": works.average_pool(dtype, 1, rows * columns, channels)}
 
     def run(node, inputs, values, out, batch):
         channels = inputs[0][1][2]
@@ -553,7 +559,7 @@ class Recurrent:
     def work(a, inputs, more):
         (steps, width), hidden = inputs[0][1], a["hidden"]
         each = {
-            "recurrence": 1, "matmul": width * hidden, "add": 2 * width + 3 * hidden,
+            "recurrence": 1, "matmul": works.row_of_product("i16", hidden, width) + 50 * hidden, "add": 4 * (2 * width + 3 * hidden),
             "requantise": 2 * width + (more + 1) * hidden, "lookup": width + more * hidden, "mul_requantise": 3 * hidden,
         }
         return {name: steps * count for name, count in each.items()}

@@ -12,11 +12,11 @@ import struct
 import exact
 import keccak
 import model_operators
+import work as works
 
 OUT = pathlib.Path(__file__).parent.parent / "vectors" / "models"
 SIZES = {"i8": 1, "u8": 1, "i16": 2, "i32": 4, "i64": 8}
 CODE = {"Linear": 0, "Requantise": 1, "AddConst": 2, "Relu": 3, "Softmax": 4, "Argmax": 5, "Add": 6}
-PRICE = {"matmul": 50, "requantise": 1500, "add": 1500, "relu": 500, "softmax": 40_000, "argmax": 1500, **model_operators.PRICE}
 SEQUENCE = 1 << 31
 HALF = 1 << 30
 
@@ -121,11 +121,21 @@ class Node:
     def work(self, inputs):
         if self.kind in model_operators.ALL:
             return model_operators.ALL[self.kind].work(self.a, inputs)
-        elements = product(inputs[0][1])
+        dtype, dims = inputs[0]
+        row = dims[-1] if dims else 1
         if self.kind == "Linear":
-            outputs = self.a["outputs"]
-            return {"matmul": elements * outputs, "add": elements // inputs[0][1][-1] * outputs}
-        return {{"AddConst": "add"}.get(self.kind, self.kind.lower()): elements}
+            outputs, result = self.a["outputs"], self.edge(inputs)
+            products = works.rows(dims) * (works.row_of_product(dtype, row, outputs) + 50 * row)
+            return {"matmul": products, "add": works.add(*result, result[1], [outputs])}
+        if self.kind in ("Add", "AddConst"):
+            return {"add": works.add(dtype, dims, dims, dims if self.kind == "Add" else [row])}
+        if self.kind == "Requantise":
+            return {"requantise": product(dims) * (3 if dtype == "i64" else 1)}
+        if self.kind == "Relu":
+            return {"relu": works.size(dtype, dims)}
+        if self.kind == "Softmax":
+            return {"softmax": product(dims) + 5 * works.rows(dims)}
+        return {"argmax": works.size(dtype, dims) + works.rows(dims) * (96 + 24 * min(row, 32))}
 
     def run(self, inputs, values, out, batch):
         """All rows: `values` are flat lists of elements."""
@@ -219,7 +229,7 @@ class Model:
         ports = sum(self.row_bytes(edge) for edge in edges[: len(self.ports)]) + sum(self.row_bytes(edges[o]) for o in self.outputs)
         row = 200 * ports
         for node in self.nodes:
-            row += sum(PRICE[op] * work for op, work in node.work([edges[r] for r in node.reads]).items())
+            row += sum(works.PRICE[op] * work for op, work in node.work([edges[r] for r in node.reads]).items())
         return 1_000_000 + 100_000 * len(self.nodes) + batch * row
 
     def run(self, inputs, batch, length=None):

@@ -17,7 +17,7 @@ use crate::ConformanceError;
 ///   else -20; else 7. And -40 where `b <= 2147483647` (missing: right), else 400. The second sum is 990.
 /// - `roots`: a sequence of up to 3 `i32` in, each naming one of the rows `4 1`, `-4 1`, `0 1`; out come, of each number `x` in
 ///   them, `sqrt(x)` and `1 / sqrt(x)`, as `i8`;
-/// - `wide-softmax`: a softmax of `i8[65536]`, whose price leaves 64 bits at the largest batches.
+/// - `wide-softmax`: softmax of `i8[4, 65536]`, whose price leaves 63 bits at the largest batches.
 ///
 /// # Errors
 /// There is no model of this name.
@@ -106,7 +106,7 @@ fn roots(version: &str) -> Result<Vec<u8>, ModelError> {
 fn wide_softmax(version: &str) -> Result<Vec<u8>, ModelError> {
     let softmax = Softmax { multiplier: 1 << 30, shift: 30, fraction_bits: 15 };
     let graph = Graph {
-        inputs: vec![Edge::new(DType::I8, &[65_536])],
+        inputs: vec![Edge::new(DType::I8, &[4, 65_536])],
         nodes: vec![Node { name: "softmax".into(), op: softmax.into(), inputs: vec![EdgeId(0)] }],
         outputs: vec![EdgeId(1)],
     };

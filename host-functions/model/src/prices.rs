@@ -12,54 +12,50 @@ use noema_tensor::kernel::Function;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Opcode {
-    /// Work: multiplications.
+    /// Work: as the opcode; of weights that are in order already, [`noema_tensor::work::linear`].
     Matmul,
-    /// Work: elements.
+    /// Work: elements, 3 for each of `i64`.
     Requantise,
-    /// Work: elements.
+    /// Work: bytes, and 32 for each run.
     Add,
-    /// Work: elements.
+    /// Work: bytes.
     Relu,
-    /// Work: elements.
+    /// Work: elements, and 5 for each row.
     Softmax,
-    /// Work: elements of the input.
+    /// Work: as the opcode.
     Argmax,
-    /// Work: elements of the result and indices.
+    /// Work: as the opcode.
     Gather,
-    /// Work: elements of the result.
+    /// Work: bytes of the result, and 32 for each run.
     Slice,
-    /// Work: elements.
-    Reshape,
-    /// Work: elements.
+    /// Work: as the opcode.
     Transpose,
-    /// Work: elements of the result.
+    /// Work: as the opcode.
     Concat,
-    /// Work: elements, and 32 for each vector.
+    /// Work: as the opcode.
     LayerNorm,
-    /// Work: elements, and 32 for each vector.
+    /// Work: elements, and 4 for each vector.
     L2Norm,
-    /// Work: elements, and 500 for each value that is computed.
+    /// Work: elements, and 150 for each value that is computed.
     Function(Function),
     /// Work: elements.
     Lookup,
-    /// Work: products, and 800 for each score.
+    /// Work: as the opcode.
     Attention,
-    /// Work: elements of the result.
+    /// Work: as the opcode.
     MulRequantise,
-    /// Work: elements.
+    /// Work: as the opcode.
     RowStep,
-    /// Work: elements, and steps.
+    /// Work: elements, and 24 for each row.
     QuantiseRows,
-    /// Work: elements of the input.
+    /// Work: as the opcode.
     ReduceMean,
-    /// Work: multiplications, and what gathering the taps costs.
+    /// Work: [`noema_tensor::work::convolution`].
     Conv2d,
-    /// Work: channels and 16 for each tap, and 16 for each element of the result.
+    /// Work: as the opcode.
     MaxPool,
-    /// The same.
+    /// Work: as the opcode.
     AveragePool,
-    /// Work: elements of the input, and 16 for each element of the result.
-    GlobalAveragePool,
     /// Work: steps of a recurrent network.
     Recurrence,
     /// Work: steps through the tries of a vocabulary, and 16 for each byte.
@@ -112,7 +108,6 @@ fn v1(opcode: Opcode) -> u64 {
         Opcode::Argmax => const { row("argmax") },
         Opcode::Gather => const { row("gather") },
         Opcode::Slice => const { row("slice") },
-        Opcode::Reshape => const { row("reshape") },
         Opcode::Transpose => const { row("transpose") },
         Opcode::Concat => const { row("concat") },
         Opcode::LayerNorm => const { row("layer_norm") },
@@ -127,7 +122,6 @@ fn v1(opcode: Opcode) -> u64 {
         Opcode::Conv2d => const { row("conv2d") },
         Opcode::MaxPool => const { row("max_pool") },
         Opcode::AveragePool => const { row("average_pool") },
-        Opcode::GlobalAveragePool => const { row("global_average_pool") },
         // What a step takes besides its numbers: a product and three tables begin.
         Opcode::Recurrence => 1_000_000,
         // A step is a search among the children of a node, up to some thousand at the roots.

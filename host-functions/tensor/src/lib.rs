@@ -48,6 +48,7 @@ pub mod program;
 mod selftest;
 mod shape;
 mod tensor;
+pub mod work;
 
 pub use element::Element;
 pub use error::OpError;

@@ -408,8 +408,8 @@ fn opcodes_compute_and_are_priced_by_work() {
     let product = i64::try_from(ok(guest, "op.matmul", &[1, 2])).unwrap();
     assert_eq!(
         guest.frame.charged(),
-        1_000_000 + 50 * (2 * 2 * 16 + 3 * 2 * 24),
-        "16 for each of 2 * 2, though k is 3, and 24 for each of 3 * 2"
+        1_000_000 + 10 * (2 * (16 * 16 + 1500) + 50 * 2 * 3 + 60 * 3 * 16 + 200_000),
+        "16 columns and a depth of 16 for each of 2 rows, the elements of both sides, and one product"
     );
     assert_eq!(ok(guest, "tensor.read", &[product, OUT, 64]), 16);
     assert_eq!(at(guest, OUT, 16), [4i32, 1, -10, -1].map(i32::to_le_bytes).concat());

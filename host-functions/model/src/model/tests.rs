@@ -127,7 +127,9 @@ fn the_cost_is_the_formula() {
     let list = PRICES[0];
     let [matmul, add, relu] = ["matmul", "add", "relu"].map(|name| noema_abi::find("op", name).unwrap().price.per_work);
     for batch in [0, 1, 2, 114, 1_000_000] {
-        let row = list.port_byte * (30 + 80) + matmul * 600 + add * 20 + relu * 20;
+        // Two panels of 16 channels, 30 long; then bytes, and a run for the biases.
+        let products = 2 * (16 * 30 + 1500) + 50 * 30;
+        let row = list.port_byte * (30 + 80) + matmul * products + add * (80 + 32) + relu * 80;
         let expected = list.run + 2 * list.node + u64::from(batch) * row;
         assert_eq!(model.cost(ProtocolVersion::V1, batch), Ok(expected));
     }

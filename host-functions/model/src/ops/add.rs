@@ -1,5 +1,5 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation, work};
 
 use super::{Operator, Shapes, Step};
 use crate::{
@@ -34,7 +34,7 @@ impl Operator for Add {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        vec![(Opcode::Add, inputs[0].row_elements())]
+        vec![(Opcode::Add, work::elementwise(inputs[0].dtype, &inputs[0].dims, &[]))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -1,6 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation, work};
 
 use super::{Operator, ParameterSpec, Shapes, Step};
 use crate::{
@@ -45,7 +45,8 @@ impl Operator for AddConst {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        vec![(Opcode::Add, inputs[0].row_elements())]
+        let x = inputs[0];
+        vec![(Opcode::Add, work::elementwise(x.dtype, &x.dims, &[&x.dims, &[x.last()]]))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

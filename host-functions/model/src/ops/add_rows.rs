@@ -1,6 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{Element, Kernels, Level, OpError, kernel};
+use noema_tensor::{Element, Kernels, Level, OpError, kernel, work};
 
 use super::{Operator, ParameterSpec, Shapes, Step, length};
 use crate::{
@@ -53,8 +53,9 @@ impl Operator for AddRows {
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         let [.., rows, columns] = inputs[0].dims[..] else { return vec![] };
-        let elements = u64::from(rows).saturating_mul(columns.into());
-        vec![(Opcode::Slice, elements), (Opcode::Add, inputs[0].row_elements())]
+        let (x, sizes) = (inputs[0], [rows, columns]);
+        let moved = work::boxed(x.dtype, &sizes, &sizes, &sizes);
+        vec![(Opcode::Slice, moved), (Opcode::Add, work::elementwise(x.dtype, &x.dims, &[&x.dims, &sizes]))]
     }
 
     fn prepare(&self, _: Level, inputs: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -1,6 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation, work};
 
 use super::{Operator, Shapes, Step, length};
 use crate::{
@@ -32,7 +32,7 @@ impl Operator for Argmax {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        vec![(Opcode::Argmax, inputs[0].row_elements())]
+        vec![(Opcode::Argmax, work::argmax(inputs[0].dtype, &inputs[0].dims))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

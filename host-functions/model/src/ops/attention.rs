@@ -3,6 +3,7 @@ use noema_abi::DType;
 use noema_tensor::{
     Kernels, Level, OpError,
     kernel::{self, Head, MAX_KEYS, Workspace, round_shift},
+    work,
 };
 
 use super::{Operator, Shapes, Step, length, requantise::check_scale};
@@ -40,9 +41,6 @@ pub struct Attention {
     pub out_shift: u8,
 }
 
-/// What a score costs besides its products, and the least length that rows count as: as for the opcode.
-const SCORE: u64 = 800;
-const MIN_LENGTH: u64 = 16;
 /// The longest queries and keys.
 const MAX_DEPTH: u32 = 131_071;
 
@@ -104,12 +102,14 @@ impl Operator for Attention {
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         let Ok(Sides { queries, keys, depth, width }) = self.sides(inputs) else { return vec![] };
-        let (depth, width) = (u64::from(depth), u64::from(width));
-        let score = depth.max(MIN_LENGTH) + width.max(MIN_LENGTH) + SCORE;
-        let query = u64::from(keys).saturating_mul(score).saturating_add(width * MIN_LENGTH);
-        let all = u64::from(self.heads) * u64::from(queries);
-        let moved = inputs[..3].iter().fold(all.saturating_mul(width), |sum, x| sum.saturating_add(x.row_elements()));
-        vec![(Opcode::Attention, all.saturating_mul(query)), (Opcode::Transpose, moved)]
+        let heads = self.heads.into();
+        let done = work::attention(heads, queries.into(), keys.into(), depth.into(), width.into());
+        // Heads are put side by side for it, and back.
+        let result = work::bytes(DType::I8, u64::from(queries).saturating_mul(heads).saturating_mul(width.into()));
+        let rows = u64::from(queries).saturating_mul(2).saturating_add(u64::from(keys).saturating_mul(2));
+        let moved = inputs[..3].iter().fold(result, |sum, x| sum.saturating_add(x.row_bytes()));
+        let moved = moved.saturating_add(rows.saturating_mul(heads).saturating_mul(32));
+        vec![(Opcode::Attention, done), (Opcode::Transpose, moved)]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

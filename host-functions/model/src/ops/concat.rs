@@ -1,5 +1,5 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Kernels, Level, OpError, kernel};
+use noema_tensor::{Kernels, Level, OpError, kernel, work};
 
 use super::{Operator, Shapes, Step, length, same_type};
 use crate::{
@@ -40,7 +40,8 @@ impl Operator for Concat {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        vec![(Opcode::Concat, inputs[0].row_elements().saturating_add(inputs[1].row_elements()))]
+        let work = self.infer(inputs).map_or(0, |y| work::concat(y.dtype, &y.dims, length(self.axis)));
+        vec![(Opcode::Concat, work)]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

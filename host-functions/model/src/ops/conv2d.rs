@@ -3,6 +3,7 @@ use noema_abi::DType;
 use noema_tensor::{
     Element, Kernels, Level, OpError,
     kernel::{self, Convolution},
+    work,
 };
 
 use super::{
@@ -36,10 +37,6 @@ pub struct Conv2d {
     #[borsh(serialize_with = "dtype_codec::serialize", deserialize_with = "dtype_codec::deserialize")]
     pub accumulator: DType,
 }
-
-/// The least length of a sum that is charged for, and what a tap of a group costs besides: as for the opcode.
-const MIN_DEPTH: u64 = 16;
-const RUN: u64 = 128;
 
 impl Conv2d {
     /// The length of a sum, saturating.
@@ -84,12 +81,15 @@ impl Operator for Conv2d {
         let Ok(y) = self.infer(inputs) else { return vec![] };
         let channels = inputs[0].last();
         let places = u64::from(y.dims[0]).saturating_mul(y.dims[1].into());
-        let single = channels == self.groups;
-        let runs = RUN.saturating_mul(if single { 1 } else { self.groups.into() });
-        let gathered = self.window.taps().saturating_mul(u64::from(channels).saturating_add(runs));
-        let products = y.row_elements().saturating_mul(self.depth(channels).max(MIN_DEPTH));
-        let work = products.saturating_add(places.saturating_mul(gathered));
-        vec![(Opcode::Conv2d, work), (Opcode::Add, y.row_elements())]
+        let sides = work::Places {
+            places,
+            taps: self.window.taps(),
+            channels: [channels.into(), self.outputs.into()],
+            groups: self.groups.into(),
+        };
+        let products = work::convolution([inputs[0].dtype, DType::I8], sides);
+        let sums = work::elementwise(y.dtype, &y.dims, &[&y.dims, &[self.outputs]]);
+        vec![(Opcode::Conv2d, products), (Opcode::Add, sums)]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -1,6 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::{DType, Status};
-use noema_tensor::{Kernels, Level, OpError, kernel};
+use noema_tensor::{Kernels, Level, OpError, kernel, work};
 
 use super::{Operator, ParameterSpec, Shapes, Step, length};
 use crate::{
@@ -54,7 +54,9 @@ impl Operator for Embedding {
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         let indices = inputs[0].row_elements();
-        vec![(Opcode::Gather, indices.saturating_mul(u64::from(self.columns) + 1))]
+        let elements = indices.saturating_mul(self.columns.into());
+        let dtype = self.infer(inputs).map_or(DType::I64, |y| y.dtype);
+        vec![(Opcode::Gather, work::gather(dtype, elements, indices, indices))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

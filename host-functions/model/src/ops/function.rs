@@ -3,6 +3,7 @@ use noema_abi::{DType, Status};
 use noema_tensor::{
     Element, Kernels, Level, OpError,
     kernel::{self, Format, MAX_IN_BITS, MAX_OUT_BITS},
+    work,
 };
 
 use super::{Operator, Shapes, Step};
@@ -48,9 +49,6 @@ impl Function {
     }
 }
 
-/// What an evaluation costs, in elements that are looked up: as for the opcodes.
-const EVALUATION: u64 = 500;
-
 impl Operator for Function {
     fn infer(&self, inputs: &[&Edge]) -> Result<Edge, String> {
         let x = inputs[0];
@@ -75,9 +73,7 @@ impl Operator for Function {
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         let Some(function) = self.function() else { return vec![] };
-        let elements = inputs[0].row_elements();
-        let evaluations = elements.min(if inputs[0].dtype == DType::I8 { 1 << 8 } else { 1 << 16 });
-        vec![(Opcode::Function(function), elements.saturating_add(evaluations * EVALUATION))]
+        vec![(Opcode::Function(function), work::function(inputs[0].dtype, inputs[0].row_elements()))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

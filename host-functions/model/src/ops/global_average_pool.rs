@@ -1,11 +1,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Level, OpError, kernel::Pool};
+use noema_tensor::{Level, OpError, kernel::Pool, work};
 
-use super::{
-    Operator, Step,
-    pool::{PoolStep, TAP},
-    window::image,
-};
+use super::{Operator, Step, pool::PoolStep, window::image};
 use crate::{
     bounds::{EdgeBound, Interval},
     graph::Edge,
@@ -29,8 +25,11 @@ impl Operator for GlobalAveragePool {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        let results = u64::from(inputs[0].last()) * TAP;
-        vec![(Opcode::GlobalAveragePool, inputs[0].row_elements().saturating_add(results))]
+        // It is done as a window of the whole image.
+        let x = inputs[0];
+        let channels = u64::from(x.last());
+        let taps = x.row_elements() / channels.max(1);
+        vec![(Opcode::AveragePool, work::average_pool(x.dtype, 1, taps, channels))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -3,9 +3,10 @@ use noema_abi::DType;
 use noema_tensor::{
     Kernels, Level, OpError,
     kernel::{self, MAX_NORM_ROW},
+    work,
 };
 
-use super::{Operator, Shapes, Step, layer_norm::ROW, length, signed_sink, signed_source};
+use super::{Operator, Shapes, Step, length, signed_sink, signed_source};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -49,8 +50,7 @@ impl Operator for L2Norm {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        let elements = inputs[0].row_elements();
-        vec![(Opcode::L2Norm, elements.saturating_add(elements / u64::from(inputs[0].last()) * ROW))]
+        vec![(Opcode::L2Norm, work::l2_norm(&inputs[0].dims))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

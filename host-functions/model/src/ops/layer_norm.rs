@@ -3,6 +3,7 @@ use noema_abi::DType;
 use noema_tensor::{
     Kernels, Level, OpError,
     kernel::{self, MAX_NORM_ROW, MAX_NORM_SHIFT, Norm},
+    work,
 };
 
 use super::{Operator, ParameterSpec, Shapes, Step, length, signed_sink, signed_source};
@@ -28,9 +29,6 @@ pub struct LayerNorm {
     #[borsh(serialize_with = "dtype_codec::serialize", deserialize_with = "dtype_codec::deserialize")]
     pub dtype: DType,
 }
-
-/// What a row costs besides its elements, in elements: as for the opcode.
-pub(super) const ROW: u64 = 32;
 
 impl Operator for LayerNorm {
     fn infer(&self, inputs: &[&Edge]) -> Result<Edge, String> {
@@ -68,8 +66,7 @@ impl Operator for LayerNorm {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        let elements = inputs[0].row_elements();
-        vec![(Opcode::LayerNorm, elements.saturating_add(elements / u64::from(inputs[0].last()) * ROW))]
+        vec![(Opcode::LayerNorm, work::norm(inputs[0].dtype, &inputs[0].dims, 0))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -1,6 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{Level, OpError, program::Operation};
+use noema_tensor::{Level, OpError, program::Operation, work};
 
 use super::{Operator, ParameterSpec, Step, length};
 use crate::{
@@ -51,9 +51,11 @@ impl Operator for Linear {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        let sums = inputs[0].row_elements() / u64::from(inputs[0].last());
-        let outputs = sums.saturating_mul(u64::from(self.outputs));
-        vec![(Opcode::Matmul, outputs.saturating_mul(u64::from(inputs[0].last()))), (Opcode::Add, outputs)]
+        let Ok(y) = self.infer(inputs) else { return vec![] };
+        let (x, outputs) = (inputs[0], self.outputs);
+        let products = work::linear([x.dtype, DType::I8], work::rows(&x.dims), x.last().into(), outputs.into());
+        let sums = work::elementwise(y.dtype, &y.dims, &[&y.dims, &[outputs]]);
+        vec![(Opcode::Matmul, products), (Opcode::Add, sums)]
     }
 
     fn prepare(&self, level: Level, inputs: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

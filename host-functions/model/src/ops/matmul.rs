@@ -3,6 +3,7 @@ use noema_abi::DType;
 use noema_tensor::{
     Kernels, Level, OpError,
     kernel::{self, PackedWeights, PackedWeights16},
+    work,
 };
 
 use super::{Operator, Shapes, Step, length};
@@ -20,9 +21,6 @@ use crate::{
 /// `l` runs so short that no sum of these types leaves it, else `i64`. As opcode: `op.matmul`.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct MatMul {}
-
-/// The least length of a sum that is charged for: as for the opcode.
-const MIN_DEPTH: u64 = 16;
 
 /// Rows, length of the sums and columns.
 fn sides(inputs: &[&Edge]) -> Result<[u32; 3], String> {
@@ -64,9 +62,10 @@ impl Operator for MatMul {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        let Ok([_, k, n]) = sides(inputs) else { return vec![] };
-        let results = inputs[0].row_elements() / u64::from(k).max(1);
-        vec![(Opcode::Matmul, results.saturating_mul(n.into()).saturating_mul(u64::from(k).max(MIN_DEPTH)))]
+        let Ok([m, k, n]) = sides(inputs) else { return vec![] };
+        let (m, k, n) = (u64::from(m), u64::from(k), u64::from(n));
+        let batches = inputs[0].row_elements() / m.saturating_mul(k).max(1);
+        vec![(Opcode::Matmul, work::matmul([inputs[0].dtype, inputs[1].dtype], batches, m, k, n))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -1,5 +1,5 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Level, OpError, kernel::Pool};
+use noema_tensor::{Level, OpError, kernel::Pool, work};
 
 use super::{
     Operator, Step, Window,
@@ -32,7 +32,7 @@ impl Operator for MaxPool {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        pool::work(&self.window, inputs[0]).map(|work| (Opcode::MaxPool, work)).into_iter().collect()
+        pool::work(&self.window, inputs[0], work::max_pool).map(|work| (Opcode::MaxPool, work)).into_iter().collect()
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -2,6 +2,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_tensor::{
     Element, Kernels, Level, OpError,
     kernel::{self, Axis, Reduction},
+    work,
 };
 
 use super::{Operator, Shapes, Step, length, same_type};
@@ -39,8 +40,10 @@ impl Operator for MeanPool {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        let elements = inputs[0].row_elements();
-        vec![(Opcode::Slice, elements), (Opcode::ReduceMean, elements)]
+        let x = inputs[0];
+        let [rows, columns] = x.dims[..] else { return vec![] };
+        let mean = work::reduce_mean(x.dtype, [1, rows.into(), columns.into()]);
+        vec![(Opcode::Slice, work::boxed(x.dtype, &x.dims, &x.dims, &x.dims)), (Opcode::ReduceMean, mean)]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -3,6 +3,7 @@ use noema_abi::DType;
 use noema_tensor::{
     Kernels, Level, OpError,
     kernel::{self, MAX_PRODUCT_SHIFT, Numbers, ProductScale},
+    work,
 };
 
 use super::{Operator, Shapes, Step, broadcast, lengths};
@@ -56,7 +57,9 @@ impl Operator for Mul {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        vec![(Opcode::MulRequantise, self.infer(inputs).map_or(0, |y| y.row_elements()))]
+        let (a, b) = (inputs[0], inputs[1]);
+        let work = |y: Edge| work::mul_requantise([a.dtype, b.dtype], &y.dims, &[&a.dims, &b.dims]);
+        vec![(Opcode::MulRequantise, self.infer(inputs).map_or(0, work))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -1,7 +1,7 @@
 //! What the pools have in common: the shape and the work of a window over an image, and how it is run.
 
 use noema_tensor::{
-    Kernels, OpError,
+    DType, Kernels, OpError,
     kernel::{self, Pool},
 };
 
@@ -14,9 +14,6 @@ use crate::{
     graph::Edge,
 };
 
-/// Work for each tap, and for each element of the result, besides the channels.
-pub(super) const TAP: u64 = 16;
-
 /// What a pool of this window makes of an image.
 pub(super) fn infer(window: &Window, x: &Edge) -> Result<Edge, String> {
     let (size, channels) = image(&x.dims)?;
@@ -24,12 +21,11 @@ pub(super) fn infer(window: &Window, x: &Edge) -> Result<Edge, String> {
     Ok(Edge::new(x.dtype, &[rows, columns, channels]))
 }
 
-/// Work: for each place and tap the channels and 16, and 16 for each element of the result, as for the opcodes.
-pub(super) fn work(window: &Window, x: &Edge) -> Option<u64> {
+/// Work, by the function of the opcode of its type, places, taps and channels.
+pub(super) fn work(window: &Window, x: &Edge, of: fn(DType, u64, u64, u64) -> u64) -> Option<u64> {
     let y = infer(window, x).ok()?;
     let places = y.row_elements() / u64::from(y.last()).max(1);
-    let taps = places.saturating_mul(window.taps()).saturating_mul(u64::from(y.last()) + TAP);
-    Some(taps.saturating_add(y.row_elements().saturating_mul(TAP)))
+    Some(of(x.dtype, places, window.taps(), y.last().into()))
 }
 
 /// A pool, ready to run.

@@ -1,6 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::{DType, Status};
-use noema_tensor::{Kernels, Level, OpError, kernel};
+use noema_tensor::{Kernels, Level, OpError, kernel, work};
 
 use super::{Operator, Shapes, Step, length, signed_source};
 use crate::{
@@ -42,7 +42,7 @@ impl Operator for QuantiseRows {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        vec![(Opcode::QuantiseRows, inputs[0].row_elements().saturating_add(inputs[1].row_elements()))]
+        vec![(Opcode::QuantiseRows, work::quantise_rows(&inputs[0].dims))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -15,6 +15,7 @@ use noema_abi::DType;
 use noema_tensor::{
     Element, Kernels, Level, OpError,
     kernel::{self, Activations, Format, Function, PackedWeights, Scales},
+    work,
 };
 
 use super::{ParameterSpec, length, requantise::check_scale};
@@ -90,8 +91,8 @@ pub(super) fn work(x: &Edge, hidden: u32, products: u64, more: u64) -> Vec<(Opco
     let all = |each: u64| steps.saturating_mul(each);
     vec![
         (Opcode::Recurrence, steps),
-        (Opcode::Matmul, all(width * hidden)),
-        (Opcode::Add, all(2 * width + hidden * products)),
+        (Opcode::Matmul, work::linear([DType::I16, DType::I8], steps, hidden, width)),
+        (Opcode::Add, work::bytes(DType::I32, all(2 * width + hidden * products))),
         (Opcode::Requantise, all(2 * width + hidden * (more + 1))),
         (Opcode::Lookup, all(width + hidden * more)),
         (Opcode::MulRequantise, all(hidden * products)),

@@ -24,7 +24,7 @@ impl Operator for Relu {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        vec![(Opcode::Relu, inputs[0].row_elements())]
+        vec![(Opcode::Relu, inputs[0].row_bytes())]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -4,6 +4,7 @@ use noema_tensor::{
     Element, Kernels, Level, OpError,
     kernel::{self, Scales, round_shift_i128},
     program::Operation,
+    work,
 };
 
 use super::{Operator, ParameterSpec, Shapes, Step, length};
@@ -63,7 +64,7 @@ impl Operator for Requantise {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        vec![(Opcode::Requantise, inputs[0].row_elements())]
+        vec![(Opcode::Requantise, work::requantise(inputs[0].dtype, inputs[0].row_elements(), 0))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -1,5 +1,5 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Kernels, Level, OpError, kernel};
+use noema_tensor::{Kernels, Level, OpError, kernel, work};
 
 use super::{Operator, Shapes, Step, lengths, same_type};
 use crate::{
@@ -39,7 +39,8 @@ impl Operator for Slice {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        vec![(Opcode::Slice, self.infer(inputs).map_or(0, |y| y.row_elements()))]
+        let work = |y: Edge| work::boxed(y.dtype, &y.dims, &y.dims, &inputs[0].dims);
+        vec![(Opcode::Slice, self.infer(inputs).map_or(0, work))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

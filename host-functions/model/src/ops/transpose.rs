@@ -1,5 +1,5 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Kernels, Level, OpError, kernel};
+use noema_tensor::{Kernels, Level, OpError, kernel, work};
 
 use super::{Operator, Shapes, Step, length, lengths, same_type};
 use crate::{
@@ -37,7 +37,7 @@ impl Operator for Transpose {
     }
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        vec![(Opcode::Transpose, inputs[0].row_elements())]
+        vec![(Opcode::Transpose, work::transpose(inputs[0].dtype, &inputs[0].dims, &lengths(&self.axes)))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -1,8 +1,13 @@
 //! Functions of two or three elements, with operands that may be repeated along axes, and of one.
 
-use super::round::rne_shift;
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use super::Kernels;
+use super::strided::{Runs, over};
 use super::vectors::{Vectors, low, vectorised};
-use super::{Kernels, strided::walk};
 use crate::{DType, Element, Level};
 
 /// An operand and how far it moves for each step along an axis of the result: 0 repeats it.
@@ -51,56 +56,111 @@ impl Binary {
         }
     }
 
-    /// One run, saturating.
-    fn run<T: Element>(self, level: Level, a: &[T], b: &[T], out: &mut [T]) {
+    /// The runs that `out` has room for, saturating.
+    fn runs<T: Element>(self, level: Level, sides: [&[T]; 2], runs: Runs<2>, out: &mut [T]) {
         if level == Level::Reference {
-            each(a, b, out, |a, b| T::saturate(self.exact(a.into(), b.into())));
+            pairs(sides, runs, out, |a, b| T::saturate(self.exact(a.into(), b.into())));
             return;
         }
-        vectorised(level, Run { op: self, a, b, out });
+        vectorised(level, Saturating { op: self, sides, runs, out });
     }
 }
 
-struct Run<'a, T> {
+struct Saturating<'a, T> {
     op: Binary,
-    a: &'a [T],
-    b: &'a [T],
+    sides: [&'a [T]; 2],
+    runs: Runs<2>,
     out: &'a mut [T],
 }
 
-impl<T: Element> Vectors for Run<'_, T> {
+impl<T: Element> Vectors for Saturating<'_, T> {
     type Output = ();
 
-    /// The function is chosen once for a run, so that its loop can become vectors.
+    /// The function is chosen once, so that its loops can become vectors.
     #[inline(always)]
     fn run(self) {
-        let Run { op, a, b, out } = self;
+        let Saturating { op, sides, runs, out } = self;
         // Of numbers of at most 32 bits: nothing wraps in 64.
         let wide = |f: fn(i64, i64) -> i64| move |a: T, b: T| T::saturate_i64(f(a.into(), b.into()));
         match op {
-            Binary::Add => each(a, b, out, T::saturating_add),
-            Binary::Sub => each(a, b, out, T::saturating_sub),
-            Binary::Mul if T::DTYPE == DType::I64 => each(a, b, out, T::saturating_mul),
+            Binary::Add => pairs(sides, runs, out, T::saturating_add),
+            Binary::Sub => pairs(sides, runs, out, T::saturating_sub),
+            Binary::Mul if T::DTYPE == DType::I64 => pairs(sides, runs, out, product),
             // Numbers of 16 bits have products of 32.
             Binary::Mul if T::DTYPE.size() <= 2 => {
-                each(a, b, out, wide(|a, b| i64::from(low(a).wrapping_mul(low(b)))));
+                pairs(sides, runs, out, |a, b| narrow(low(a.into()).wrapping_mul(low(b.into()))));
             }
-            Binary::Mul => each(a, b, out, wide(i64::wrapping_mul)),
-            Binary::Min => each(a, b, out, T::min),
-            Binary::Max => each(a, b, out, T::max),
-            Binary::And => each(a, b, out, wide(|a, b| a & b)),
-            Binary::Or => each(a, b, out, wide(|a, b| a | b)),
-            Binary::Xor => each(a, b, out, wide(|a, b| a ^ b)),
+            Binary::Mul => pairs(sides, runs, out, wide(i64::wrapping_mul)),
+            Binary::Min => pairs(sides, runs, out, T::min),
+            Binary::Max => pairs(sides, runs, out, T::max),
+            Binary::And => pairs(sides, runs, out, wide(|a, b| a & b)),
+            Binary::Or => pairs(sides, runs, out, wide(|a, b| a | b)),
+            Binary::Xor => pairs(sides, runs, out, wide(|a, b| a ^ b)),
         }
     }
 }
 
+/// The nearest number of 64 bits to a product, without a branch that nobody could predict.
 #[inline(always)]
-fn each<T: Element, Y>(a: &[T], b: &[T], out: &mut [Y], f: impl Fn(T, T) -> Y) {
-    for ((a, b), out) in a.iter().zip(b).zip(out) {
-        *out = f(*a, *b);
+fn product<T: Element>(a: T, b: T) -> T {
+    let (a, b): (i64, i64) = (a.into(), b.into());
+    let (product, over) = a.overflowing_mul(b);
+    let most = ((a ^ b) >> 63) ^ i64::MAX;
+    T::saturate_i64(product ^ ((product ^ most) & i64::from(over).wrapping_neg()))
+}
+
+/// The nearest number of a type of at most 16 bits, found in 32.
+#[inline(always)]
+fn narrow<T: Element>(value: i32) -> T {
+    let (least, most) = (low(T::DTYPE.min().max(i32::MIN.into())), low(T::DTYPE.max().min(i32::MAX.into())));
+    T::saturate_i64(value.clamp(least, most).into())
+}
+
+/// `out = f(a, b)`, run after run.
+#[inline(always)]
+fn pairs<T: Copy, Y>([a, b]: [&[T]; 2], mut runs: Runs<2>, out: &mut [Y], f: impl Fn(T, T) -> Y) {
+    let (len, steps) = (runs.len, runs.steps);
+    match steps {
+        [1, 1] => {
+            for out in out.chunks_exact_mut(len) {
+                let [at_a, at_b] = runs.next();
+                for ((a, b), out) in a[at_a..at_a + len].iter().zip(&b[at_b..at_b + len]).zip(out) {
+                    *out = f(*a, *b);
+                }
+            }
+        }
+        [1, 0] => {
+            for out in out.chunks_exact_mut(len) {
+                let [at_a, at_b] = runs.next();
+                let b = b[at_b];
+                for (a, out) in a[at_a..at_a + len].iter().zip(out) {
+                    *out = f(*a, b);
+                }
+            }
+        }
+        [0, 1] => {
+            for out in out.chunks_exact_mut(len) {
+                let [at_a, at_b] = runs.next();
+                let a = a[at_a];
+                for (b, out) in b[at_b..at_b + len].iter().zip(out) {
+                    *out = f(a, *b);
+                }
+            }
+        }
+        _ => {
+            for out in out.chunks_exact_mut(len) {
+                let [mut at_a, mut at_b] = runs.next();
+                for out in out {
+                    *out = f(a[at_a], b[at_b]);
+                    (at_a, at_b) = (at_a + steps[0], at_b + steps[1]);
+                }
+            }
+        }
     }
 }
+
+/// What an element costs, in multiplications of a product, for each byte of it.
+const WORK: usize = 1;
 
 /// `out = op(a, b)`, saturating, over the index space `dims`.
 ///
@@ -115,8 +175,8 @@ pub fn binary<T: Element>(
     out: &mut [T],
 ) {
     let level = k.level();
-    walk(dims, [a.strides, b.strides], out, |out, [at_a, at_b]| {
-        op.run(level, &a.values[at_a..at_a + out.len()], &b.values[at_b..at_b + out.len()], out);
+    over(k, dims, [a.strides, b.strides], out, WORK * size_of::<T>(), |runs, out| {
+        op.runs(level, [a.values, b.values], runs, out);
     });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Binary, out);
@@ -135,19 +195,72 @@ pub fn binary_checked<T: Element>(
     b: Operand<'_, T>,
     out: &mut [T],
 ) -> bool {
-    let mut fits = true;
-    walk(dims, [a.strides, b.strides], out, |out, [at_a, at_b]| {
-        let (a, b) = (&a.values[at_a..at_a + out.len()], &b.values[at_b..at_b + out.len()]);
-        for ((a, b), out) in a.iter().zip(b).zip(out) {
-            let exact = op.exact((*a).into(), (*b).into());
-            *out = T::saturate(exact);
-            fits &= Into::<i128>::into(*out) == exact;
-        }
+    let (level, sides) = (k.level(), [a.values, b.values]);
+    let fits = AtomicBool::new(true);
+    over(k, dims, [a.strides, b.strides], out, WORK * size_of::<T>(), |runs, out| {
+        let all = if level == Level::Reference {
+            let all = Cell::new(true);
+            pairs(sides, runs, out, |a, b| {
+                let exact = op.exact(a.into(), b.into());
+                let result = T::saturate(exact);
+                all.set(all.get() & (Into::<i128>::into(result) == exact));
+                result
+            });
+            all.get()
+        } else {
+            vectorised(level, Checked { op, sides, runs, out })
+        };
+        // Whoever reads it has waited for all.
+        fits.fetch_and(all, Ordering::Relaxed);
     });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Binary, out);
-    let _ = k;
-    fits
+    fits.into_inner()
+}
+
+struct Checked<'a, T> {
+    op: Binary,
+    sides: [&'a [T]; 2],
+    runs: Runs<2>,
+    out: &'a mut [T],
+}
+
+impl<T: Element> Vectors for Checked<'_, T> {
+    /// Whether every result was in the range of its type.
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Checked { op, sides, runs, out } = self;
+        let wide = T::DTYPE == DType::I64;
+        match op {
+            Binary::Add if wide => checked(sides, runs, out, i64::overflowing_add),
+            Binary::Sub if wide => checked(sides, runs, out, i64::overflowing_sub),
+            Binary::Mul if wide => checked(sides, runs, out, i64::overflowing_mul),
+            // Of numbers of at most 32 bits: nothing wraps in 64.
+            Binary::Add => checked(sides, runs, out, |a, b| (a.wrapping_add(b), false)),
+            Binary::Sub => checked(sides, runs, out, |a, b| (a.wrapping_sub(b), false)),
+            Binary::Mul => checked(sides, runs, out, |a, b| (a.wrapping_mul(b), false)),
+            // Nothing else leaves the range.
+            op => {
+                Saturating { op, sides, runs, out }.run();
+                true
+            }
+        }
+    }
+}
+
+/// By a function in 64 bits, which says whether it left them.
+#[inline(always)]
+fn checked<T: Element>(sides: [&[T]; 2], runs: Runs<2>, out: &mut [T], f: impl Fn(i64, i64) -> (i64, bool)) -> bool {
+    let left = Cell::new(false);
+    pairs(sides, runs, out, |a, b| {
+        let (value, over) = f(a.into(), b.into());
+        let result = T::saturate_i64(value);
+        left.set(left.get() | over | (Into::<i64>::into(result) != value));
+        result
+    });
+    !left.get()
 }
 
 /// How two elements may relate.
@@ -174,17 +287,33 @@ pub fn compare<T: Element>(
     b: Operand<'_, T>,
     out: &mut [u8],
 ) {
-    walk(dims, [a.strides, b.strides], out, |out, [at_a, at_b]| {
-        let (a, b) = (&a.values[at_a..at_a + out.len()], &b.values[at_b..at_b + out.len()]);
-        match relation {
-            Relation::Equal => each(a, b, out, |a, b| u8::from(a == b)),
-            Relation::Less => each(a, b, out, |a, b| u8::from(a < b)),
-            Relation::LessOrEqual => each(a, b, out, |a, b| u8::from(a <= b)),
-        }
+    let level = k.level();
+    over(k, dims, [a.strides, b.strides], out, WORK * size_of::<T>(), |runs, out| {
+        vectorised(level, Related { relation, sides: [a.values, b.values], runs, out });
     });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Compare, out);
-    let _ = k;
+}
+
+struct Related<'a, T> {
+    relation: Relation,
+    sides: [&'a [T]; 2],
+    runs: Runs<2>,
+    out: &'a mut [u8],
+}
+
+impl<T: Element> Vectors for Related<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Related { relation, sides, runs, out } = self;
+        match relation {
+            Relation::Equal => pairs(sides, runs, out, |a, b| u8::from(a == b)),
+            Relation::Less => pairs(sides, runs, out, |a, b| u8::from(a < b)),
+            Relation::LessOrEqual => pairs(sides, runs, out, |a, b| u8::from(a <= b)),
+        }
+    }
 }
 
 /// `out = a` where the condition is not 0, else `b`, over the index space `dims`.
@@ -199,127 +328,80 @@ pub fn select<T: Element>(
     b: Operand<'_, T>,
     out: &mut [T],
 ) {
-    walk(dims, [condition.strides, a.strides, b.strides], out, |out, [at, at_a, at_b]| {
-        let condition = &condition.values[at..at + out.len()];
-        let (a, b) = (&a.values[at_a..at_a + out.len()], &b.values[at_b..at_b + out.len()]);
-        for (((condition, a), b), out) in condition.iter().zip(a).zip(b).zip(out) {
-            *out = if *condition == 0 { *b } else { *a };
-        }
+    let level = k.level();
+    over(k, dims, [condition.strides, a.strides, b.strides], out, WORK * size_of::<T>(), |runs, out| {
+        vectorised(level, Selected { condition: condition.values, sides: [a.values, b.values], runs, out });
     });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Select, out);
-    let _ = k;
 }
 
-/// Elements of any type, as 64-bit numbers.
-#[derive(Clone, Copy, Debug)]
-pub enum Numbers<'a> {
-    /// `i8`
-    I8(&'a [i8]),
-    /// `u8`
-    U8(&'a [u8]),
-    /// `i16`
-    I16(&'a [i16]),
-    /// `i32`
-    I32(&'a [i32]),
-    /// `i64`
-    I64(&'a [i64]),
+struct Selected<'a, T> {
+    condition: &'a [u8],
+    sides: [&'a [T]; 2],
+    runs: Runs<3>,
+    out: &'a mut [T],
 }
 
-impl Numbers<'_> {
+impl<T: Element> Vectors for Selected<'_, T> {
+    type Output = ();
+
     #[inline(always)]
-    fn at(&self, index: usize) -> i64 {
-        match self {
-            Numbers::I8(values) => values[index].into(),
-            Numbers::U8(values) => values[index].into(),
-            Numbers::I16(values) => values[index].into(),
-            Numbers::I32(values) => values[index].into(),
-            Numbers::I64(values) => values[index],
+    fn run(self) {
+        let Selected { condition, sides: [a, b], mut runs, out } = self;
+        let (len, steps) = (runs.len, runs.steps);
+        for out in out.chunks_exact_mut(len) {
+            let [at, at_a, at_b] = runs.next();
+            match steps {
+                [1, 1, 1] => {
+                    let (a, b) = (&a[at_a..at_a + len], &b[at_b..at_b + len]);
+                    chosen(&condition[at..at + len], a.iter().copied().zip(b.iter().copied()), out);
+                }
+                [1, 1, 0] => {
+                    let b = b[at_b];
+                    chosen(&condition[at..at + len], a[at_a..at_a + len].iter().map(|a| (*a, b)), out);
+                }
+                [1, 0, 1] => {
+                    let a = a[at_a];
+                    chosen(&condition[at..at + len], b[at_b..at_b + len].iter().map(|b| (a, *b)), out);
+                }
+                [1, 0, 0] => {
+                    // Read and not chosen, so that nothing has to be predicted.
+                    let both = [b[at_b], a[at_a]];
+                    for (condition, out) in condition[at..at + len].iter().zip(out) {
+                        *out = both[usize::from(*condition != 0)];
+                    }
+                }
+                // A whole run of one of them.
+                [0, step_a, step_b] => {
+                    let (from, mut at, step) = if condition[at] == 0 { (b, at_b, step_b) } else { (a, at_a, step_a) };
+                    if step == 1 {
+                        out.copy_from_slice(&from[at..at + len]);
+                        continue;
+                    }
+                    if step == 0 {
+                        out.fill(from[at]);
+                        continue;
+                    }
+                    for out in out {
+                        *out = from[at];
+                        at += step;
+                    }
+                }
+                _ => {
+                    for (i, out) in out.iter_mut().enumerate() {
+                        let here = condition[at + i * steps[0]] == 0;
+                        *out = if here { b[at_b + i * steps[2]] } else { a[at_a + i * steps[1]] };
+                    }
+                }
+            }
         }
     }
 }
 
-/// The scale of a product: `rne(a * b * multiplier / 2^shift) + zero_point`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProductScale {
-    /// Not negative.
-    pub multiplier: i32,
-    /// At most [`MAX_PRODUCT_SHIFT`].
-    pub shift: u32,
-    /// Added after rounding.
-    pub zero_point: i32,
-}
-
-/// The largest shift of a scaled product: 62 for the scale, and 32 for the fraction of a step.
-pub const MAX_PRODUCT_SHIFT: u32 = 94;
-
-/// `out = sat(rne(a * b * multiplier / 2^shift) + zero_point)` over the index space `dims`. Not both operands may have
-/// 64 bits: the product has at most 126.
-///
-/// # Panics
-/// Where the slices or strides do not fit `dims`, or the shift is too large.
-pub fn mul_requantise<Y: Element>(
-    k: &Kernels,
-    scale: ProductScale,
-    dims: &[usize],
-    (a, a_strides): (Numbers<'_>, &[usize]),
-    (b, b_strides): (Numbers<'_>, &[usize]),
-    out: &mut [Y],
-) {
-    assert!(scale.shift <= MAX_PRODUCT_SHIFT, "a shift above {MAX_PRODUCT_SHIFT}");
-    let level = k.level();
-    walk(dims, [a_strides, b_strides], out, |out, [at_a, at_b]| {
-        for (i, out) in out.iter_mut().enumerate() {
-            let product = i128::from(a.at(at_a + i)) * i128::from(b.at(at_b + i)) * i128::from(scale.multiplier);
-            let rounded = match level {
-                Level::Reference => super::reference::rne_ratio(product, 1 << scale.shift),
-                _ => rne_shift(product, scale.shift),
-            };
-            *out = Y::saturate(rounded + i128::from(scale.zero_point));
-        }
-    });
-    #[cfg(test)]
-    k.inject(crate::selftest::Primitive::MulRequantise, out);
-}
-
-/// A function of one element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Unary {
-    /// `-x`, saturating.
-    Neg,
-    /// `|x|`, saturating.
-    Abs,
-    /// Every bit in two's complement.
-    Not,
-    /// The nearest number from the first to the second.
-    Clamp(i64, i64),
-    /// `rne(x * 2^n)`, saturating, of `-63 <= n <= 63`.
-    Shift(i32),
-}
-
-/// `out = op(x)`.
-///
-/// # Panics
-/// Where the lengths differ.
-pub fn unary<T: Element>(k: &Kernels, op: Unary, x: &[T], out: &mut [T]) {
-    assert_eq!(x.len(), out.len(), "results of another shape");
-    let f = |x: T| -> i128 {
-        let x: i128 = x.into();
-        match op {
-            Unary::Neg => -x,
-            Unary::Abs => x.abs(),
-            Unary::Not if T::DTYPE == DType::U8 => 255 - x,
-            Unary::Not => -1 - x,
-            Unary::Clamp(low, high) => x.clamp(low.into(), high.into()),
-            Unary::Shift(n) if n < 0 => rne_shift(x, n.unsigned_abs()),
-            Unary::Shift(n) => x << n,
-        }
-    };
-    for (x, out) in x.iter().zip(out.iter_mut()) {
-        *out = T::saturate(f(*x));
+#[inline(always)]
+fn chosen<T>(condition: &[u8], sides: impl Iterator<Item = (T, T)>, out: &mut [T]) {
+    for ((condition, (a, b)), out) in condition.iter().zip(sides).zip(out) {
+        *out = if *condition == 0 { b } else { a };
     }
-    #[cfg(test)]
-    k.inject(crate::selftest::Primitive::Unary, out);
-    let _ = k;
 }

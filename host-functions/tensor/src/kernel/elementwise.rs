@@ -1,7 +1,7 @@
 //! Element by element, and movement.
 
 use super::vectors::{Vectors, vectorised};
-use super::{Kernels, reference, strided::walk};
+use super::{Binary, Kernels, Operand, binary::binary, movement::copy_strided, reference};
 use crate::{Element, Level};
 
 /// `out = a + b`, saturating.
@@ -10,7 +10,9 @@ use crate::{Element, Level};
 /// Where the lengths differ.
 pub fn add<T: Element>(k: &Kernels, a: &[T], b: &[T], out: &mut [T]) {
     assert!(a.len() == b.len() && b.len() == out.len(), "operands of different shapes");
-    sums(k.level(), a, b, out);
+    let (dims, strides) = ([out.len()], [1]);
+    let side = |values| Operand { values, strides: &strides };
+    binary(k, Binary::Add, &dims, side(a), side(b), out);
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Add, out);
 }
@@ -27,39 +29,10 @@ pub fn add_broadcast<T: Element>(
     (b, b_strides): (&[T], &[usize]),
     out: &mut [T],
 ) {
-    let level = k.level();
-    walk(dims, [a_strides, b_strides], out, |out, [at_a, at_b]| {
-        sums(level, &a[at_a..at_a + out.len()], &b[at_b..at_b + out.len()], out);
-    });
+    let (a, b) = (Operand { values: a, strides: a_strides }, Operand { values: b, strides: b_strides });
+    binary(k, Binary::Add, dims, a, b, out);
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Add, out);
-}
-
-fn sums<T: Element>(level: Level, a: &[T], b: &[T], out: &mut [T]) {
-    if level == Level::Reference {
-        for ((a, b), out) in a.iter().zip(b).zip(out) {
-            *out = reference::add(*a, *b);
-        }
-        return;
-    }
-    vectorised(level, Sums { a, b, out });
-}
-
-struct Sums<'a, T> {
-    a: &'a [T],
-    b: &'a [T],
-    out: &'a mut [T],
-}
-
-impl<T: Element> Vectors for Sums<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        for ((a, b), out) in self.a.iter().zip(self.b).zip(self.out) {
-            *out = a.saturating_add(*b);
-        }
-    }
 }
 
 /// `out = max(x, 0)`.
@@ -69,11 +42,32 @@ impl<T: Element> Vectors for Sums<'_, T> {
 pub fn relu<T: Element>(k: &Kernels, x: &[T], out: &mut [T]) {
     assert_eq!(x.len(), out.len(), "results of another shape");
     let level = k.level();
-    for (x, out) in x.iter().zip(out.iter_mut()) {
-        *out = if level == Level::Reference { reference::relu(*x) } else { (*x).max(T::default()) };
-    }
+    // An element costs about as much as one multiplication of a product for each byte.
+    k.split_rows((x, 1), (&mut *out, 1), size_of::<T>(), |x, out| {
+        if level == Level::Reference {
+            x.iter().zip(out).for_each(|(x, out)| *out = reference::relu(*x));
+        } else {
+            vectorised(level, Positive { x, out });
+        }
+    });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Relu, out);
+}
+
+struct Positive<'a, T> {
+    x: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Element> Vectors for Positive<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (x, out) in self.x.iter().zip(self.out) {
+            *out = (*x).max(T::default());
+        }
+    }
 }
 
 /// Copies the box of `sizes` that begins at `starts` out of `x`, which has the dimensions `from`.
@@ -87,5 +81,5 @@ pub fn copy_box<T: Copy>(x: &[T], from: &[usize], starts: &[usize], sizes: &[usi
         strides[axis - 1] = strides[axis] * from[axis];
     }
     let first: usize = starts.iter().zip(&strides).map(|(start, stride)| start * stride).sum();
-    walk(sizes, [&strides], out, |out, [at]| out.copy_from_slice(&x[first + at..first + at + out.len()]));
+    copy_strided(x, first, &strides, sizes, out);
 }

@@ -29,15 +29,18 @@ mod packed;
 mod panels;
 mod pool;
 mod portable;
+mod product;
 mod quantise;
 mod reduce;
 pub(crate) mod reference;
 mod requantise;
 mod rotary;
 mod round;
+mod scale;
 mod softmax;
 mod strided;
 mod trees;
+mod unary;
 mod vectors;
 mod wide;
 mod window;
@@ -49,10 +52,7 @@ pub(crate) use exp::tables as exp_tables;
 
 pub use argmax::{argmax_rows, argmin_rows};
 pub use attention::{Head, MAX_KEYS, Scale, Workspace, attention_head};
-pub use binary::{
-    Binary, MAX_PRODUCT_SHIFT, Numbers, Operand, ProductScale, Relation, Unary, binary, binary_checked, compare,
-    mul_requantise, select, unary,
-};
+pub use binary::{Binary, Operand, Relation, binary, binary_checked, compare, select};
 pub use convolution::{
     Convolution, conv2d_i8, conv2d_i8_wide, conv2d_i16, conv2d_i16_narrow, conv2d_u8, conv2d_u8_wide,
 };
@@ -75,6 +75,7 @@ pub use norm::{MAX_NORM_ROW, MAX_NORM_SHIFT, Norm, norm_rows};
 pub use order::{MAX_TOP_ROW, Order, sort_rows, top_rows};
 pub use packed::{PackedWeights, PackedWeights16};
 pub use pool::{Pool, pool};
+pub use product::{MAX_PRODUCT_SHIFT, Numbers, ProductScale, mul_requantise};
 pub use quantise::{STEP_BITS, quantise_rows, row_step};
 pub use reduce::{Axis, Reduction, cumulative_sum, reduce, reduce_prod, reduce_sum};
 pub use requantise::{Scales, requantise_rows};
@@ -82,6 +83,7 @@ pub use rotary::{Rotary, rotary_rows};
 pub use round::{round_shift, round_shift_i128, round_shift_wide};
 pub use softmax::{MAX_SOFTMAX_ROW, Softmax, softmax_rows};
 pub use trees::{Decision, PackedTrees, Tree, tree_sums};
+pub use unary::{Unary, unary};
 pub use window::Window;
 
 use crate::Kernels;

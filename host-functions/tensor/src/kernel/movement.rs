@@ -1,6 +1,6 @@
 //! Elements moved, and not changed. All levels move alike.
 
-use super::strided::{merged, walk};
+use super::strided::{Runs, merged};
 
 /// `out[i, j, ..] = x[first + i * strides_0 + j * strides_1 + ..]`, over the index space `dims`: permuted axes, repeated axes.
 ///
@@ -19,7 +19,21 @@ pub fn copy_strided<T: Copy>(x: &[T], first: usize, strides: &[usize], dims: &[u
         }
         return;
     }
-    walk(dims, [strides], out, |out, [at]| out.copy_from_slice(&x[first + at..first + at + out.len()]));
+    assert_eq!(out.len(), dims.iter().product::<usize>(), "results of another shape");
+    if out.is_empty() {
+        return;
+    }
+    let mut runs = Runs::new(dims, [strides]);
+    let (len, [step]) = (runs.len, runs.steps);
+    for out in out.chunks_exact_mut(len) {
+        let [at] = runs.next();
+        let x = &x[first + at..];
+        match step {
+            1 => out.copy_from_slice(&x[..len]),
+            0 => out.fill(x[0]),
+            _ => out.iter_mut().zip(x.iter().step_by(step)).for_each(|(out, x)| *out = *x),
+        }
+    }
 }
 
 /// From this many rows and columns on they are turned in squares.
@@ -65,18 +79,14 @@ pub fn paste_box<T: Copy>(x: &[T], dims: &[usize], starts: &[usize], to: &[usize
     }
     let strides = row_major(to);
     let first: usize = starts.iter().zip(&strides).map(|(start, stride)| start * stride).sum();
-    let row = dims.last().copied().unwrap_or(1);
-    let outer = &dims[..dims.len().saturating_sub(1)];
-    let mut index = vec![0usize; outer.len()];
-    for x in x.chunks_exact(row) {
-        let at = first + index.iter().zip(&strides).map(|(i, stride)| i * stride).sum::<usize>();
-        out[at..at + row].copy_from_slice(x);
-        for (i, dim) in index.iter_mut().zip(outer).rev() {
-            *i += 1;
-            if *i < *dim {
-                break;
-            }
-            *i = 0;
+    let mut runs = Runs::new(dims, [&strides]);
+    let (len, [step]) = (runs.len, runs.steps);
+    for x in x.chunks_exact(len) {
+        let [at] = runs.next();
+        let out = &mut out[first + at..];
+        match step {
+            1 => out[..len].copy_from_slice(x),
+            _ => out.iter_mut().step_by(step).zip(x).for_each(|(out, x)| *out = *x),
         }
     }
 }
@@ -91,6 +101,10 @@ pub fn gather<T: Copy>(x: &[T], count: usize, inner: usize, indices: &[usize], o
         return;
     }
     for (x, out) in x.chunks_exact(count * inner).zip(out.chunks_exact_mut(block)) {
+        if inner == 1 {
+            indices.iter().zip(out).for_each(|(index, out)| *out = x[*index]);
+            continue;
+        }
         for (index, out) in indices.iter().zip(out.chunks_exact_mut(inner)) {
             assert!(*index < count, "an index past the end");
             out.copy_from_slice(&x[index * inner..(index + 1) * inner]);
@@ -110,6 +124,10 @@ pub fn scatter<T: Copy>(x: &[T], count: usize, inner: usize, indices: &[usize], 
     }
     let blocks = out.chunks_exact_mut(count * inner).zip(updates.chunks_exact(indices.len() * inner));
     for (out, updates) in blocks {
+        if inner == 1 {
+            indices.iter().zip(updates).for_each(|(index, update)| out[*index] = *update);
+            continue;
+        }
         for (index, update) in indices.iter().zip(updates.chunks_exact(inner)) {
             assert!(*index < count, "an index past the end");
             out[index * inner..(index + 1) * inner].copy_from_slice(update);

@@ -80,7 +80,7 @@ fn lanes<T: Element>(
         each(&mut |x| sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += Into::<i128>::into(*x)));
         let count = count(pool, window, seen);
         for (out, sum) in out.iter_mut().zip(sums) {
-            *out = T::saturate(rne_ratio(sum, count.into()));
+            *out = super::reduce::mean(sum, count);
         }
         return;
     }

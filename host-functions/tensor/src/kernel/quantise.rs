@@ -1,7 +1,7 @@
 //! Dynamic quantisation of rows.
 
 use super::vectors::{Vectors, low, lower, vectorised};
-use super::{Kernels, reference::rne_ratio, round::rne_div};
+use super::{Kernels, reference::rne_ratio};
 use crate::{Element, Level};
 
 /// Fraction bits of a step.
@@ -17,11 +17,7 @@ pub fn row_step<X: Element>(k: &Kernels, x: &[X], row: usize, largest: u32, out:
     // An element costs about as much as this many multiplications of a product.
     const WORK: usize = 4;
     k.split_rows((x, row), (&mut *out, 1), row.saturating_mul(WORK), |x, out| {
-        for (row, out) in x.chunks_exact(row).zip(out) {
-            // At most 2^31 * 2^32 over at least 1.
-            let most = u64::from(vectorised(level, Largest(row)));
-            *out = (most << STEP_BITS).div_ceil(u64::from(largest)).max(1).cast_signed();
-        }
+        vectorised(level, Steps { x, row, largest, out });
     });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::RowStep, out);
@@ -43,14 +39,10 @@ pub fn quantise_rows<X: Element, Y: Element>(k: &Kernels, x: &[X], row: usize, s
     const WORK: usize = 20;
     k.split_rows((&rows, 1), (&mut *out, row), row.saturating_mul(WORK), |rows, out| {
         for ((x, step), out) in rows.iter().zip(out.chunks_exact_mut(row)) {
-            let width = step.ilog2();
-            let bits = 8 * X::DTYPE.size();
-            if level != Level::Reference && (bits..62).contains(&usize::try_from(width).unwrap_or(0)) {
-                vectorised(level, Quotients { x, step: *step, width, out });
+            if level == Level::Reference {
+                x.iter().zip(out).for_each(|(x, out)| *out = reference(*x, *step));
             } else {
-                for (x, out) in x.iter().zip(out) {
-                    *out = one(level, *x, *step);
-                }
+                vectorised(level, Quotients { x, step: *step, out });
             }
         }
     });
@@ -58,24 +50,43 @@ pub fn quantise_rows<X: Element, Y: Element>(k: &Kernels, x: &[X], row: usize, s
     k.inject(crate::selftest::Primitive::QuantiseRows, out);
 }
 
-/// The largest magnitude of elements of at most 32 bits.
-struct Largest<'a, X>(&'a [X]);
+/// The steps of rows of elements of at most 32 bits.
+struct Steps<'a, X> {
+    x: &'a [X],
+    row: usize,
+    largest: u32,
+    out: &'a mut [i64],
+}
 
-impl<X: Element> Vectors for Largest<'_, X> {
-    type Output = u32;
+impl<X: Element> Vectors for Steps<'_, X> {
+    type Output = ();
 
     #[inline(always)]
-    fn run(self) -> u32 {
-        let (mut least, mut most) = (0i32, 0i32);
-        for x in self.0 {
-            let x = low((*x).into());
-            (least, most) = (least.min(x), most.max(x));
+    fn run(self) {
+        let Steps { x, row, largest, out } = self;
+        for (row, out) in x.chunks_exact(row).zip(out) {
+            let (mut least, mut most) = (0i32, 0i32);
+            for x in row {
+                let x = low((*x).into());
+                (least, most) = (least.min(x), most.max(x));
+            }
+            // At most 2^31 * 2^32 over at least 1; the compiler knows how to divide by those that are asked for.
+            let most = u64::from(most.cast_unsigned().max(least.unsigned_abs())) << STEP_BITS;
+            let step = match largest {
+                127 => most.div_ceil(127),
+                32_767 => most.div_ceil(32_767),
+                largest => most.div_ceil(u64::from(largest)),
+            };
+            *out = step.max(1).cast_signed();
         }
-        most.cast_unsigned().max(least.unsigned_abs())
     }
 }
 
-/// The results of a row, with a step of `width + 1` bits: at least as many as elements have, and at most 62.
+/// The results of a row.
+///
+/// A step has `width + 1` bits. Magnitudes from `2^width` on have quotients from `2^30` on, which saturate: the largest below says the same,
+/// except of a step of 1, by which nothing is divided. For a step of more than 62 bits quotients are at most 2, and found by
+/// subtracting. Otherwise,
 ///
 /// `R = floor((2^(32 + width) - 1) / step)` has 32 bits, and misses less than `1 + 2^-width`. So `|x| * R / 2^width` misses of
 /// `2^32 |x| / step` less than `|x| * (1 + 2^-width) / 2^width`, which is below 1 as `|x| < 2^width` (a half where `x` has a sign): cut to a whole
@@ -83,7 +94,6 @@ impl<X: Element> Vectors for Largest<'_, X> {
 struct Quotients<'a, X, Y> {
     x: &'a [X],
     step: u64,
-    width: u32,
     out: &'a mut [Y],
 }
 
@@ -93,17 +103,23 @@ impl<X: Element, Y: Element> Vectors for Quotients<'_, X, Y> {
     /// Nothing wraps: numerators have 63 bits, remainders are below twice the step, which has at most 62.
     #[inline(always)]
     fn run(self) {
-        let Quotients { x, step, width, out } = self;
-        let reciprocal = u64::try_from(((1u128 << (32 + width)) - 1) / u128::from(step)).unwrap_or(u64::MAX);
-        let reciprocal = lower(reciprocal);
+        let Quotients { x, step, out } = self;
+        let width = step.ilog2();
+        if width == 0 {
+            // 32 bits and 32 more.
+            x.iter().zip(out).for_each(|(x, out)| *out = Y::saturate_i64(Into::<i64>::into(*x) << STEP_BITS));
+            return;
+        }
+        let few = width >= 62;
+        let reciprocal = if few { 0 } else { reciprocal(step, width) };
+        let most = if few { u64::MAX } else { (1u64 << width) - 1 };
         for (x, out) in x.iter().zip(out) {
             let x = low((*x).into());
-            let magnitude = u64::from(x.unsigned_abs());
+            let magnitude = u64::from(x.unsigned_abs()).min(most);
             let quotient = magnitude.wrapping_mul(reciprocal).wrapping_shr(width);
             let rest = (magnitude << STEP_BITS).wrapping_sub(quotient.wrapping_mul(step));
-            let one_more = rest >= step;
-            let rest = if one_more { rest.wrapping_sub(step) } else { rest };
-            let quotient = quotient.wrapping_add(u64::from(one_more));
+            let (quotient, rest) = one_more(quotient, rest, step);
+            let (quotient, rest) = if few { one_more(quotient, rest, step) } else { (quotient, rest) };
             let missing = step.wrapping_sub(rest);
             let up = (rest > missing) | ((rest == missing) & (quotient & 1 == 1));
             let rounded = quotient.wrapping_add(u64::from(up)).cast_signed();
@@ -112,12 +128,23 @@ impl<X: Element, Y: Element> Vectors for Quotients<'_, X, Y> {
     }
 }
 
-fn one<X: Element, Y: Element>(level: Level, x: X, step: u64) -> Y {
-    if level == Level::Reference {
-        let x: i128 = x.into();
-        return Y::saturate(rne_ratio(x.checked_mul(1 << STEP_BITS).expect("at most 64 bits"), step.into()));
+/// `floor((2^(32 + width) - 1) / step)`, of a step of `width + 1` bits.
+#[inline]
+fn reciprocal(step: u64, width: u32) -> u64 {
+    if width <= 31 {
+        return lower(((1u64 << (32 + width)) - 1) / step);
     }
-    let x: i64 = x.into();
-    let quotient = i128::from(rne_div(x.unsigned_abs() << STEP_BITS, step));
-    Y::saturate(if x < 0 { -quotient } else { quotient })
+    lower(u64::try_from(((1u128 << (32 + width)) - 1) / u128::from(step)).unwrap_or(u64::MAX))
+}
+
+/// One step less and one more of the quotient, where there is room for it.
+#[inline(always)]
+fn one_more(quotient: u64, rest: u64, step: u64) -> (u64, u64) {
+    let more = rest >= step;
+    (quotient.wrapping_add(u64::from(more)), if more { rest.wrapping_sub(step) } else { rest })
+}
+
+fn reference<X: Element, Y: Element>(x: X, step: u64) -> Y {
+    let x: i128 = x.into();
+    Y::saturate(rne_ratio(x.checked_mul(1 << STEP_BITS).expect("at most 64 bits"), step.into()))
 }

@@ -1,7 +1,9 @@
 //! Exact reductions along an axis. A tensor is `[outer][count][inner]`, and the axis of `count` goes.
 
-use super::vectors::{Vectors, vectorised};
-use super::{Kernels, reference::rne_ratio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::vectors::{Vectors, lower, vectorised};
+use super::{Kernels, reference::rne_ratio, round::rne_div};
 use crate::{DType, Element, Level};
 
 /// A reduction to the element type.
@@ -48,22 +50,44 @@ impl Axis {
 #[must_use]
 pub fn reduce_sum<T: Element>(k: &Kernels, axis: Axis, x: &[T], out: &mut [i64]) -> bool {
     assert_eq!(Some(x.len()), out.len().checked_mul(axis.count), "results of another shape");
-    let fits = std::cell::Cell::new(true);
-    if T::DTYPE != DType::I64 && k.level() != Level::Reference && axis.count <= MAX_EXACT {
-        vectorised(k.level(), Sums { axis, x, out });
-    } else {
-        axis.each(x, out, |values| {
-            let sum: i128 = values.map(|value| Into::<i128>::into(value)).sum();
-            i64::try_from(sum).unwrap_or_else(|_| {
-                fits.set(false);
-                i64::saturate(sum)
-            })
-        });
-    }
+    let fits = AtomicBool::new(true);
+    let level = k.level();
+    split(k, axis, x, out, |x, out| {
+        if level == Level::Reference || axis.count > MAX_EXACT {
+            axis.each(x, out, |values| {
+                let sum: i128 = values.map(|value| Into::<i128>::into(value)).sum();
+                saturated(sum, &fits)
+            });
+        } else if T::DTYPE == DType::I64 {
+            vectorised(level, WideSums { axis, x, out, finish: |sum| saturated(sum, &fits) });
+        } else {
+            vectorised(level, Sums { axis, x, out });
+        }
+    });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::ReduceSum, out);
-    let _ = k;
-    fits.get()
+    fits.into_inner()
+}
+
+/// The nearest number of 64 bits, and whether it is the same.
+#[inline]
+fn saturated(sum: i128, fits: &AtomicBool) -> i64 {
+    i64::try_from(sum).unwrap_or_else(|_| {
+        // Whoever reads it has waited for all.
+        fits.store(false, Ordering::Relaxed);
+        i64::saturate(sum)
+    })
+}
+
+/// Calls `f` with blocks of `x` and their results.
+fn split<T: Element, Y: Send>(k: &Kernels, axis: Axis, x: &[T], out: &mut [Y], f: impl Fn(&[T], &mut [Y]) + Sync) {
+    let Axis { count, inner } = axis;
+    if count == 0 || out.is_empty() {
+        return f(x, out);
+    }
+    // An element costs about as much as two multiplications of a product for each byte.
+    let work = (count * inner).saturating_mul(2 * size_of::<T>());
+    k.split_rows((x, count * inner), (out, inner), work, f);
 }
 
 /// So many numbers of 32 bits have a sum of 64.
@@ -101,6 +125,69 @@ impl<T: Element> Vectors for Sums<'_, T> {
                 }
             }
         }
+    }
+}
+
+/// Sums of at most [`MAX_EXACT`] numbers of 64 bits, in two halves of 32: those above have 63 bits with their sign, those below 63.
+struct WideSums<'a, T, Y, F> {
+    axis: Axis,
+    x: &'a [T],
+    out: &'a mut [Y],
+    finish: F,
+}
+
+impl<T: Element, Y, F: Fn(i128) -> Y> Vectors for WideSums<'_, T, Y, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let WideSums { axis: Axis { count, inner }, x, out, finish } = self;
+        let whole = |above: i64, below: u64| (i128::from(above) << 32) + i128::from(below);
+        if out.is_empty() {
+            return;
+        }
+        if count == 0 {
+            return out.iter_mut().for_each(|out| *out = finish(0));
+        }
+        if inner == 1 {
+            for (row, out) in x.chunks_exact(count).zip(out) {
+                let (mut above, mut below) = (0i64, 0u64);
+                for x in row {
+                    let x: i64 = (*x).into();
+                    above = above.wrapping_add(x >> 32);
+                    below = below.wrapping_add(lower(x.cast_unsigned()));
+                }
+                *out = finish(whole(above, below));
+            }
+            return;
+        }
+        let (mut above, mut below) = (vec![0i64; inner], vec![0u64; inner]);
+        for (x, out) in x.chunks_exact(count * inner).zip(out.chunks_exact_mut(inner)) {
+            above.fill(0);
+            below.fill(0);
+            for row in x.chunks_exact(inner) {
+                for ((x, above), below) in row.iter().zip(&mut above).zip(&mut below) {
+                    let x: i64 = (*x).into();
+                    *above = above.wrapping_add(x >> 32);
+                    *below = below.wrapping_add(lower(x.cast_unsigned()));
+                }
+            }
+            for ((above, below), out) in above.iter().zip(&below).zip(out) {
+                *out = finish(whole(*above, *below));
+            }
+        }
+    }
+}
+
+/// `rne(sum / count)`.
+#[inline]
+pub(super) fn mean<T: Element>(sum: i128, count: u64) -> T {
+    match i64::try_from(sum) {
+        Ok(sum) => {
+            let quotient = rne_div(sum.unsigned_abs(), count).cast_signed();
+            T::saturate_i64(if sum < 0 { quotient.wrapping_neg() } else { quotient })
+        }
+        Err(_) => T::saturate(rne_ratio(sum, count.into())),
     }
 }
 
@@ -153,23 +240,89 @@ fn extremes<T: Element>(Axis { count, inner }: Axis, x: &[T], better: impl Fn(T,
 #[must_use]
 pub fn reduce_prod<T: Element>(k: &Kernels, axis: Axis, x: &[T], out: &mut [i64]) -> bool {
     assert_eq!(Some(x.len()), out.len().checked_mul(axis.count), "results of another shape");
-    let fits = std::cell::Cell::new(true);
-    axis.each(x, out, |values| {
-        // A factor of 0 makes 0 of whatever came before; without one a product that has left 64 bits does not come back.
-        let mut product = 1i128;
-        for value in values {
-            let value: i128 = value.into();
-            product = if value == 0 || product == 0 { 0 } else { (product * value).clamp(-LEFT, LEFT) };
+    let fits = AtomicBool::new(true);
+    let level = k.level();
+    split(k, axis, x, out, |x, out| {
+        if level == Level::Reference {
+            axis.each(x, out, |values| {
+                // A factor of 0 makes 0 of whatever came before; without one a product that has left 64 bits does not come back.
+                let mut product = 1i128;
+                for value in values {
+                    let value: i128 = value.into();
+                    product = if value == 0 || product == 0 { 0 } else { (product * value).clamp(-LEFT, LEFT) };
+                }
+                saturated(product, &fits)
+            });
+        } else if !products(axis, x, out) {
+            // Whoever reads it has waited for all.
+            fits.store(false, Ordering::Relaxed);
         }
-        i64::try_from(product).unwrap_or_else(|_| {
-            fits.set(false);
-            i64::saturate(product)
-        })
     });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::ReduceProd, out);
-    let _ = k;
-    fits.get()
+    fits.into_inner()
+}
+
+/// How a product stands to the numbers of 64 bits, of which the nearest one is kept beside it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    Inside,
+    /// It is `2^63`: with -1 it comes back.
+    Next,
+    /// Only 0 brings it back.
+    Beyond,
+}
+
+#[inline(always)]
+fn times(product: &mut i64, stand: &mut Stand, x: i64) {
+    if *stand == Stand::Inside
+        && let Some(inside) = product.checked_mul(x)
+    {
+        *product = inside;
+        return;
+    }
+    (*product, *stand) = match (*stand, x) {
+        (_, 0) => (0, Stand::Inside),
+        (_, 1) => return,
+        (Stand::Next, -1) => (i64::MIN, Stand::Inside),
+        _ => {
+            let negative = (*product < 0) != (x < 0);
+            let next = *stand == Stand::Inside
+                && !negative
+                && product.unsigned_abs().checked_mul(x.unsigned_abs()) == Some(1 << 63);
+            (if negative { i64::MIN } else { i64::MAX }, if next { Stand::Next } else { Stand::Beyond })
+        }
+    };
+}
+
+/// The same in 64 bits.
+fn products<T: Element>(Axis { count, inner }: Axis, x: &[T], out: &mut [i64]) -> bool {
+    if count == 0 || out.is_empty() {
+        out.fill(1);
+        return true;
+    }
+    let mut fits = true;
+    if inner == 1 {
+        for (x, out) in x.chunks_exact(count).zip(out) {
+            let mut stand = Stand::Inside;
+            *out = 1;
+            x.iter().for_each(|x| times(out, &mut stand, (*x).into()));
+            fits &= stand == Stand::Inside;
+        }
+        return fits;
+    }
+    let mut stands = vec![Stand::Inside; inner];
+    for (x, out) in x.chunks_exact(count * inner).zip(out.chunks_exact_mut(inner)) {
+        out.fill(1);
+        stands.fill(Stand::Inside);
+        for row in x.chunks_exact(inner) {
+            for ((x, out), stand) in row.iter().zip(out.iter_mut()).zip(&mut stands) {
+                times(out, stand, (*x).into());
+            }
+        }
+        fits &= stands.iter().all(|stand| *stand == Stand::Inside);
+    }
+    fits
 }
 
 /// Further from 0 than any number of 64 bits, and so near that a product with one fits 128.
@@ -182,27 +335,31 @@ const LEFT: i128 = (1 << 63) + 1;
 pub fn reduce<T: Element>(k: &Kernels, reduction: Reduction, axis: Axis, x: &[T], out: &mut [T]) {
     assert!(axis.count > 0, "nothing has no mean and no extreme");
     assert_eq!(Some(x.len()), out.len().checked_mul(axis.count), "results of another shape");
-    let count = i128::try_from(axis.count).expect("a length of this machine");
-    match reduction {
-        Reduction::Min | Reduction::Max if k.level() != Level::Reference => {
-            vectorised(k.level(), Extremes { axis, x, most: reduction == Reduction::Max, out });
+    let (level, count) = (k.level(), u64::try_from(axis.count).expect("a length of this machine"));
+    split(k, axis, x, out, |x, out| match reduction {
+        Reduction::Min | Reduction::Max if level != Level::Reference => {
+            vectorised(level, Extremes { axis, x, most: reduction == Reduction::Max, out });
         }
-        Reduction::Mean if k.level() != Level::Reference && T::DTYPE != DType::I64 && axis.count <= MAX_EXACT => {
+        Reduction::Mean if level != Level::Reference && axis.count <= MAX_EXACT && T::DTYPE == DType::I64 => {
+            vectorised(level, WideSums { axis, x, out, finish: |sum| mean(sum, count) });
+        }
+        Reduction::Mean if level != Level::Reference && axis.count <= MAX_EXACT => {
             let mut sums = vec![0; out.len()];
-            vectorised(k.level(), Sums { axis, x, out: &mut sums });
+            vectorised(level, Sums { axis, x, out: &mut sums });
             for (out, sum) in out.iter_mut().zip(sums) {
-                *out = T::saturate(rne_ratio(sum.into(), count));
+                *out = mean(sum.into(), count);
             }
         }
         _ => axis.each(x, out, |values| match reduction {
-            Reduction::Mean => T::saturate(rne_ratio(values.map(|value| Into::<i128>::into(value)).sum(), count)),
+            Reduction::Mean => {
+                T::saturate(rne_ratio(values.map(|value| Into::<i128>::into(value)).sum(), count.into()))
+            }
             Reduction::Min => values.min().expect("at least one"),
             Reduction::Max => values.max().expect("at least one"),
         }),
-    }
+    });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Reduce, out);
-    let _ = k;
 }
 
 /// `out_i = x_0 + .. + x_i` along the axis, and whether all sums fit 64 bits (saturated where not).
@@ -212,23 +369,55 @@ pub fn reduce<T: Element>(k: &Kernels, reduction: Reduction, axis: Axis, x: &[T]
 #[must_use]
 pub fn cumulative_sum<T: Element>(k: &Kernels, axis: Axis, x: &[T], out: &mut [i64]) -> bool {
     assert_eq!(x.len(), out.len(), "results of another shape");
-    let Axis { count, inner } = axis;
-    let mut fits = true;
-    if !x.is_empty() {
-        let mut sums = vec![0i128; inner];
-        for (x, out) in x.chunks_exact(count * inner).zip(out.chunks_exact_mut(count * inner)) {
-            sums.fill(0);
-            for (x, out) in x.chunks_exact(inner).zip(out.chunks_exact_mut(inner)) {
-                for ((x, sum), out) in x.iter().zip(&mut sums).zip(out) {
-                    *sum += Into::<i128>::into(*x);
-                    *out = i64::saturate(*sum);
-                    fits &= i128::from(*out) == *sum;
-                }
+    if x.is_empty() {
+        return true;
+    }
+    let fits = if k.level() != Level::Reference && T::DTYPE != DType::I64 && axis.count <= MAX_EXACT {
+        running(axis, x, out, 0i64, |sum, x| {
+            let sum = sum.wrapping_add(x);
+            (sum, sum, true)
+        })
+    } else {
+        running(axis, x, out, 0i128, |sum, x| {
+            let sum = sum + i128::from(x);
+            let near = i64::saturate(sum);
+            (sum, near, i128::from(near) == sum)
+        })
+    };
+    #[cfg(test)]
+    k.inject(crate::selftest::Primitive::CumulativeSum, out);
+    fits
+}
+
+/// Sums along the axis, by a function that adds an element to one, gives it out, and says whether that is what it is.
+#[inline(always)]
+fn running<T: Element, S: Copy>(
+    Axis { count, inner }: Axis,
+    x: &[T],
+    out: &mut [i64],
+    zero: S,
+    add: impl Fn(S, i64) -> (S, i64, bool),
+) -> bool {
+    let mut all = true;
+    let mut sums = vec![zero; inner];
+    for (x, out) in x.chunks_exact(count * inner).zip(out.chunks_exact_mut(count * inner)) {
+        if inner == 1 {
+            let mut sum = zero;
+            for (x, out) in x.iter().zip(out) {
+                let fits;
+                (sum, *out, fits) = add(sum, (*x).into());
+                all &= fits;
+            }
+            continue;
+        }
+        sums.fill(zero);
+        for (x, out) in x.chunks_exact(inner).zip(out.chunks_exact_mut(inner)) {
+            for ((x, sum), out) in x.iter().zip(&mut sums).zip(out) {
+                let fits;
+                (*sum, *out, fits) = add(*sum, (*x).into());
+                all &= fits;
             }
         }
     }
-    #[cfg(test)]
-    k.inject(crate::selftest::Primitive::CumulativeSum, out);
-    let _ = k;
-    fits
+    all
 }

@@ -73,12 +73,6 @@ pub(crate) fn requantise<T: Element>(x: i64, multiplier: i32, shift: u8, zero_po
     T::saturate(rounded.checked_add(i128::from(zero_point)).expect("at most 96 bits"))
 }
 
-/// `a + b`, saturating.
-pub(crate) fn add<T: Element>(a: T, b: T) -> T {
-    let (a, b): (i128, i128) = (a.into(), b.into());
-    T::saturate(a.checked_add(b).expect("at most 65 bits"))
-}
-
 /// `max(x, 0)`.
 pub(crate) fn relu<T: Element>(x: T) -> T {
     let wide: i128 = x.into();

@@ -1,6 +1,7 @@
 //! `sat(rne(x * multiplier / 2^shift) + zero_point)`.
 
-use super::vectors::{Vectors, low, lower, vectorised};
+use super::scale::scaled;
+use super::vectors::{Vectors, low, vectorised};
 use super::{Kernels, reference, round};
 use crate::{DType, Element, Level};
 
@@ -16,6 +17,9 @@ pub struct Scales<'a> {
     /// For all elements.
     pub zero_point: i32,
 }
+
+/// Rows are put together until they have so many elements.
+const MIN_ROW: usize = 256;
 
 /// Requantises `x` of `i32` or `i64` to the element type of `out`, rows of `row` elements.
 ///
@@ -34,17 +38,19 @@ pub fn requantise_rows<X: Element, T: Element>(k: &Kernels, x: &[X], row: usize,
     let level = k.level();
     // Where only one of both is for all elements it is repeated.
     let (multipliers, shifts): (Vec<i32>, Vec<u8>);
-    let scales = if scales.multipliers.len() == scales.shifts.len() {
+    // Rows that are short are taken several at a time.
+    let length = row * (MIN_ROW.min(x.len() / 2) / row).max(1);
+    let scales = if scales.multipliers.len() == scales.shifts.len() && (scales.is_single() || length == row) {
         scales
     } else {
-        multipliers = scales.multipliers.iter().copied().cycle().take(row).collect();
-        shifts = scales.shifts.iter().copied().cycle().take(row).collect();
+        multipliers = scales.multipliers.iter().copied().cycle().take(length).collect();
+        shifts = scales.shifts.iter().copied().cycle().take(length).collect();
         Scales { multipliers: &multipliers, shifts: &shifts, ..scales }
     };
     let way = Way::of::<X>(level, scales);
     // A rounding costs about as much as this many multiplications of a product.
     const WORK: usize = 16;
-    let unit = if scales.is_single() { 1 } else { row };
+    let unit = scales.multipliers.len();
     k.split_rows((x, unit), (&mut *out, unit), unit.saturating_mul(WORK), |x, out| {
         vectorised(level, Rows { x, scales, way, level, out });
     });
@@ -74,17 +80,16 @@ enum Way {
     Narrow,
     /// The same where nothing lies in the middle between two results.
     NarrowUneven,
-    /// Of 64 bits, in two halves, for shifts from 33 on.
+    /// Of 64 bits, in two halves.
     Wide,
 }
 
 impl Way {
     fn of<X: Element>(level: Level, scales: Scales<'_>) -> Way {
-        let least = scales.shifts.iter().min().copied().unwrap_or(0);
         let positive = scales.multipliers.iter().all(|multiplier| *multiplier >= 0);
         match X::DTYPE {
             _ if level == Level::Reference => Way::One,
-            DType::I64 if positive && least >= 33 => Way::Wide,
+            DType::I64 if positive => Way::Wide,
             DType::I64 => Way::One,
             _ if scales.lie_beside_the_middle() => Way::NarrowUneven,
             _ => Way::Narrow,
@@ -111,7 +116,7 @@ impl<X: Element, T: Element> Vectors for Rows<'_, X, T> {
             return row(way, level, zero_point, x, |_| (multiplier, shift), out);
         }
         let length = multipliers.len();
-        for (x, out) in x.chunks_exact(length).zip(out.chunks_exact_mut(length)) {
+        for (x, out) in x.chunks(length).zip(out.chunks_mut(length)) {
             let (multipliers, shifts) = (&multipliers[..x.len()], &shifts[..x.len()]);
             row(way, level, zero_point, x, |i| (multipliers[i], shifts[i]), out);
         }
@@ -150,7 +155,7 @@ fn row<X: Element, T: Element>(
         Way::Wide => {
             for i in 0..x.len() {
                 let (multiplier, shift) = scale(i);
-                out[i] = T::saturate_i64(wide(x[i].into(), multiplier, shift.into()).wrapping_add(zero));
+                out[i] = scaled(x[i].into(), multiplier, shift.into(), zero_point);
             }
         }
     }
@@ -172,20 +177,6 @@ pub(super) fn narrow(x: i32, multiplier: i32, shift: u32) -> i64 {
 pub(super) fn uneven(x: i32, multiplier: i32, shift: u32) -> i64 {
     let half = 1i64.wrapping_shl(shift.wrapping_sub(1));
     i64::from(x).wrapping_mul(i64::from(multiplier)).wrapping_add(half).wrapping_shr(shift)
-}
-
-/// The same of 64 bits, with a multiplier from 0 on and a shift from 33 on. The upper part of the product has at most 62
-/// bits, half a unit of it 29.
-#[inline(always)]
-fn wide(x: i64, multiplier: i32, shift: u32) -> i64 {
-    let rest = lower(x.cast_unsigned()).wrapping_mul(u64::from(multiplier.cast_unsigned()));
-    let upper = (x >> 32).wrapping_mul(i64::from(multiplier)).wrapping_add((rest >> 32).cast_signed());
-    let shift = shift.wrapping_sub(32);
-    let unit = 1i64.wrapping_shl(shift);
-    let sum = upper.wrapping_add(unit >> 1);
-    let rounded = sum.wrapping_shr(shift);
-    let tie = (sum & unit.wrapping_sub(1)) | lower(rest).cast_signed() == 0;
-    rounded.wrapping_sub(if tie { rounded & 1 } else { 0 })
 }
 
 #[inline(always)]

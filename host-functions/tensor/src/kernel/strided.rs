@@ -3,49 +3,71 @@
 use arrayvec::ArrayVec;
 use noema_abi::limits::MAX_RANK;
 
-/// Axes that one [`Tile`] covers. With three, even a result whose inner axes are all 2 long costs
-/// little more per element than one long row: the price of an element does not know the shape.
-const TILE_RANK: usize = 3;
+use super::Kernels;
+use crate::OpError;
 
-/// A box of the result, contiguous in it, and where its elements come from in `N` operands.
-pub(super) struct Tile<const N: usize> {
-    /// Offset of the first element in each operand.
-    start: [usize; N],
-    /// Lengths of the three innermost axes.
-    dims: [usize; TILE_RANK],
-    /// Steps of each operand along them.
-    steps: [[usize; N]; TILE_RANK],
+/// The runs of a result, one behind the other, and where their elements come from in `N` operands.
+///
+/// A run is everything along the innermost axis, after axes of length 1 were dropped and neighbours joined that every operand
+/// walks as one: operands of one shape are one run. How many there are is part of what opcodes cost (docs/spec/opcodes.md).
+#[derive(Clone, Debug)]
+pub(super) struct Runs<const N: usize> {
+    /// The axes outside a run, and the steps of each operand along them.
+    outer: ArrayVec<(usize, [usize; N]), MAX_RANK>,
+    index: [usize; MAX_RANK],
+    /// Where the run that comes next begins.
+    at: [usize; N],
+    /// Elements of a run.
+    pub(super) len: usize,
+    /// Steps of each operand inside a run.
+    pub(super) steps: [usize; N],
 }
 
-impl<const N: usize> Tile<N> {
-    /// Calls `f` with the offsets of each element, in the order of the result.
-    #[inline(always)]
-    fn for_each(&self, mut f: impl FnMut([usize; N])) {
-        let [d0, d1, d2] = self.dims;
-        let mut plane = self.start;
-        for _ in 0..d0 {
-            let mut row = plane;
-            for _ in 0..d1 {
-                let mut offsets = row;
-                for _ in 0..d2 {
-                    f(offsets);
-                    step(&mut offsets, &self.steps[2], 1);
-                }
-                step(&mut row, &self.steps[1], 1);
-            }
-            step(&mut plane, &self.steps[0], 1);
+impl<const N: usize> Runs<N> {
+    /// `dims` is the shape of the result and `strides[i]` the steps of operand `i` along its axes. Offsets are used to index, so a mistake
+    /// of the caller is a panic and not a wrong read.
+    pub(super) fn new(dims: &[usize], strides: [&[usize]; N]) -> Runs<N> {
+        let mut outer = merged(dims, strides);
+        let (len, steps) = outer.pop().unwrap_or((1, [1; N]));
+        Runs { outer, index: [0; MAX_RANK], at: [0; N], len, steps }
+    }
+
+    /// The runs of one result that has no axes outside them.
+    fn is_one(&self) -> bool {
+        self.outer.is_empty()
+    }
+
+    /// From run `first` on, or where there is only one, `len` elements of it from `first` on.
+    fn part(&self, first: usize, len: usize) -> Runs<N> {
+        let mut part = self.clone();
+        if self.is_one() {
+            part.len = len;
+            step(&mut part.at, &self.steps, first);
+            return part;
         }
+        let mut rest = first;
+        for (index, (dim, steps)) in part.index.iter_mut().zip(&self.outer).take(self.outer.len()).rev() {
+            *index = rest % dim;
+            rest /= dim;
+            step(&mut part.at, steps, *index);
+        }
+        part
     }
 
-    /// Whether the innermost axis is contiguous in every operand.
-    fn is_contiguous(&self) -> bool {
-        self.steps[2] == [1; N]
-    }
-
-    /// Calls `f` with the offsets and the length of each innermost row, in the order of the result.
-    fn for_each_row(&self, mut f: impl FnMut([usize; N], usize)) {
-        let rows = Tile { dims: [self.dims[0], self.dims[1], 1], ..*self };
-        rows.for_each(|offsets| f(offsets, self.dims[2]));
+    /// Where the next run begins in each operand.
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> [usize; N] {
+        let here = self.at;
+        for (index, (dim, steps)) in self.index.iter_mut().zip(&self.outer).take(self.outer.len()).rev() {
+            *index += 1;
+            step(&mut self.at, steps, 1);
+            if *index < *dim {
+                break;
+            }
+            step(&mut self.at, steps, index.wrapping_neg());
+            *index = 0;
+        }
+        here
     }
 }
 
@@ -56,48 +78,30 @@ fn step<const N: usize>(offsets: &mut [usize; N], steps: &[usize; N], times: usi
     }
 }
 
-/// Calls `f(out, offsets)` for runs of result elements in order: where operands allow it a whole row
-/// at a time, else one element.
+/// Calls `f(runs, out)` for blocks of whole runs that cover the result, or of elements where it is one run. `work` is what an element
+/// costs, in multiplications of a product.
 ///
-/// `dims` is the shape of the result and `strides[i]` the steps of operand `i` along its axes. The
-/// offsets stay inside an operand that spans those strides; they are used to index, so a mistake of
-/// the caller is a panic and not a wrong read.
-pub(super) fn walk<T, const N: usize>(
+/// # Panics
+/// Where the result does not fit `dims`.
+pub(super) fn over<T: Send, const N: usize>(
+    k: &Kernels,
     dims: &[usize],
     strides: [&[usize]; N],
     out: &mut [T],
-    mut run: impl FnMut(&mut [T], [usize; N]),
+    work: usize,
+    f: impl Fn(Runs<N>, &mut [T]) + Sync,
 ) {
     assert_eq!(out.len(), dims.iter().product::<usize>(), "results of another shape");
     if out.is_empty() {
         return;
     }
-    let axes = merged(dims, strides);
-    let (outer, inner) = axes.split_at(axes.len().saturating_sub(TILE_RANK));
-    let mut tile = Tile { start: [0; N], dims: [1; TILE_RANK], steps: [[0; N]; TILE_RANK] };
-    let missing = TILE_RANK - inner.len();
-    for (i, (dim, steps)) in inner.iter().enumerate() {
-        (tile.dims[missing + i], tile.steps[missing + i]) = (*dim, *steps);
-    }
-    let mut index = [0usize; MAX_RANK];
-    for out in out.chunks_exact_mut(tile.dims.iter().product()) {
-        if tile.is_contiguous() {
-            let mut rows = out.chunks_exact_mut(tile.dims[2]);
-            tile.for_each_row(|offsets, _| run(rows.next().expect("as many rows as the tile has"), offsets));
-        } else {
-            let mut elements = out.chunks_exact_mut(1);
-            tile.for_each(|offsets| run(elements.next().expect("as many elements as the tile has"), offsets));
-        }
-        for (index, (dim, steps)) in index.iter_mut().zip(outer).rev() {
-            *index += 1;
-            step(&mut tile.start, steps, 1);
-            if *index < *dim {
-                break;
-            }
-            step(&mut tile.start, steps, index.wrapping_neg());
-            *index = 0;
-        }
-    }
+    let runs = Runs::new(dims, strides);
+    let row = if runs.is_one() { 1 } else { runs.len };
+    let done: Result<(), OpError> = k.split_out(out, row, row.saturating_mul(work), |first, out| {
+        f(runs.part(first, out.len()), out);
+        Ok(())
+    });
+    done.expect("nothing here can fail");
 }
 
 /// The axes with those of length 1 dropped and neighbours joined that every operand walks as one.
@@ -124,7 +128,8 @@ pub(super) fn merged<const N: usize>(
 mod tests {
     use proptest::prelude::*;
 
-    use super::walk;
+    use super::{Runs, over};
+    use crate::{Kernels, Level};
 
     proptest! {
         #[test]
@@ -132,6 +137,7 @@ mod tests {
             dims in prop::collection::vec(0usize..4, 0..=6),
             a in prop::collection::vec(0usize..7, 6),
             b in prop::collection::vec(prop_oneof![Just(0usize), Just(1), 0usize..50], 6),
+            threads in 1usize..4,
         ) {
             let (a, b) = (&a[..dims.len()], &b[..dims.len()]);
             let elements: usize = dims.iter().product();
@@ -146,9 +152,13 @@ mod tests {
                 expected.push(at);
             }
             let mut seen = vec![[usize::MAX; 2]; elements];
-            walk(&dims, [a, b], &mut seen, |out, [a, b]| {
-                for (i, out) in out.iter_mut().enumerate() {
-                    *out = [a + i, b + i];
+            // So much work for each element that even one is worth a thread.
+            over(&Kernels::new(Level::Portable, threads).unwrap(), &dims, [a, b], &mut seen, 1 << 20, |mut runs, out| {
+                for out in out.chunks_exact_mut(runs.len) {
+                    let at = runs.next();
+                    for (i, out) in out.iter_mut().enumerate() {
+                        *out = [at[0] + i * runs.steps[0], at[1] + i * runs.steps[1]];
+                    }
                 }
             });
             prop_assert_eq!(seen, expected);
@@ -160,10 +170,8 @@ mod tests {
             for axis in (1..dims.len()).rev() {
                 strides[axis - 1] = strides[axis] * dims[axis];
             }
-            let mut out = vec![0; dims.iter().product()];
-            let mut runs = 0;
-            walk(&dims, [&strides], &mut out, |_, _| runs += 1);
-            prop_assert_eq!(runs, 1);
+            let runs = Runs::new(&dims, [&strides]);
+            prop_assert_eq!((runs.len, runs.steps), (dims.iter().product(), [1]));
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     program::Operation,
 };
 
-/// Checks types and shapes. Work: elements of the result.
+/// Checks types and shapes. Work: elements of the result in bytes, and 32 for each run.
 ///
 /// # Errors
 /// `TypeMismatch`, `ShapeMismatch`; `LimitExceeded` where the size of the result cannot be counted.

@@ -3,7 +3,8 @@
 use super::{argmax, moved, storage::slice};
 use crate::{Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel};
 
-/// As [`argmax`](argmax::plan). Work: elements of `x`.
+/// As [`argmax`](argmax::plan). Work: bytes of `x`, and for each row 96 and 24 for each of its first 32
+/// elements.
 ///
 /// # Errors
 /// `ShapeMismatch` where the last axis is empty, missing, or longer than an `i32` can index.

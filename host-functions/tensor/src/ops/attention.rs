@@ -29,13 +29,8 @@ use crate::{
     kernel::{self, Head, MAX_KEYS, Softmax},
     program::{self, Operation},
     shape::product,
+    work,
 };
-
-/// What a score costs besides its products, in multiplications: the exponential.
-const SCORE: u64 = 800;
-
-/// The least length that rows count as.
-const MIN_LENGTH: u64 = 16;
 
 /// The sides of the products.
 struct Sides {
@@ -84,8 +79,7 @@ fn numbers(bytes: &[u8], batches: u64) -> Result<Option<Vec<u32>>, Status> {
     Ok(Some(words.iter().map(|word| u32::from_le_bytes(*word)).collect()))
 }
 
-/// Checks types, shapes and numbers. Work: multiplications, `(d + w + 800) n` for each query of each
-/// head, with `d` and `w` at least 16, and 16 for each element of the result.
+/// Checks types, shapes and numbers. Work: [`work::attention`].
 ///
 /// # Errors
 /// `TypeMismatch`; `ShapeMismatch` (also for more than 65536 keys and a depth above 131071);
@@ -115,9 +109,7 @@ pub fn plan(
         return Err(Status::IndexOutOfRange);
     }
     let Sides { batches, heads, queries, keys, depth, width, .. } = sides;
-    let score = depth.max(MIN_LENGTH) + width.max(MIN_LENGTH) + SCORE;
-    let query = keys.saturating_mul(score).saturating_add(width.saturating_mul(MIN_LENGTH));
-    let work = batches.saturating_mul(heads).saturating_mul(queries).saturating_mul(query);
+    let work = work::attention(batches.saturating_mul(heads), queries, keys, depth, width);
     Plan::new(DType::I8, shape, work)
 }
 

@@ -6,7 +6,7 @@
 use super::broadcast;
 use crate::{Kernels, OpError, Plan, Status, Tensor, kernel::Binary};
 
-/// Checks types and shapes. Work: elements of the result.
+/// Checks types and shapes. Work: elements of the result in bytes, and 32 for each run.
 ///
 /// # Errors
 /// `TypeMismatch`, `ShapeMismatch`; `LimitExceeded` where the size of the result cannot be counted.

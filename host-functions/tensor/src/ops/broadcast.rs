@@ -9,6 +9,7 @@ use crate::{
     element::with_element,
     kernel::{self, Binary, Operand},
     program::{Operation, Space},
+    work,
 };
 
 /// The shape that both are repeated to.
@@ -51,15 +52,23 @@ pub(super) fn space(plan: &Plan, operands: &[&Tensor]) -> candle_core::Result<Sp
     Ok(Space { dims, strides })
 }
 
-/// Checks types and shapes of two operands of one type, and what a result of that type will be. Work:
-/// elements of the result.
+/// Checks types and shapes of two operands of one type, and what a result of that type will be. Work: elements of the result in bytes
+/// of an operand, and 32 for each run.
 pub(super) fn plan(a: &Tensor, b: &Tensor) -> Result<Plan, Status> {
     if a.dtype() != b.dtype() {
         return Err(Status::TypeMismatch);
     }
     let shape = shape(a.shape(), b.shape())?;
-    let work = shape.elements()?;
+    shape.elements()?;
+    let work = work::elementwise(a.dtype(), shape.dims(), &[a.shape().dims(), b.shape().dims()]);
     Plan::new(a.dtype(), shape, work)
+}
+
+/// The same for what is checked: an element has two bytes more.
+pub(super) fn plan_checked(a: &Tensor, b: &Tensor) -> Result<Plan, Status> {
+    let plan = plan(a, b)?;
+    let work = work::checked(plan.dtype, plan.shape.dims(), &[a.shape().dims(), b.shape().dims()]);
+    Ok(Plan { work, ..plan })
 }
 
 /// `op(a, b)`, saturating.

@@ -9,11 +9,15 @@ use crate::{
     element::with_element,
     kernel::{self, Operand, Relation},
     program::Operation,
+    work,
 };
 
-/// Checks types and shapes. Work: elements of the result.
+/// Checks types and shapes. Work: elements of the result in bytes of an operand, each with one more, and 48 for
+/// each run.
 pub(super) fn plan(a: &Tensor, b: &Tensor) -> Result<Plan, Status> {
-    Ok(Plan { dtype: DType::U8, ..broadcast::plan(a, b)? })
+    let plan = broadcast::plan(a, b)?;
+    let work = work::conditional(a.dtype(), plan.shape.dims(), &[a.shape().dims(), b.shape().dims()]);
+    Ok(Plan { dtype: DType::U8, work, ..plan })
 }
 
 /// Whether the relation holds.

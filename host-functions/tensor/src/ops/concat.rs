@@ -2,9 +2,9 @@
 
 use super::moved;
 use super::storage::{sizes, slice};
-use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel};
+use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, work};
 
-/// Checks types and shapes. Work: elements of the result.
+/// Checks types and shapes. Work: bytes of the result, and 96 for each index of the axes before `axis`.
 ///
 /// # Errors
 /// `TypeMismatch`; `ShapeMismatch` where there is no such axis, another dimension differs, or the sum of the two passes 32 bits;
@@ -19,7 +19,8 @@ pub fn plan(a: &Tensor, b: &Tensor, axis: u32) -> Result<Plan, Status> {
     }
     let along = along.checked_add(other.1).ok_or(Status::ShapeMismatch)?;
     let shape = Shape::new(&[before, &[along], behind].concat())?;
-    let work = shape.elements()?;
+    shape.elements()?;
+    let work = work::concat(a.dtype(), shape.dims(), before.len());
     Plan::new(a.dtype(), shape, work)
 }
 

@@ -18,8 +18,7 @@
 use super::convolved::{self, Sides};
 use crate::{Kernels, OpError, Plan, Status, Tensor};
 
-/// Checks types, shapes and numbers. Work: elements of the result times `max(k, 16)`, where `k` is the length of a sum, and for each
-/// place and tap the channels and 128 for each group (once, where groups have one channel).
+/// Checks types, shapes and numbers. Work: [`work::conv2d`](crate::work::conv2d).
 ///
 /// # Errors
 /// `TypeMismatch`; `ShapeMismatch` where axes, channels, groups or the numbers in `strides` (2), `pads` (4) and `dilations` (2) do not
@@ -36,7 +35,7 @@ pub fn plan(
 ) -> Result<Plan, Status> {
     let _any = pad_value;
     convolved::check_types(x, weights)?;
-    convolved::plan(x, &Sides::new(x, weights, (strides, pads, dilations), None, groups)?)
+    convolved::plan(x, weights, &Sides::new(x, weights, (strides, pads, dilations), None, groups)?)
 }
 
 /// Computes.

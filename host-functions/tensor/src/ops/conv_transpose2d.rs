@@ -30,7 +30,7 @@ pub fn plan(
     groups: u32,
 ) -> Result<Plan, Status> {
     convolved::check_types(x, weights)?;
-    convolved::plan(x, &Sides::new(x, weights, (strides, pads, dilations), Some(numbers(more)?), groups)?)
+    convolved::plan(x, weights, &Sides::new(x, weights, (strides, pads, dilations), Some(numbers(more)?), groups)?)
 }
 
 /// Computes.

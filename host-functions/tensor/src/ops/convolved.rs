@@ -8,13 +8,8 @@ use super::windowed::Moves;
 use crate::{
     DType, Kernels, OpError, Plan, Shape, Status, Tensor,
     kernel::{self, Convolution, PackedWeights, PackedWeights16, Products},
+    work,
 };
-
-/// The least multiplications that one element of the result counts as.
-const MIN_DEPTH: u64 = 16;
-
-/// What one tap of a group costs besides its channels, in multiplications.
-const RUN: u64 = 128;
 
 /// Images and weights with all that is known about them.
 pub(super) struct Sides {
@@ -89,17 +84,22 @@ pub(super) fn check_types(x: &Tensor, w: &Tensor) -> Result<(), Status> {
 }
 
 /// The result and the work, with the bound of shapes and types on sums as for `matmul`.
-pub(super) fn plan(x: &Tensor, sides: &Sides) -> Result<Plan, Status> {
+pub(super) fn plan(x: &Tensor, w: &Tensor, sides: &Sides) -> Result<Plan, Status> {
     let depth = sides.depth();
     let narrow = kernel::max_k_i32(x.dtype()).and_then(|max| u64::try_from(max).ok()).is_some_and(|max| depth <= max);
     let dtype = if narrow { DType::I32 } else { DType::I64 };
     let ([images, .., channels], [rows, columns]) = (sides.x, sides.output);
     let shape = Shape::new(&[images, rows, columns, sides.outputs])?;
     let places = Shape::new(&[images, rows, columns])?.elements()?;
-    let runs = u64::from(if sides.width == 1 { 1 } else { sides.groups });
-    let gathered = sides.moves.taps().saturating_mul(u64::from(channels).saturating_add(RUN.saturating_mul(runs)));
-    let work = shape.elements()?.saturating_mul(depth.max(MIN_DEPTH));
-    Plan::new(dtype, shape, work.saturating_add(places.saturating_mul(gathered)))
+    shape.elements()?;
+    let window = work::Places {
+        places,
+        taps: sides.moves.taps(),
+        channels: [channels.into(), sides.outputs.into()],
+        groups: sides.groups.into(),
+    };
+    let weights = work::elements(w.shape().dims());
+    Plan::new(dtype, shape, work::conv2d([x.dtype(), w.dtype()], window, weights))
 }
 
 /// Computes.

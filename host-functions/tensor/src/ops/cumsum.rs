@@ -3,13 +3,13 @@
 use super::reduced;
 use crate::{DType, Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel};
 
-/// Checks the shape. Work: elements.
+/// Checks the shape. Work: bytes, with five more for each element.
 ///
 /// # Errors
 /// `ShapeMismatch` where there is no such axis.
 pub fn plan(x: &Tensor, axis: u32) -> Result<Plan, Status> {
     super::moved::around(x.shape(), axis)?;
-    Plan::new(DType::I64, x.shape().clone(), x.elements())
+    Plan::new(DType::I64, x.shape().clone(), x.byte_len().saturating_add(x.elements().saturating_mul(5)))
 }
 
 /// Computes.

@@ -6,7 +6,7 @@
 use super::comparison;
 use crate::{Kernels, OpError, Plan, Status, Tensor, kernel::Relation};
 
-/// Checks types and shapes. Work: elements of the result.
+/// Checks types and shapes. Work: elements of the result in bytes of an operand, each with one more, and 48 for each run.
 ///
 /// # Errors
 /// `TypeMismatch`, `ShapeMismatch`; `LimitExceeded` where the size of the result cannot be counted.

@@ -3,9 +3,9 @@
 
 use super::storage::{sizes, slice};
 use super::{broadcast, moved};
-use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel};
+use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, work};
 
-/// Checks the shape. Work: elements of the result.
+/// Checks the shape. Work: bytes of the result, and 64 for each run.
 ///
 /// # Errors
 /// `ShapeMismatch` where `x` cannot be repeated to `shape`; `LimitExceeded` where the size of the result cannot be counted.
@@ -14,7 +14,8 @@ pub fn plan(x: &Tensor, shape: &[u8]) -> Result<Plan, Status> {
     if broadcast::shape(x.shape(), &shape)? != shape {
         return Err(Status::ShapeMismatch);
     }
-    let work = shape.elements()?;
+    shape.elements()?;
+    let work = work::expand(x.dtype(), shape.dims(), x.shape().dims());
     Plan::new(x.dtype(), shape, work)
 }
 

@@ -27,10 +27,10 @@ const MAX_DEPTH: u32 = 1 << 28;
 /// Rows of `b` that are projected at a time: the workspace is 8 bytes for each of them, for each row of `a` and each column of `b`.
 const BLOCK: usize = 1 << 16;
 
-/// What a number of the challenge costs, in elements: a quarter of a hash.
-const NUMBER: u64 = 64;
+/// What four numbers of the challenge cost, in elements: a hash.
+const NUMBERS: u64 = 256;
 
-/// Checks types and shapes. Work: elements of `a`, `b` and `c`, and 64 for each of the `n` columns.
+/// Checks types and shapes. Work: elements of `a`, `b` and `c`, and 256 for each four of the `n` columns.
 ///
 /// # Errors
 /// `TypeMismatch` where `a` and `b` are not of types that [`matmul`](super::matmul) takes or `c` is not `i32` or `i64`; `ShapeMismatch` where
@@ -46,7 +46,7 @@ pub fn plan(a: &Tensor, b: &Tensor, c: &Tensor, seed: &[u8]) -> Result<Plan, Sta
         return Err(Status::ShapeMismatch);
     }
     let elements = a.elements().saturating_add(b.elements()).saturating_add(c.elements());
-    let work = elements.saturating_add(u64::from(*n).saturating_mul(NUMBER));
+    let work = elements.saturating_add(u64::from(n.div_ceil(4)).saturating_mul(NUMBERS));
     Plan::new(DType::U8, Shape::new(rows)?, work)
 }
 

@@ -16,24 +16,19 @@ use crate::{
     element::with_element,
     kernel::{self, Format, Function, MAX_IN_BITS, MAX_OUT_BITS},
     program::Operation,
+    work,
 };
 
-/// What finding a value costs, in elements that are looked up.
-const EVALUATION: u64 = 500;
-
-/// Checks types and numbers. Work: elements, and 500 for each of the first 256 (`i8`) or 65536 (`i16`).
+/// Checks types and numbers. Work: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
 pub(super) fn plan(x: &Tensor, in_bits: u32, out_bits: u32, dtype: u32) -> Result<Plan, Status> {
     let dtype = DType::from_code(dtype).filter(|dtype| *dtype != DType::I64).ok_or(Status::TypeMismatch)?;
-    let values = match x.dtype() {
-        DType::I8 => 1 << 8,
-        DType::I16 => 1 << 16,
-        _ => return Err(Status::TypeMismatch),
-    };
+    if !matches!(x.dtype(), DType::I8 | DType::I16) {
+        return Err(Status::TypeMismatch);
+    }
     if in_bits > MAX_IN_BITS || out_bits > MAX_OUT_BITS {
         return Err(Status::BadArgument);
     }
-    let evaluations = x.elements().min(values);
-    Plan::new(dtype, x.shape().clone(), x.elements().saturating_add(evaluations * EVALUATION))
+    Plan::new(dtype, x.shape().clone(), work::function(x.dtype(), x.elements()))
 }
 
 /// Checks that the function is defined at every element, and computes.
@@ -63,7 +58,12 @@ pub(super) fn run(
 }
 
 fn all_defined<X: Element>(function: Function, values: &[X]) -> bool {
-    values.iter().all(|value| function.is_defined_at((*value).into()))
+    let wide = |value: X| -> i64 { value.into() };
+    match function {
+        Function::Recip => !values.iter().fold(false, |any, value| any | (*value == X::default())),
+        // The others are defined from some number on.
+        _ => values.iter().copied().min().is_none_or(|least| function.is_defined_at(wide(least))),
+    }
 }
 
 struct FunctionOp<'a> {

@@ -3,9 +3,11 @@
 
 use super::moved;
 use super::storage::slice;
-use crate::{DType, Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, shape::product};
+use crate::{
+    DType, Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, shape::product, work,
+};
 
-/// Checks types and shapes. Work: elements of the result and of `indices`.
+/// Checks types and shapes. Work: bytes of the result, 40 for each slice and 64 for each index.
 ///
 /// # Errors
 /// `TypeMismatch`; `ShapeMismatch` where there is no such axis or the result has too many; `LimitExceeded` where the size of
@@ -16,7 +18,8 @@ pub fn plan(x: &Tensor, indices: &Tensor, axis: u32) -> Result<Plan, Status> {
     }
     let (before, _, behind) = moved::around(x.shape(), axis)?;
     let shape = Shape::new(&[before, indices.shape().dims(), behind].concat())?;
-    let work = shape.elements()?.saturating_add(indices.elements());
+    let slices = work::elements(before).saturating_mul(indices.elements());
+    let work = work::gather(x.dtype(), shape.elements()?, slices, indices.elements());
     Plan::new(x.dtype(), shape, work)
 }
 

@@ -7,9 +7,10 @@ use crate::{
     element::with_element,
     kernel::{self, Axis, Reduction},
     shape::product,
+    work,
 };
 
-/// Checks the shape. Work: elements of `x`, and 16 for each element of the result.
+/// Checks the shape. Work: as for `reduce_mean` of all places of an image.
 ///
 /// # Errors
 /// `ShapeMismatch` where `x` has fewer than three axes, or nothing to take the mean of; `LimitExceeded` where that cannot be
@@ -19,11 +20,12 @@ pub fn plan(x: &Tensor) -> Result<Plan, Status> {
     if between.is_empty() || between.contains(&0) {
         return Err(Status::ShapeMismatch);
     }
-    product(between).ok_or(Status::LimitExceeded)?;
+    let places = product(between).ok_or(Status::LimitExceeded)?;
     let mut dims = vec![1; x.shape().rank()];
     (dims[0], dims[between.len() + 1]) = (*images, *channels);
     let shape = Shape::new(&dims)?;
-    let work = x.elements().saturating_add(shape.elements()?.saturating_mul(16));
+    shape.elements()?;
+    let work = work::reduce_mean(x.dtype(), [(*images).into(), places, (*channels).into()]);
     Plan::new(x.dtype(), shape, work)
 }
 

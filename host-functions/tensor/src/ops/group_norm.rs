@@ -10,8 +10,9 @@ use crate::{
     shape::product,
 };
 
-/// What a group costs besides its elements, in elements: the reciprocal root.
-const GROUP: u64 = 32;
+/// What an element, and what a group costs, in turns to another group.
+const ELEMENT: u64 = 2;
+const GROUP: u64 = 16;
 
 /// Places of an image, channels of a group.
 struct Sides {
@@ -35,7 +36,8 @@ fn sides(x: &Tensor, groups: u32) -> Result<Sides, Status> {
     Ok(Sides { places, width })
 }
 
-/// Checks types, shapes and numbers. Work: elements, and 32 for each group of each image.
+/// Checks types, shapes and numbers. Work: 2 for each element, 16 for each group of each image, and one for each group
+/// of each place.
 ///
 /// # Errors
 /// `TypeMismatch` as for [`layer_norm`](super::layer_norm); `ShapeMismatch` where `x` has fewer than two axes, `gain` and `bias` are not
@@ -63,9 +65,9 @@ pub fn plan(
     if shift > MAX_NORM_SHIFT {
         return Err(Status::BadArgument);
     }
-    sides(x, groups)?;
-    let roots = u64::from(*images).saturating_mul(groups.into()).saturating_mul(GROUP);
-    Plan::new(dtype, x.shape().clone(), x.elements().saturating_add(roots))
+    let Sides { places, .. } = sides(x, groups)?;
+    let turns = u64::from(*images).saturating_mul(groups.into()).saturating_mul(places.saturating_add(GROUP));
+    Plan::new(dtype, x.shape().clone(), x.elements().saturating_mul(ELEMENT).saturating_add(turns))
 }
 
 /// Computes.

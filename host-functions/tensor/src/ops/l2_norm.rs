@@ -15,12 +15,10 @@ use crate::{
     DType, Kernels, OpError, Plan, Status, Tensor,
     element::with_signed,
     kernel::{self, MAX_NORM_ROW},
+    work,
 };
 
-/// What a row costs besides its elements, in elements: the reciprocal root.
-const ROW: u64 = 32;
-
-/// Checks types, shapes and numbers. Work: elements, and 32 for each row.
+/// Checks types, shapes and numbers. Work: elements, and 4 for each row.
 ///
 /// # Errors
 /// `TypeMismatch` (also for a result that is not `i8`, `i16` or `i32`); `ShapeMismatch` where rows are not 1 to 65536 long;
@@ -31,14 +29,14 @@ pub fn plan(x: &Tensor, epsilon: u64, fraction_bits: u32, dtype: u32) -> Result<
     if !is_signed(x.dtype()) {
         return Err(Status::TypeMismatch);
     }
-    let (rows, row) = x.shape().split_last()?;
+    let (_, row) = x.shape().split_last()?;
     if row == 0 || usize::try_from(row).is_ok_and(|row| row > MAX_NORM_ROW) {
         return Err(Status::ShapeMismatch);
     }
     if fraction_bits > 30 {
         return Err(Status::BadArgument);
     }
-    Plan::new(dtype, x.shape().clone(), x.elements().saturating_add(rows.saturating_mul(ROW)))
+    Plan::new(dtype, x.shape().clone(), work::l2_norm(x.shape().dims()))
 }
 
 /// Computes.

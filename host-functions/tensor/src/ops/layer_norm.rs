@@ -25,7 +25,8 @@ use super::norm::{self, Rows};
 use super::storage::{Context, Fresh, slice};
 use crate::{Kernels, OpError, Plan, Status, Tensor, kernel::Norm};
 
-/// Checks types, shapes and numbers. Work: elements, and 32 for each row.
+/// Checks types, shapes and numbers. Work: elements, 12 for each of `i32` and of rows above 32768, 64
+/// for each row and 4 for each gain and bias.
 ///
 /// # Errors
 /// `TypeMismatch` (also for a result that is not `i8`, `i16` or `i32`); `ShapeMismatch` where rows

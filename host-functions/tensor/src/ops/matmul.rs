@@ -17,12 +17,8 @@ use crate::{
     kernel::{self, PackedWeights, PackedWeights16},
     program::{self, Operation},
     shape::product,
+    work,
 };
-
-/// The least work that one element of the result counts as: writing it costs something too.
-const MIN_K: u64 = 16;
-/// Work for each element of the second operand, which is put into another order first.
-const PER_WEIGHT: u64 = 24;
 
 /// Batches and the sides of the product.
 struct Sides {
@@ -57,7 +53,7 @@ fn sides(a: &Tensor, b: &Tensor) -> Result<Sides, Status> {
     Ok(Sides { batches: outer, m, k, n })
 }
 
-/// Checks types and shapes. Work: multiplications, at least 16 for each element of the result, and 24 for each element of `b`.
+/// Checks types and shapes. Work: [`work::matmul`].
 ///
 /// # Errors
 /// `TypeMismatch`, `ShapeMismatch`; `LimitExceeded` where the size of the result cannot be counted.
@@ -75,9 +71,7 @@ pub fn plan(a: &Tensor, b: &Tensor) -> Result<Plan, Status> {
     if let (Some(columns), Some(last)) = (columns, last) {
         *last = *columns;
     }
-    let products = batches.saturating_mul(m).saturating_mul(n).saturating_mul(k.max(MIN_K));
-    let elements: u64 = b.shape().dims().iter().map(|dim| u64::from(*dim)).product();
-    let work = products.saturating_add(elements.saturating_mul(PER_WEIGHT));
+    let work = work::matmul([a.dtype(), b.dtype()], batches, m, k, n);
     Plan::new(dtype, Shape::new(&dims)?, work)
 }
 

@@ -14,9 +14,11 @@ use crate::{
     element::with_element,
     kernel::{self, MAX_PRODUCT_SHIFT, Numbers, ProductScale},
     program::Operation,
+    work,
 };
 
-/// Checks types, shapes and numbers. Work: elements of the result.
+/// Checks types, shapes and numbers. Work: elements of the result, 6 for each where an operand is `i64`, and 10
+/// for each run.
 ///
 /// # Errors
 /// `TypeMismatch` (also for an unknown code of the result type), `ShapeMismatch`; `BadArgument` for a multiplier that
@@ -31,7 +33,8 @@ pub fn plan(a: &Tensor, b: &Tensor, multiplier: i32, shift: u32, zero_point: i32
     if !(multiplier == 0 || multiplier >= 1 << 30) || shift > MAX_PRODUCT_SHIFT {
         return Err(Status::BadArgument);
     }
-    let work = shape.elements()?;
+    shape.elements()?;
+    let work = work::mul_requantise([a.dtype(), b.dtype()], shape.dims(), &[a.shape().dims(), b.shape().dims()]);
     Plan::new(dtype, shape, work)
 }
 

@@ -5,7 +5,7 @@
 use super::single;
 use crate::{Kernels, OpError, Plan, Status, Tensor, kernel::Unary};
 
-/// Checks the numbers, where there are any. Work: elements.
+/// Checks the numbers, where there are any. Work: bytes.
 ///
 /// # Errors
 /// None of its own.

@@ -7,10 +7,8 @@ use crate::{
     DType, Element, OpError, Plan, Status, Tensor,
     kernel::{self, MAX_NORM_ROW, MAX_NORM_SHIFT, Norm},
     program::Operation,
+    work,
 };
-
-/// What a row costs besides its elements, in elements: the reciprocal root.
-const ROW: u64 = 32;
 
 /// Checks everything that a norm has; `parameters` are its gain and bias.
 pub(super) fn plan(x: &Tensor, parameters: &[&Tensor], shift: u32, dtype: u32) -> Result<Plan, Status> {
@@ -18,7 +16,7 @@ pub(super) fn plan(x: &Tensor, parameters: &[&Tensor], shift: u32, dtype: u32) -
     if !is_signed(x.dtype()) || parameters.iter().any(|tensor| tensor.dtype() != DType::I32) {
         return Err(Status::TypeMismatch);
     }
-    let (rows, row) = x.shape().split_last()?;
+    let (_, row) = x.shape().split_last()?;
     if row == 0 || usize::try_from(row).is_ok_and(|row| row > MAX_NORM_ROW) {
         return Err(Status::ShapeMismatch);
     }
@@ -28,7 +26,8 @@ pub(super) fn plan(x: &Tensor, parameters: &[&Tensor], shift: u32, dtype: u32) -
     if shift > MAX_NORM_SHIFT {
         return Err(Status::BadArgument);
     }
-    Plan::new(dtype, x.shape().clone(), x.elements().saturating_add(rows.saturating_mul(ROW)))
+    let numbers = parameters.iter().fold(0, |sum: u64, tensor| sum.saturating_add(tensor.elements()));
+    Plan::new(dtype, x.shape().clone(), work::norm(x.dtype(), x.shape().dims(), numbers))
 }
 
 /// Whether norms take, and give, elements of this type.

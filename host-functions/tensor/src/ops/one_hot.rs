@@ -1,10 +1,10 @@
 //! `sat(on)` where the place along a new last axis of `depth` is that of the index, `sat(off)` elsewhere, of the element type `dtype`.
 
 use crate::{
-    DType, Element, Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, ops::storage::filled,
+    DType, Element, Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, ops::storage::filled, work,
 };
 
-/// Checks types and shapes. Work: elements of the result and of `indices`.
+/// Checks types and shapes. Work: bytes of the result, and 64 for each index.
 ///
 /// # Errors
 /// `TypeMismatch` for indices that are not `i32` and for an unknown `dtype`; `ShapeMismatch` where the result has too many axes;
@@ -13,7 +13,7 @@ pub fn plan(indices: &Tensor, depth: u32, on: i64, off: i64, dtype: u32) -> Resu
     let _any = (on, off);
     let dtype = DType::from_code(dtype).filter(|_| indices.dtype() == DType::I32).ok_or(Status::TypeMismatch)?;
     let shape = Shape::new(&[indices.shape().dims(), &[depth]].concat())?;
-    let work = shape.elements()?.saturating_add(indices.elements());
+    let work = work::gather(dtype, shape.elements()?, 0, indices.elements());
     Plan::new(dtype, shape, work)
 }
 

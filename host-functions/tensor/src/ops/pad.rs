@@ -3,9 +3,9 @@
 
 use super::moved;
 use super::storage::{sizes, slice};
-use crate::{Element, Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel};
+use crate::{Element, Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, work};
 
-/// Checks the shapes. Work: elements of the result.
+/// Checks the shapes. Work: bytes of the result, and 32 for each run of `x` in it.
 ///
 /// # Errors
 /// `ShapeMismatch` where `before` or `behind` does not name every axis once or a dimension passes 32 bits; `LimitExceeded`
@@ -22,7 +22,8 @@ pub fn plan(x: &Tensor, before: &[u8], behind: &[u8], value: i64) -> Result<Plan
         dims.push(dim.ok_or(Status::ShapeMismatch)?);
     }
     let shape = Shape::new(&dims)?;
-    let work = shape.elements()?;
+    shape.elements()?;
+    let work = work::boxed(x.dtype(), shape.dims(), x.shape().dims(), shape.dims());
     Plan::new(x.dtype(), shape, work)
 }
 

@@ -4,16 +4,10 @@ use super::moved;
 use super::storage::slice;
 use super::windowed::{Moves, numbers};
 use crate::{
-    Kernels, OpError, Plan, Shape, Status, Tensor,
+    DType, Kernels, OpError, Plan, Shape, Status, Tensor,
     element::with_element,
     kernel::{self, Pool},
 };
-
-/// What a tap costs besides its channels, in channels.
-const TAP: u64 = 16;
-
-/// What an element of the result costs besides, in channels of a tap.
-const RESULT: u64 = 16;
 
 /// How the window moves, as a contract writes it: its rows and columns, strides, pads, dilations.
 pub(super) struct Window<'a>(pub(super) &'a [u8], pub(super) &'a [u8], pub(super) &'a [u8], pub(super) &'a [u8]);
@@ -33,14 +27,13 @@ fn sides(x: &Tensor, window: &Window<'_>) -> Result<([u32; 4], Moves, [u32; 2]),
     Ok(([images, rows, columns, channels], moves, places))
 }
 
-/// Checks shapes and numbers. Work: for each place and tap the channels and 16, and 16 for each element of the result.
-pub(super) fn plan(x: &Tensor, window: &Window<'_>) -> Result<Plan, Status> {
+/// Checks shapes and numbers. Work as the function of the type, places, taps and channels says.
+pub(super) fn plan(x: &Tensor, window: &Window<'_>, work: fn(DType, u64, u64, u64) -> u64) -> Result<Plan, Status> {
     let ([images, .., channels], moves, [rows, columns]) = sides(x, window)?;
     let shape = Shape::new(&[images, rows, columns, channels])?;
     let places = Shape::new(&[images, rows, columns])?.elements()?;
-    let taps = places.saturating_mul(moves.taps()).saturating_mul(u64::from(channels) + TAP);
-    let work = taps.saturating_add(shape.elements()?.saturating_mul(RESULT));
-    Plan::new(x.dtype(), shape, work)
+    shape.elements()?;
+    Plan::new(x.dtype(), shape, work(x.dtype(), places, moves.taps(), channels.into()))
 }
 
 /// Computes.

@@ -8,9 +8,9 @@
 use candle_core::{CpuStorage, CustomOp2, Layout};
 
 use super::storage::{Context, Fresh, slice};
-use crate::{DType, Element, Kernels, OpError, Plan, Status, Tensor, kernel, program::Operation};
+use crate::{DType, Element, Kernels, OpError, Plan, Status, Tensor, kernel, program::Operation, work};
 
-/// Checks types and shapes. Work: elements of `x`.
+/// Checks types and shapes. Work: elements of `x`, and 24 for each row.
 ///
 /// # Errors
 /// `TypeMismatch` (also for a result that is not `i8` or `i16`); `ShapeMismatch` where the last axis is missing or the
@@ -25,7 +25,7 @@ pub fn plan(x: &Tensor, step: &Tensor, dtype: u32) -> Result<Plan, Status> {
         ([rows @ .., _], [steps @ .., 1]) if rows == steps => {}
         _ => return Err(Status::ShapeMismatch),
     }
-    Plan::new(dtype, x.shape().clone(), x.elements().saturating_add(step.elements()))
+    Plan::new(dtype, x.shape().clone(), work::quantise_rows(x.shape().dims()))
 }
 
 /// Checks the steps and computes.

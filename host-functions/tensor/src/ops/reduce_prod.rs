@@ -1,14 +1,14 @@
 //! The exact product along `axis`, as `i64`; the axis goes. The product of nothing is 1.
 
 use super::reduced;
-use crate::{Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel};
+use crate::{Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel, work};
 
 /// Checks the shape. Work: elements of `x` and of the result.
 ///
 /// # Errors
 /// `ShapeMismatch` where there is no such axis.
 pub fn plan(x: &Tensor, axis: u32) -> Result<Plan, Status> {
-    reduced::plan_sum(x, axis)
+    reduced::plan_sum(x, axis, work::reduce_prod)
 }
 
 /// Computes.

@@ -7,23 +7,31 @@ use crate::{
     element::with_element,
     kernel::{self, Axis, Reduction},
     shape::product,
+    work,
 };
 
-/// Checks that the axis is there and not empty; it goes. Work: elements of `x`.
-pub(super) fn plan(x: &Tensor, axis: u32) -> Result<Plan, Status> {
+/// Elements outside of an axis, along it, and inside of it.
+fn sides(x: &Tensor, axis: u32) -> Result<[u64; 3], Status> {
+    let (before, along, behind) = moved::around(x.shape(), axis)?;
+    Ok([work::elements(before), along.into(), work::elements(behind)])
+}
+
+/// Checks that the axis is there and not empty; it goes. Work as the function of the type, of what is outside of the axis, along it and
+/// inside of it says.
+pub(super) fn plan(x: &Tensor, axis: u32, work: fn(DType, [u64; 3]) -> u64) -> Result<Plan, Status> {
     let (before, along, behind) = moved::around(x.shape(), axis)?;
     if along == 0 {
         return Err(Status::ShapeMismatch);
     }
-    Plan::new(x.dtype(), Shape::new(&[before, behind].concat())?, x.elements())
+    Plan::new(x.dtype(), Shape::new(&[before, behind].concat())?, work(x.dtype(), sides(x, axis)?))
 }
 
-/// Checks that the axis is there; it goes. Sums of 64 bits. Work: elements of `x` and of the result.
-pub(super) fn plan_sum(x: &Tensor, axis: u32) -> Result<Plan, Status> {
+/// Checks that the axis is there; it goes. Sums of 64 bits. Work as for [`plan`].
+pub(super) fn plan_sum(x: &Tensor, axis: u32, work: fn(DType, [u64; 3]) -> u64) -> Result<Plan, Status> {
     let (before, _, behind) = moved::around(x.shape(), axis)?;
     let shape = Shape::new(&[before, behind].concat())?;
-    let work = x.elements().saturating_add(shape.elements()?);
-    Plan::new(DType::I64, shape, work)
+    shape.elements()?;
+    Plan::new(DType::I64, shape, work(x.dtype(), sides(x, axis)?))
 }
 
 /// The place of an axis.

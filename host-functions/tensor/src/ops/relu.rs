@@ -5,12 +5,12 @@ use candle_core::{CpuStorage, CustomOp1, Layout};
 use super::storage::{Context, Fresh, slice};
 use crate::{Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel, program::Operation};
 
-/// Takes any tensor. Work: elements.
+/// Takes any tensor. Work: bytes.
 ///
 /// # Errors
 /// None of its own.
 pub fn plan(x: &Tensor) -> Result<Plan, Status> {
-    Plan::new(x.dtype(), x.shape().clone(), x.elements())
+    Plan::new(x.dtype(), x.shape().clone(), x.byte_len())
 }
 
 /// Computes.

@@ -11,9 +11,10 @@ use crate::{
     element::with_element,
     kernel::{self, Scales},
     program::Operation,
+    work,
 };
 
-/// Checks types and shapes. Work: elements of `x` and of `multiplier`.
+/// Checks types and shapes. Work: elements of `x`, 3 for each of `i64`, and 2 for each of `multiplier`.
 ///
 /// # Errors
 /// `TypeMismatch` (also for an unknown code of the result type), `ShapeMismatch`.
@@ -31,7 +32,7 @@ pub fn plan(x: &Tensor, multiplier: &Tensor, shift: &Tensor, zero_point: i32, dt
     if shift.shape() != multiplier.shape() {
         return Err(Status::ShapeMismatch);
     }
-    Plan::new(dtype, x.shape().clone(), x.elements().saturating_add(multiplier.elements()))
+    Plan::new(dtype, x.shape().clone(), work::requantise(x.dtype(), x.elements(), multiplier.elements()))
 }
 
 /// Checks the scales and computes.

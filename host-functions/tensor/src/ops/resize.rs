@@ -11,9 +11,10 @@ use crate::{
     Kernels, OpError, Plan, Shape, Status, Tensor,
     element::with_element,
     kernel::{self, Places},
+    work,
 };
 
-/// Checks the shape and `mode`. Work: elements of the result.
+/// Checks the shape and `mode`. Work: elements of the result, and 8 for each row of it.
 ///
 /// # Errors
 /// `ShapeMismatch` where `shape` has not a number for each axis, or something would come out of an empty axis; `BadArgument` for another
@@ -27,7 +28,7 @@ pub fn plan(x: &Tensor, shape: &[u8], mode: u32) -> Result<Plan, Status> {
     if mode > 1 {
         return Err(Status::BadArgument);
     }
-    let work = shape.elements()?;
+    let work = shape.elements()?.saturating_add(work::rows(shape.dims()).saturating_mul(8));
     Plan::new(x.dtype(), shape, work)
 }
 

@@ -15,12 +15,13 @@ use crate::{
     DType, Kernels, OpError, Plan, Status, Tensor,
     element::with_signed,
     kernel::{self, Rotary},
+    work,
 };
 
 /// The most fraction bits.
 const MAX_BITS: u32 = 15;
 
-/// Checks types, shapes and numbers. Work: elements.
+/// Checks types, shapes and numbers. Work: elements, and one for each row.
 ///
 /// # Errors
 /// `TypeMismatch` for `x` that is not `i8`, `i16` or `i32` and tables that are not `i16`; `ShapeMismatch` where `x` has fewer than two
@@ -36,7 +37,7 @@ pub fn plan(x: &Tensor, cos: &Tensor, sin: &Tensor, bits: u32, interleaved: u32)
     if bits > MAX_BITS || interleaved > 1 {
         return Err(Status::BadArgument);
     }
-    Plan::new(x.dtype(), x.shape().clone(), x.elements())
+    Plan::new(x.dtype(), x.shape().clone(), x.elements().saturating_add(work::rows(x.shape().dims())))
 }
 
 /// Computes.

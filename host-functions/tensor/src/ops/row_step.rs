@@ -11,9 +11,9 @@
 use candle_core::{CpuStorage, CustomOp1, Layout};
 
 use super::storage::{Context, Fresh, slice};
-use crate::{DType, Element, Kernels, OpError, Plan, Shape, Status, Tensor, kernel, program::Operation};
+use crate::{DType, Element, Kernels, OpError, Plan, Shape, Status, Tensor, kernel, program::Operation, work};
 
-/// Checks types and shapes. Work: elements of `x`.
+/// Checks types and shapes. Work: bytes of `x`, and for each row 128 and 8 for each of its first 32 elements.
 ///
 /// # Errors
 /// `TypeMismatch` (also for a type to quantise to that is not `i8` or `i16`); `ShapeMismatch` where the last axis is
@@ -26,7 +26,7 @@ pub fn plan(x: &Tensor, dtype: u32) -> Result<Plan, Status> {
     let mut dims = x.shape().dims().to_vec();
     let last = dims.last_mut().filter(|last| **last > 0).ok_or(Status::ShapeMismatch)?;
     *last = 1;
-    Plan::new(DType::I64, Shape::new(&dims)?, x.elements())
+    Plan::new(DType::I64, Shape::new(&dims)?, work::row_step(x.dtype(), x.shape().dims()))
 }
 
 /// The largest quantised number.

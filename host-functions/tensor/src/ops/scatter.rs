@@ -4,9 +4,9 @@
 
 use super::moved;
 use super::storage::slice;
-use crate::{DType, Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel, shape::product};
+use crate::{DType, Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel, shape::product, work};
 
-/// Checks types and shapes. Work: elements of `x`, of `updates` and of `indices`.
+/// Checks types and shapes. Work: bytes of `x` and of `updates`, 40 for each slice of it and 64 for each index.
 ///
 /// # Errors
 /// `TypeMismatch`; `ShapeMismatch` where there is no such axis or `updates` has another shape.
@@ -18,7 +18,9 @@ pub fn plan(x: &Tensor, indices: &Tensor, updates: &Tensor, axis: u32) -> Result
     if updates.shape().dims() != [before, indices.shape().dims(), behind].concat() {
         return Err(Status::ShapeMismatch);
     }
-    let work = x.elements().saturating_add(updates.elements()).saturating_add(indices.elements());
+    let slices = work::elements(before).saturating_mul(indices.elements());
+    let moved = x.elements().saturating_add(updates.elements());
+    let work = work::gather(x.dtype(), moved, slices, indices.elements());
     Plan::new(x.dtype(), x.shape().clone(), work)
 }
 

@@ -12,9 +12,10 @@ use crate::{
     element::with_element,
     kernel::{self, Operand},
     program::Operation,
+    work,
 };
 
-/// Checks types and shapes. Work: elements of the result.
+/// Checks types and shapes. Work: elements of the result in bytes, each with one more, and 48 for each run.
 ///
 /// # Errors
 /// `TypeMismatch`, `ShapeMismatch`; `LimitExceeded` where the size of the result cannot be counted.
@@ -23,7 +24,9 @@ pub fn plan(condition: &Tensor, a: &Tensor, b: &Tensor) -> Result<Plan, Status> 
         return Err(Status::TypeMismatch);
     }
     let shape = broadcast::shape(&broadcast::shape(a.shape(), b.shape())?, condition.shape())?;
-    let work = shape.elements()?;
+    shape.elements()?;
+    let operands = [condition, a, b].map(|tensor| tensor.shape().dims());
+    let work = work::conditional(a.dtype(), shape.dims(), &operands);
     Plan::new(a.dtype(), shape, work)
 }
 

@@ -5,7 +5,7 @@
 use super::single;
 use crate::{Kernels, OpError, Plan, Status, Tensor, kernel::Unary};
 
-/// Checks the numbers, where there are any. Work: elements.
+/// Checks the numbers, where there are any. Work: bytes, with two more for each element.
 ///
 /// # Errors
 /// `BadArgument` where `bits` is not from -63 to 63.
@@ -13,7 +13,8 @@ pub fn plan(x: &Tensor, bits: i32) -> Result<Plan, Status> {
     if !(-63..=63).contains(&bits) {
         return Err(Status::BadArgument);
     }
-    single::plan(x)
+    let plan = single::plan(x)?;
+    Ok(Plan { work: plan.work.saturating_add(x.elements().saturating_mul(2)), ..plan })
 }
 
 /// Computes.

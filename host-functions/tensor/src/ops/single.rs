@@ -10,9 +10,9 @@ use crate::{
     program::Operation,
 };
 
-/// A result of the type and shape of `x`. Work: elements.
+/// A result of the type and shape of `x`. Work: bytes.
 pub(super) fn plan(x: &Tensor) -> Result<Plan, Status> {
-    Plan::new(x.dtype(), x.shape().clone(), x.elements())
+    Plan::new(x.dtype(), x.shape().clone(), x.byte_len())
 }
 
 /// `op(x)`.

@@ -7,9 +7,9 @@ use super::{
     broadcast::strides,
     storage::{Context, Fresh, sizes, slice},
 };
-use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, program::Operation};
+use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, program::Operation, work};
 
-/// Checks that the box lies inside `x`. Work: elements of the result.
+/// Checks that the box lies inside `x`. Work: bytes of the result, and 32 for each run of the box.
 ///
 /// # Errors
 /// `ShapeMismatch` where `starts` or `sizes` does not name every axis once, `IndexOutOfRange` where
@@ -24,7 +24,8 @@ pub fn plan(x: &Tensor, starts: &[u8], sizes: &[u8]) -> Result<Plan, Status> {
             return Err(Status::IndexOutOfRange);
         }
     }
-    let work = sizes.elements()?;
+    sizes.elements()?;
+    let work = work::boxed(x.dtype(), sizes.dims(), sizes.dims(), x.shape().dims());
     Plan::new(x.dtype(), sizes, work)
 }
 

@@ -10,13 +10,14 @@ use crate::{
     DType, Element, Kernels, OpError, Plan, Status, Tensor,
     kernel::{self, Softmax},
     program::Operation,
+    work,
 };
 
 /// The longest row: `65536 * 2^30` keeps the sum of a row, shifted by 30 bits, far inside 128 bits,
 /// and the result within one unit of the correctly rounded softmax.
 const MAX_ROW: u32 = 65_536;
 
-/// Checks types, shapes and numbers. Work: elements.
+/// Checks types, shapes and numbers. Work: elements, and 5 for each row.
 ///
 /// # Errors
 /// `TypeMismatch`; `ShapeMismatch` where rows are not 1 to 65536 long; `BadArgument` for a
@@ -29,7 +30,7 @@ pub fn plan(x: &Tensor, multiplier: i32, shift: u32, fraction_bits: u32) -> Resu
         return Err(Status::ShapeMismatch);
     }
     Softmax::new(multiplier, shift, fraction_bits)?;
-    Plan::new(DType::I32, x.shape().clone(), x.elements())
+    Plan::new(DType::I32, x.shape().clone(), work::softmax(x.shape().dims()))
 }
 
 /// Computes.

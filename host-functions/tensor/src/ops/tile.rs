@@ -2,9 +2,9 @@
 
 use super::moved;
 use super::storage::{sizes, slice};
-use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel};
+use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, work};
 
-/// Checks the shape. Work: elements of the result.
+/// Checks the shape. Work: bytes of the result, and 128 for each index of the axes before the last one that is repeated.
 ///
 /// # Errors
 /// `ShapeMismatch` where `repeats` has not a number for each axis, or an axis of the result does not fit 32 bits; `LimitExceeded`
@@ -17,7 +17,10 @@ pub fn plan(x: &Tensor, repeats: &[u8]) -> Result<Plan, Status> {
     let dims = x.shape().dims().iter().zip(repeats.dims());
     let dims: Option<Vec<u32>> = dims.map(|(dim, times)| dim.checked_mul(*times)).collect();
     let shape = Shape::new(&dims.ok_or(Status::ShapeMismatch)?)?;
-    let work = shape.elements()?;
+    shape.elements()?;
+    let last = repeats.dims().iter().rposition(|times| *times != 1).unwrap_or(0);
+    let rows = if shape.elements()? == 0 { 0 } else { work::elements(&x.shape().dims()[..last]) };
+    let work = work::bytes(x.dtype(), shape.elements()?).saturating_add(rows.saturating_mul(128));
     Plan::new(x.dtype(), shape, work)
 }
 

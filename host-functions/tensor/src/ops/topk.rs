@@ -7,9 +7,10 @@ use crate::{
     DType, Kernels, OpError, Plan, Shape, Status, Tensor,
     element::with_element,
     kernel::{self, MAX_TOP_ROW},
+    work,
 };
 
-/// Checks the shape and the numbers. Work: elements of `x` times one more than the bits of `count`.
+/// Checks the shape and the numbers. Work: elements of `x` times one more than the bits of `count`, and 8 for each row.
 ///
 /// # Errors
 /// `ShapeMismatch` where rows are not 1 to 2^20 long; `BadArgument` for a `count` of 0 or above the length of a row and for
@@ -24,7 +25,8 @@ pub fn plan(x: &Tensor, count: u32, order: u32) -> Result<Plan, Status> {
         return Err(Status::BadArgument);
     }
     let shape = Shape::new(&[outer, &[count]].concat())?;
-    Plan::new(DType::I32, shape, x.elements().saturating_mul(1 + ordered::bits(count)))
+    let rows = work::rows(x.shape().dims()).saturating_mul(8);
+    Plan::new(DType::I32, shape, x.elements().saturating_mul(1 + ordered::bits(count)).saturating_add(rows))
 }
 
 /// Computes.

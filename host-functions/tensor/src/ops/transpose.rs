@@ -3,18 +3,19 @@
 
 use super::moved;
 use super::storage::{sizes, slice};
-use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel};
+use crate::{Kernels, OpError, Plan, Shape, Status, Tensor, element::with_element, kernel, work};
 
-/// Checks the axes. Work: elements.
+/// Checks the axes. Work: bytes, and where the last axis longer than 1 stays the last one 32 for each row, else 24 for each element.
 ///
 /// # Errors
 /// `ShapeMismatch` where `axes` does not name every axis of `x` once.
 pub fn plan(x: &Tensor, axes: &[u8]) -> Result<Plan, Status> {
     let mut dims = Vec::new();
-    for axis in permutation(x, axes)? {
-        dims.push(x.shape().dims()[axis]);
+    let axes = permutation(x, axes)?;
+    for axis in &axes {
+        dims.push(x.shape().dims()[*axis]);
     }
-    Plan::new(x.dtype(), Shape::new(&dims)?, x.elements())
+    Plan::new(x.dtype(), Shape::new(&dims)?, work::transpose(x.dtype(), x.shape().dims(), &axes))
 }
 
 fn permutation(x: &Tensor, axes: &[u8]) -> Result<Vec<usize>, Status> {

@@ -3,9 +3,9 @@
 
 use super::moved;
 use super::storage::{sizes, slice};
-use crate::{Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel};
+use crate::{Kernels, OpError, Plan, Status, Tensor, element::with_element, kernel, work};
 
-/// Checks the shape and `upper`. Work: elements.
+/// Checks the shape and `upper`. Work: bytes, and 64 for each row.
 ///
 /// # Errors
 /// `ShapeMismatch` for fewer than two axes; `BadArgument` for another `upper`.
@@ -17,7 +17,11 @@ pub fn plan(x: &Tensor, diagonal: i32, upper: u32) -> Result<Plan, Status> {
     if upper > 1 {
         return Err(Status::BadArgument);
     }
-    Plan::new(x.dtype(), x.shape().clone(), x.elements())
+    Plan::new(
+        x.dtype(),
+        x.shape().clone(),
+        x.byte_len().saturating_add(work::rows(x.shape().dims()).saturating_mul(64)),
+    )
 }
 
 /// Copies.

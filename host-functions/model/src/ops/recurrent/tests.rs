@@ -122,8 +122,8 @@ fn the_cost_is_the_formula() {
         for (batch, length) in [(1, 1), (3, 7)] {
             let width = 2 * gates;
             let step = 1_000_000
-                + price("matmul") * width * 2
-                + price("add") * (2 * width + 6)
+                + price("matmul") * (width.div_ceil(16) * (64 * 16 + 4000) + 50 * 2)
+                + price("add") * 4 * (2 * width + 6)
                 + price("requantise") * (2 * width + 2 * (more + 1))
                 + price("lookup") * (width + 2 * more)
                 + price("mul_requantise") * 6

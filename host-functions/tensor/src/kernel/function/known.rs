@@ -1,7 +1,8 @@
 //! Values that were computed before, so that they are not computed again: a node's own matter, which changes no result and no price.
 //!
 //! A table belongs to a function, its format and the type of its arguments. It has a place for each of them, empty until somebody
-//! asks. There are [`TABLES`] of them; the one that was wanted longest ago makes room. A place is written once with what everybody
+//! asks. There are [`TABLES`] of them for 8 and for 16 bits; the one that was wanted longest ago makes room. Making one takes a while, so that
+//! a few arguments do not ([`FEW`]). A place is written once with what everybody
 //! would write there.
 
 use std::sync::{
@@ -18,19 +19,26 @@ const TABLES: usize = 16;
 type Key = (Function, Format, i64, usize);
 
 /// The one that was used last stands at the end.
-static KNOWN: Mutex<Vec<(Key, Arc<Table>)>> = Mutex::new(Vec::new());
+static KNOWN: [Mutex<Tables>; 2] = [const { Mutex::new(Vec::new()) }; 2];
+
+type Tables = Vec<(Key, Arc<Table>)>;
+
+/// Fewer arguments than one in so many make no table; they use one that is there.
+const FEW: usize = 32;
 
 /// Values, each moved up by one bit, which says that it is there.
 #[derive(Debug)]
 pub(super) struct Table(Vec<AtomicU64>);
 
-/// The table of a function with so many arguments from `least` on.
-pub(super) fn table(function: Function, format: Format, least: i64, count: usize) -> Arc<Table> {
+/// The table of a function with `count` arguments from `least` on, of which so many are `wanted`.
+pub(super) fn table(function: Function, format: Format, least: i64, count: usize, wanted: usize) -> Option<Arc<Table>> {
     let key = (function, format, least, count);
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    // Those of 8 bits are not in the way of the larger ones.
+    let mut known = KNOWN[usize::from(count > 256)].lock().unwrap_or_else(PoisonError::into_inner);
     let found = known.iter().position(|(other, _)| *other == key);
     let entry = match found {
         Some(place) => known.remove(place),
+        None if wanted < count / FEW => return None,
         None => {
             if known.len() == TABLES {
                 known.remove(0);
@@ -40,7 +48,7 @@ pub(super) fn table(function: Function, format: Format, least: i64, count: usize
     };
     let table = Arc::clone(&entry.1);
     known.push(entry);
-    table
+    Some(table)
 }
 
 impl Table {
@@ -65,7 +73,9 @@ mod tests {
 
     #[test]
     fn values_are_computed_once_and_tables_make_room() {
-        let of = |in_bits| table(Function::Tanh, Format { in_bits, out_bits: 1 }, -1000, 4);
+        let wanted = |in_bits, wanted| table(Function::Tanh, Format { in_bits, out_bits: 1 }, -1000, 64, wanted);
+        let of = |in_bits| wanted(in_bits, 2).unwrap();
+        assert!(wanted(1, 1).is_none());
         let first = of(1);
         assert_eq!(first.value(2, || -5), -5);
         assert_eq!(of(1).value(2, || panic!("it is there")), -5);

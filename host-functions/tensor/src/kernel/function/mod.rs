@@ -106,7 +106,14 @@ pub fn apply<X: Element, Y: Element>(k: &Kernels, function: Function, format: Fo
     assert!(format.in_bits <= MAX_IN_BITS && format.out_bits <= MAX_OUT_BITS, "a format out of range");
     assert!(X::DTYPE.size() <= 2 && Y::DTYPE.size() <= 4, "a type out of range");
     let level = k.level();
-    let table = (level != Level::Reference).then(|| known::table(function, format, X::DTYPE.min(), values::<X>()));
+    let fast = level != Level::Reference;
+    let table = if fast { known::table(function, format, X::DTYPE.min(), values::<X>(), x.len()) } else { None };
+    if let Some(table) = &table
+        && X::DTYPE.size() == 1
+        && x.len() >= values::<X>()
+    {
+        return of_all(k, function, format, table, x, out);
+    }
     // A value that is known costs a few of what a product counts; those that are not are few in the long run.
     const WORK: usize = 40;
     k.split_rows((x, 1), (&mut *out, 1), WORK, |x, out| {
@@ -120,11 +127,38 @@ pub fn apply<X: Element, Y: Element>(k: &Kernels, function: Function, format: Fo
                 })),
                 None => {
                     assert!(function.is_defined_at(x), "outside the domain");
-                    Y::saturate(reference::evaluate(function, x, format))
+                    Y::saturate(if fast {
+                        evaluate(function, x, format)
+                    } else {
+                        reference::evaluate(function, x, format)
+                    })
                 }
             };
         }
     });
+    #[cfg(test)]
+    k.inject(crate::selftest::Primitive::Function, out);
+}
+
+/// So many numbers of 8 bits that each stands for itself: all values, then a look at each element.
+fn of_all<X: Element, Y: Element>(
+    k: &Kernels,
+    function: Function,
+    format: Format,
+    table: &known::Table,
+    x: &[X],
+    out: &mut [Y],
+) {
+    let value = |place: usize| {
+        let number = X::DTYPE.min() + i64::try_from(place).unwrap_or(0);
+        let defined = function.is_defined_at(number);
+        defined.then(|| Y::saturate_i64(table.value(place, || evaluate(function, number, format))))
+    };
+    let results: Vec<Option<Y>> = (0..values::<X>()).map(value).collect();
+    let undefined = |x: &X| results[index(*x)].is_none();
+    assert!(results.iter().all(Option::is_some) || !x.iter().any(undefined), "outside the domain");
+    let results: Vec<Y> = results.into_iter().map(Option::unwrap_or_default).collect();
+    super::lookup(k, x, &results, out);
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Function, out);
 }
