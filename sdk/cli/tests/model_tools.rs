@@ -173,7 +173,7 @@ fn originals_and_models_are_compared() {
     // Another network; trees; a dense network.
     let other =
         workplace.json(2, &["model", "diff", &digits("digits.integer.onnx"), "digits.noema", "--input", &heldout]);
-    assert_error(&other, "import", &["not made of this file"]);
+    assert_error(&other, "import", &["not made of this original"]);
     let (trees, rows) = (screening("trees/screening.lightgbm.txt"), screening("model/heldout.csv"));
     workplace.json(0, &["model", "import", &trees, "-o", "trees.noema"]);
     let found = workplace.json(0, &["model", "diff", &trees, "trees.noema", "--input", &rows]);
