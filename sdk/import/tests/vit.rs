@@ -27,7 +27,10 @@ fn a_vision_transformer_is_as_accurate_as_in_float() {
     let float = original.predict(&heldout.rows).unwrap();
     for (ours, theirs) in float.iter().zip(table("expected.csv").rows) {
         let near = |(a, b): (&f32, f64)| (f64::from(*a) - b).abs() < 1e-3;
-        assert!(ours.logits.len() == 10 && ours.logits.iter().zip(theirs).all(near), "the original is that of transformers");
+        assert!(
+            ours.logits.len() == 10 && ours.logits.iter().zip(theirs).all(near),
+            "the original is that of transformers"
+        );
     }
     let float_right = float.iter().zip(&heldout.labels).filter(|(float, label)| float.class == **label).count();
     let all = [Width::Eight, Width::Sixteen];
@@ -54,7 +57,8 @@ fn a_vision_transformer_is_as_accurate_as_in_float() {
         assert_eq!(manifest.labels, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
         let class = manifest.output("class").unwrap();
         let classes = everywhere(&model, &heldout.rows, FEW)[class].to_vec::<i32>().unwrap();
-        let right = classes.iter().zip(&heldout.labels).filter(|(class, label)| usize::try_from(**class) == Ok(**label));
+        let right =
+            classes.iter().zip(&heldout.labels).filter(|(class, label)| usize::try_from(**class) == Ok(**label));
         let right = right.count();
         // 0.3 points of 600 rows are 1.8 rows: for what the importer chooses.
         let allowed = if matches!(precision, Precision::Auto { .. }) { 1 } else { 2 };
