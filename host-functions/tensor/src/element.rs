@@ -22,6 +22,9 @@ pub trait Element:
     /// [`Element::saturate`] for what is known to fit 64 bits.
     fn saturate_i64(value: i64) -> Self;
 
+    /// [`Element::saturate`] for what is known to fit 32 bits.
+    fn saturate_i32(value: i32) -> Self;
+
     /// `self + other`, saturating.
     fn saturating_add(self, other: Self) -> Self;
 
@@ -62,6 +65,14 @@ macro_rules! element {
             #[allow(clippy::as_conversions, reason = "the value was clamped to the range of the type")]
             fn saturate_i64(value: i64) -> Self {
                 value.clamp(Self::DTYPE.min(), Self::DTYPE.max()) as Self
+            }
+
+            #[inline]
+            #[allow(clippy::as_conversions, reason = "the value was clamped to the range of the type")]
+            fn saturate_i32(value: i32) -> Self {
+                let low = i32::try_from(Self::DTYPE.min()).unwrap_or(i32::MIN);
+                let high = i32::try_from(Self::DTYPE.max()).unwrap_or(i32::MAX);
+                value.clamp(low, high) as Self
             }
 
             #[inline]

@@ -52,8 +52,7 @@ impl<A: Accumulator> Ending<A> for Plain<'_, A> {
     }
 }
 
-/// Sums of 32 bits with a bias, requantised; where `MIDDLE` is not set, by scales of which none lets a result lie in the
-/// middle (see [`uneven`]).
+/// Sums of 32 bits with a bias, requantised; where `MIDDLE` is not set, by scales that [`uneven`] computes.
 pub(super) struct Requantised<'a, T, const MIDDLE: bool> {
     /// One for each channel.
     pub(super) bias: &'a [i32],
@@ -79,12 +78,11 @@ impl<T: Element, const MIDDLE: bool> Ending<i32> for Requantised<'_, T, MIDDLE> 
     fn put(&self, channel: usize, _: bool, sums: [i32; CHANNELS], out: &mut [T]) {
         let width = out.len();
         let scales = (&self.multipliers[channel..channel + width], &self.shifts[channel..channel + width]);
-        let zero = i64::from(self.zero_point);
-        // At most 62 bits and 31: nothing wraps.
-        let one = |sum, multiplier, shift: u8| {
-            let shift = shift.into();
-            let rounded = if MIDDLE { narrow(sum, multiplier, shift) } else { uneven(sum, multiplier, shift) };
-            T::saturate_i64(rounded.wrapping_add(zero))
+        let zero = self.zero_point;
+        // Nothing wraps: of 64 bits at most 62 and 31, of 32 bits as `uneven` says.
+        let one = |sum, multiplier, shift: u8| match MIDDLE {
+            true => T::saturate_i64(narrow(sum, multiplier, shift.into()).wrapping_add(zero.into())),
+            false => T::saturate_i32(uneven(sum, multiplier, shift.into()).wrapping_add(zero)),
         };
         match (out.as_mut_array::<CHANNELS>(), scales.0.as_array::<CHANNELS>(), scales.1.as_array::<CHANNELS>()) {
             (Some(out), Some(multipliers), Some(shifts)) => {

@@ -308,7 +308,7 @@ pub fn linear_requantised<T: Element>(
     assert!(requantises_at_once(k.level()), "a level that does both one after the other");
     assert!([bias.len(), multipliers.len(), shifts.len()] == [w.n(); 3], "scales of another shape");
     assert!(shifts.iter().all(|shift| *shift <= 62), "a shift above 62");
-    if scales.lie_beside_the_middle() {
+    if scales.are_uneven() {
         let ending = Requantised::<T, false> { bias, multipliers, shifts, zero_point, out: PhantomData };
         return activations!(x, x => product::<_, i32, _>(k, x, rows, w, &ending, out));
     }

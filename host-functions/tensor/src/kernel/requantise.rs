@@ -59,11 +59,14 @@ pub fn requantise_rows<X: Element, T: Element>(k: &Kernels, x: &[X], row: usize,
 }
 
 impl Scales<'_> {
-    /// Whether no number of 32 bits becomes one in the middle between two results: that takes a number with as many zeros at its end as
-    /// the shift has bits, less one, beyond those at the end of the multiplier, and from 33 on no number but 0 has them.
-    pub(super) fn lie_beside_the_middle(&self) -> bool {
+    /// Whether [`uneven`] computes these: no number of 32 bits becomes one in the middle between two results, and the zero point fits behind
+    /// it. The first takes a number with as many zeros at its end as the shift has bits, less one, beyond those at the end of the multiplier,
+    /// and from 33 on no number but 0 has them.
+    pub(super) fn are_uneven(&self) -> bool {
         let beside = |(m, s): (&i32, &u8)| u32::from(*s) >= 33 + if *m == 0 { 0 } else { m.trailing_zeros() };
-        self.multipliers.len() == self.shifts.len() && self.multipliers.iter().zip(self.shifts).all(beside)
+        self.zero_point.unsigned_abs() <= 1 << 30
+            && self.multipliers.len() == self.shifts.len()
+            && self.multipliers.iter().zip(self.shifts).all(beside)
     }
 
     fn is_single(&self) -> bool {
@@ -78,7 +81,7 @@ enum Way {
     One,
     /// Of 32 bits, in 64 bits.
     Narrow,
-    /// The same where nothing lies in the middle between two results.
+    /// The same where nothing lies in the middle between two results, by upper halves of 32 bits.
     NarrowUneven,
     /// Of 64 bits, in two halves.
     Wide,
@@ -91,7 +94,7 @@ impl Way {
             _ if level == Level::Reference => Way::One,
             DType::I64 if positive => Way::Wide,
             DType::I64 => Way::One,
-            _ if scales.lie_beside_the_middle() => Way::NarrowUneven,
+            _ if scales.are_uneven() => Way::NarrowUneven,
             _ => Way::Narrow,
         }
     }
@@ -149,7 +152,7 @@ fn row<X: Element, T: Element>(
         Way::NarrowUneven => {
             for i in 0..x.len() {
                 let (multiplier, shift) = scale(i);
-                out[i] = T::saturate_i64(uneven(low(x[i].into()), multiplier, shift.into()).wrapping_add(zero));
+                out[i] = T::saturate_i32(uneven(low(x[i].into()), multiplier, shift.into()).wrapping_add(zero_point));
             }
         }
         Way::Wide => {
@@ -172,11 +175,14 @@ pub(super) fn narrow(x: i32, multiplier: i32, shift: u32) -> i64 {
     rounded.wrapping_sub(if tie { rounded & 1 } else { 0 })
 }
 
-/// [`narrow`] where no result lies in the middle.
+/// [`narrow`] where no result lies in the middle, for which shifts are at least 33: the upper halves of products are enough, and results are
+/// below `2^30`, so that a zero point of up to that can be added.
 #[inline(always)]
-pub(super) fn uneven(x: i32, multiplier: i32, shift: u32) -> i64 {
-    let half = 1i64.wrapping_shl(shift.wrapping_sub(1));
-    i64::from(x).wrapping_mul(i64::from(multiplier)).wrapping_add(half).wrapping_shr(shift)
+pub(super) fn uneven(x: i32, multiplier: i32, shift: u32) -> i32 {
+    let upper = low(i64::from(x).wrapping_mul(i64::from(multiplier)) >> 32);
+    // Half a unit has nothing in the lower half, so nothing is carried.
+    let half = 1i32.wrapping_shl(shift.wrapping_sub(33));
+    upper.wrapping_add(half).wrapping_shr(shift.wrapping_sub(32))
 }
 
 #[inline(always)]
