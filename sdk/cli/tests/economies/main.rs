@@ -1,0 +1,73 @@
+//! Every economy's story, told on a real chain: that it goes as it says, and that what it claims is so.
+//!
+//! A file for each, which checks the facts that the story read from its chain.
+
+#[path = "../program/mod.rs"]
+mod program;
+
+mod compute_market;
+
+use noema_chain::StoreKind;
+use noema_cli::arguments::KernelArgs;
+use noema_cli::demo::DemoOptions;
+use noema_cli::demo::economies::{ECONOMIES, Economy, EconomyReport, Story};
+use noema_cli::demo::stage::COIN;
+use noema_cli::{Output, Report};
+use noema_tensor::Level;
+use program::{Workplace, assert_error, repository};
+use serde_json::Value;
+
+/// Tells a story and replays it once, with kernels that did not compute it.
+fn told(name: &str) -> EconomyReport {
+    let options = DemoOptions {
+        dir: None,
+        store: StoreKind::Redb,
+        examples: Some(repository().join("examples")),
+        block_size: 10,
+        kernels: KernelArgs::default(),
+        compiler: None,
+        levels: vec![Level::Portable],
+        threads: vec![1],
+    };
+    let economy = Economy::find(name).expect("it is in the menu");
+    let report = economy.run(Output::new(true), &options, &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
+    assert!(report.replay.identical);
+    let mut screen = Vec::new();
+    report.write(&mut screen).expect("a vector takes everything");
+    let screen = String::from_utf8(screen).expect("text");
+    println!("{screen}");
+    assert!(screen.lines().count() <= Story::LINES, "{} lines", screen.lines().count());
+    for line in screen.lines() {
+        assert!(line.chars().count() <= Story::COLUMNS, "{} columns: {line}", line.chars().count());
+    }
+    assert_eq!(screen.lines().last(), Some("demo: ok"));
+    report
+}
+
+/// Native units under `gains` of the facts.
+fn gain(facts: &Value, who: &str) -> i128 {
+    facts["gains"][who].as_str().and_then(|units| units.parse().ok()).unwrap_or_else(|| panic!("{who}: {facts:#}"))
+}
+
+/// Whether a gain is so many coins, to the ten-thousandth: deposits that are not back yet are less.
+fn is_coins(units: i128, thousandths: i128) -> bool {
+    let coin = i128::try_from(COIN).expect("small");
+    (units - thousandths * (coin / 1000)).abs() < coin / 1000
+}
+
+#[test]
+fn the_menu_is_complete_and_names_the_folders() {
+    let workplace = Workplace::new();
+    let list = workplace.json(0, &["demo", "--list"]);
+    let names: Vec<&str> = list["demos"].as_array().unwrap().iter().map(|demo| demo["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), ECONOMIES.len() + 1);
+    for name in names {
+        let folder = repository().join("examples").join(name);
+        assert!(folder.join("README.md").is_file() || name == "screening", "{name} has no page");
+    }
+    let error = workplace.json(2, &["demo", "perpetual-motion"]);
+    assert_error(&error, "argument", &["no economy `perpetual-motion`", "compute-market", "--list"]);
+    let error = workplace.json(2, &["demo", "compute-market", "--examples", "nowhere"]);
+    assert_error(&error, "file", &["compute-market", "--examples DIR"]);
+    assert_eq!(workplace.run(&["demo", "compute-market", "--all"]).exit, Some(2));
+}
