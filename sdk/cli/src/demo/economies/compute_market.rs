@@ -11,7 +11,7 @@ use crate::receipts::amount;
 
 pub(super) const ECONOMY: Economy = Economy {
     name: "compute-market",
-    title: "inference is bought from providers; the chain computes what somebody doubts, and liars pay",
+    title: "inference for sale; the chain computes what somebody doubts, and liars pay",
     cast: &[
         ("operator", coins(1_000)),
         ("customer", coins(1_000)),
