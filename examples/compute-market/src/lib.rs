@@ -24,7 +24,6 @@
 
 mod judge;
 
-use noema_sdk::borsh;
 use noema_sdk::{self as noema, prelude::*};
 
 /// Why the market refuses.

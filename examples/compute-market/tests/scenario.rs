@@ -484,7 +484,7 @@ proptest! {
     fn money_is_conserved(steps in prop::collection::vec(step(), 1..40)) {
         let mut world = world();
         let mut books = Books { now: world.chain.time_ms(), height: world.chain.height(), ..Books::default() };
-        let mut pictures = BTreeMap::new();
+        let mut pictures = BTreeMap::<u64, usize>::new();
         for step in &steps {
             let values = |job: u64, honest: bool| match pictures.get(&job) {
                 Some(&picture) if honest => NETWORK.says[picture].clone(),

@@ -59,7 +59,8 @@ fn is_coins(units: i128, thousandths: i128) -> bool {
 fn the_menu_is_complete_and_names_the_folders() {
     let workplace = Workplace::new();
     let list = workplace.json(0, &["demo", "--list"]);
-    let names: Vec<&str> = list["demos"].as_array().unwrap().iter().map(|demo| demo["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        list["demos"].as_array().unwrap().iter().map(|demo| demo["name"].as_str().unwrap()).collect();
     assert_eq!(names.len(), ECONOMIES.len() + 1);
     for name in names {
         let folder = repository().join("examples").join(name);
