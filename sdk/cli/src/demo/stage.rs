@@ -278,6 +278,22 @@ impl<'a> Stage<'a> {
             .ok_or_else(|| unexpected(&format!("the view `{view}` answered {:?}", outcome.receipt.status), args))
     }
 
+    /// Everything that a contract has told the world under a topic, in order.
+    ///
+    /// # Errors
+    /// The chain cannot be read.
+    pub fn events(&self, contract: &Contract, topic: &str) -> Result<Vec<Value>, CliError> {
+        let mut values = Vec::new();
+        for height in 1..=self.chain.height() {
+            for receipt in self.chain.receipts(height)? {
+                let events = receipt.receipt.events.iter();
+                let own = events.filter(|event| event.contract == contract.address && event.topic == topic.as_bytes());
+                values.extend(own.filter_map(|event| contract.interface.decode_event(&event.topic, &event.data)));
+            }
+        }
+        Ok(values)
+    }
+
     /// What somebody has won or lost since the beginning, in native units. Fees, and deposits for models that they hold, are
     /// left out: what remains is what passed between them and others.
     ///
