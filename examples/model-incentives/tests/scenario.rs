@@ -29,8 +29,7 @@ fn table(name: &str) -> Table {
 fn network(file: &str, name: &str) -> Vec<u8> {
     let bytes = fs::read(Path::new("model").join(file)).expect("the files are committed");
     let calibration = table("calibration.csv").rows;
-    let options =
-        ImportOptions { calibration, input_fraction_bits: Some(BITS), ..ImportOptions::new(name, "CC0-1.0") };
+    let options = ImportOptions { calibration, input_fraction_bits: Some(BITS), ..ImportOptions::new(name, "CC0-1.0") };
     import_onnx(&bytes, &options).expect("the network can be imported").container
 }
 
@@ -210,7 +209,10 @@ fn the_most_accurate_model_wins_most() {
     let scores = done.events::<Scored>()[0].scores;
     assert!(done.events::<Scored>()[0].ranked && scores.test.rows == 100 && scores.validation.rows == 60);
     let podium = world.podium();
-    assert_eq!(podium.iter().map(|place| place.submitter).collect::<Vec<_>>(), ["anna", "bela"].map(|who| world.people[who]));
+    assert_eq!(
+        podium.iter().map(|place| place.submitter).collect::<Vec<_>>(),
+        ["anna", "bela"].map(|who| world.people[who])
+    );
     assert!(podium[0].right > podium[1].right && podium[1].right >= 70, "{podium:?}");
     refused(world.call::<()>("anna", 0, "pay", &()), BountyError::TooEarly);
     world.phase(4);
@@ -313,7 +315,10 @@ fn a_test_set_that_was_chosen_later_is_not_shown() {
     // Nor is anybody scored on something else.
     let anna = world.people["anna"];
     refused(world.call::<u32>("bela", 0, "score", &(anna, Part::Test, 0u32, better)), BountyError::WrongChunk);
-    refused(world.call::<u32>("bela", 0, "score", &(anna, Part::Test, 0u32, VALIDATION[0].clone())), BountyError::WrongChunk);
+    refused(
+        world.call::<u32>("bela", 0, "score", &(anna, Part::Test, 0u32, VALIDATION[0].clone())),
+        BountyError::WrongChunk,
+    );
 }
 
 #[test]
@@ -385,7 +390,8 @@ fn many_submissions_do_not_make_paying_dearer() {
 #[test]
 fn bad_terms_are_refused() {
     let mut world = world();
-    let (sponsor, good) = (world.people["sponsor"], world.chain.at(world.bounty).view::<Terms, _>("terms", &()).unwrap());
+    let (sponsor, good) =
+        (world.people["sponsor"], world.chain.at(world.bounty).view::<Terms, _>("terms", &()).unwrap());
     let good = good.value;
     let bad = [
         Terms { submit_until: world.start, ..good.clone() },
@@ -439,9 +445,8 @@ struct Run {
 fn run() -> impl Strategy<Value = Run> {
     let mostly = || prop::array::uniform3(prop::bool::weighted(0.8));
     let shown = prop::array::uniform4(prop::bool::weighted(0.93));
-    (0u128..3_000, mostly(), mostly(), shown, mostly(), any::<bool>()).prop_map(
-        |(pot, enter, unseal, shown, scored, backwards)| Run { pot, enter, unseal, shown, scored, backwards },
-    )
+    (0u128..3_000, mostly(), mostly(), shown, mostly(), any::<bool>())
+        .prop_map(|(pot, enter, unseal, shown, scored, backwards)| Run { pot, enter, unseal, shown, scored, backwards })
 }
 
 proptest! {

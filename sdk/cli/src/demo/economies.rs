@@ -3,6 +3,7 @@
 //! A file here owns one story: its cast, what happens, and the screen that tells it. The list below is all that knows them.
 
 mod compute_market;
+mod data_market;
 mod model_incentives;
 
 use std::fmt::{Display, Write as _};
@@ -33,7 +34,7 @@ pub struct Economy {
 }
 
 /// All of them, in the order of the menu.
-pub const ECONOMIES: &[Economy] = &[compute_market::ECONOMY, model_incentives::ECONOMY];
+pub const ECONOMIES: &[Economy] = &[compute_market::ECONOMY, data_market::ECONOMY, model_incentives::ECONOMY];
 
 /// What a story tells at its end.
 #[derive(Clone, Debug, Default)]

@@ -6,6 +6,7 @@
 mod program;
 
 mod compute_market;
+mod data_market;
 mod model_incentives;
 
 use noema_chain::StoreKind;
