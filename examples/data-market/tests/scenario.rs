@@ -122,9 +122,8 @@ fn world_with_deposits(units_per_byte: u128) -> World {
     let value = units_per_byte * (u128::try_from(WASM.len()).unwrap() + 2_000);
     let curator = chain.account("curator", PURSE + value);
     let market = chain.deploy_with_value(curator, &WASM, value, &(terms, FILES.known.clone())).unwrap().value;
-    let mut seal = |(part, rows): (u32, &Vec<Row>)| {
-        chain.at(market).view("seal", &(key(part), rows.clone())).unwrap().value
-    };
+    let mut seal =
+        |(part, rows): (u32, &Vec<Row>)| chain.at(market).view("seal", &(key(part), rows.clone())).unwrap().value;
     let sealed = (0..).zip(&FILES.offers).map(&mut seal).collect();
     World { chain, market, people, sealed, start }
 }
@@ -252,7 +251,8 @@ fn data_are_measured_by_a_model_and_sold_by_their_worth() {
     let purchase = world.buy(PRICE).unwrap().value;
     for part in [MEADOW, FOREST] {
         world.release(purchase, part, key(part)).unwrap();
-        let delivery: Option<Delivery> = world.chain.at(world.market).view("delivery", &(purchase, part)).unwrap().value;
+        let delivery: Option<Delivery> =
+            world.chain.at(world.market).view("delivery", &(purchase, part)).unwrap().value;
         let got = xor(delivery.unwrap().sealed_key, pad(part));
         let rows: Vec<Row> = world.sealed[part as usize].1.iter().map(|row| open(got, row)).collect();
         assert_eq!(rows, FILES.offers[part as usize], "the buyer has the data");
@@ -320,7 +320,10 @@ fn a_wrong_key_is_proven_by_its_hash() {
     world.release(0, FOREST, key(77)).unwrap();
     refused(world.release(0, FOREST, key(FOREST)), DataError::Again);
     // Only the pad that was committed to says what was handed over.
-    refused(world.call::<()>("buyer", 0, "dispute", &(0u64, FOREST, pad(9), None::<SealedRow>)), DataError::WrongOpening);
+    refused(
+        world.call::<()>("buyer", 0, "dispute", &(0u64, FOREST, pad(9), None::<SealedRow>)),
+        DataError::WrongOpening,
+    );
     let done = world.dispute(FOREST, None).unwrap();
     assert_eq!(done.events::<Settled>()[0].ending, Ending::Cheated);
     refused(world.dispute(FOREST, None), DataError::Unknown);
@@ -466,7 +469,8 @@ fn pads_are_for_what_is_sold() {
     let mut world = world();
     world.up_to_sale();
     let pad = |part: u32| (part, Hash([1; 32]));
-    for pads in [vec![pad(MEADOW)], vec![pad(FOREST), pad(MEADOW)], vec![pad(STALE), pad(FOREST)], vec![pad(MEADOW); 2]] {
+    for pads in [vec![pad(MEADOW)], vec![pad(FOREST), pad(MEADOW)], vec![pad(STALE), pad(FOREST)], vec![pad(MEADOW); 2]]
+    {
         refused(world.call::<u64>("buyer", PRICE, "buy", &(pads,)), DataError::WrongPads);
     }
     assert_eq!(world.buy(PRICE - 1).unwrap_err().code(), Some(code::UNDERPAID));

@@ -165,12 +165,7 @@ fn tell(stage: &Stage<'_>, market: &Contract, gas: u64) -> Result<Story, CliErro
     let appraised = stage.events(market, "appraised")?;
     let mut people = table(&["who", "held-out rows right", "worth", "coins", "what came of it"]);
     let mut gains = serde_json::Map::new();
-    let ends = [
-        "nothing new: not sold",
-        "sold twice",
-        "wrong names: not sold",
-        "sold twice; the first buyer was given a wrong key, and has the share back",
-    ];
+    let ends = ["nothing new: not sold", "sold twice", "wrong names: not sold", "sold once; the other key was wrong"];
     for ((who, event), end) in OFFERS.iter().zip(&appraised).zip(ends) {
         let gain = stage.gain(who)?;
         let (before, after) = (event["before"].as_u64().unwrap_or(0), event["after"].as_u64().unwrap_or(0));

@@ -151,7 +151,7 @@ fn tell(stage: &Stage<'_>, bounty: &Contract, won: &Value, gas: u64) -> Result<S
         .say("100 coins for models that tell three sorts of grain apart; 60 public rows, 100 sealed ones")
         .say(people)
         .say(format!(
-            "\nthe sponsor tried to change two labels of the sealed rows: refused by the hash; scoring a model: {} gas",
+            "\nthe sponsor tried to change two labels of the sealed rows: refused by the hash\nscoring a model on all rows: {} gas",
             amount(gas)
         )))
 }
