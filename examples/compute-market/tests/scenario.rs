@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use compute_market::{Answer, Closed, Job, MarketError, Terms, Verdict};
 use noema_import::{ImportOptions, Table, import_onnx, input_tensor, quantise_input};
 use noema_model::Model;
-use noema_sdk::borsh::BorshSerialize;
+use noema_sdk::borsh::{self, BorshSerialize};
 use noema_sdk::{Amount, code};
 use noema_tensor::{Kernels, Level};
 use noema_testing::{Address, Done, Failure, Hash, TestChain, build};
@@ -326,6 +326,47 @@ fn a_challenge_with_too_little_gas_judges_nobody() {
     assert_eq!(at.call_starved::<Verdict, _>(60, "challenge", &(job,)).unwrap().value, Verdict::True);
 }
 
+/// Calls the contract that its input begins with, after it has taken almost all the memory that a transaction has for tensors.
+/// Answers with the status, and the code of an abort.
+const HOARDER: &str = r#"(module
+    (import "context" "input_read" (func $input (param i32 i32 i32) (result i64)))
+    (import "context" "output_write" (func $output (param i32 i32) (result i64)))
+    (import "tensor" "create" (func $create (param i32 i32 i32 i32 i32) (result i64)))
+    (import "op" "expand" (func $expand (param i32 i32 i32) (result i64)))
+    (import "call" "contract" (func $contract (param i32 i32 i64 i32 i32 i32 i32) (result i64)))
+    (import "call" "output_read" (func $reply (param i32 i32 i32) (result i64)))
+    (memory (export "memory") 1)
+    (data (i32.const 256) "\32")                          ;; the bond: 50 units, in 16 bytes
+    (data (i32.const 288) "\9c\ff\ff\0f\01\00\00\00")     ;; shapes: all bytes but a hundred, and one
+    (func (export "call") (local $len i32)
+        (local.set $len (i32.wrap_i64 (call $input (i32.const 0) (i32.const 0) (i32.const 200))))
+        (drop (call $expand
+            (i32.wrap_i64 (call $create (i32.const 0) (i32.const 292) (i32.const 4) (i32.const 300) (i32.const 1)))
+            (i32.const 288) (i32.const 4)))
+        (i64.store (i32.const 512) (call $contract (i32.const 0) (i32.const 256) (i64.const -1)
+            (i32.const 32) (i32.sub (local.get $len) (i32.const 32)) (i32.const 600) (i32.const 8)))
+        (drop (call $reply (i32.const 0) (i32.const 520) (i32.const 4)))
+        (drop (call $output (i32.const 512) (i32.const 12)))))"#;
+
+#[test]
+fn a_challenge_with_too_little_memory_judges_nobody() {
+    let mut world = world();
+    let job = world.post(6);
+    world.answer("provider", job, &NETWORK.says[6]);
+    let code = wat::parse_str(HOARDER).expect("the text is a module");
+    let hoarder = world.chain.deploy_with_value(world.people["rival"], &code, BOND.0, &()).unwrap().value;
+    let mut input = world.market.0.to_vec();
+    input.extend(borsh::to_vec(&("challenge", job)).unwrap());
+    let done = world.chain.at(hoarder).call_raw(input).unwrap();
+    // The market was called, and refused: the provider must not lose because there was no room for the truth.
+    let status = i64::from_le_bytes(done.value[..8].try_into().unwrap());
+    assert_eq!(status, -i64::from(noema_sdk::Status::CallAborted.code()));
+    assert_eq!(u32::from_le_bytes(done.value[8..].try_into().unwrap()), MarketError::CannotJudge.code());
+    assert_eq!(world.chain.balance(hoarder), BOND.0);
+    world.chain.next_block(WINDOW_MS);
+    world.call::<()>("provider", 0, "settle", &(job,)).unwrap();
+}
+
 #[test]
 fn jobs_that_could_not_be_judged_are_not_taken() {
     let mut world = world();
@@ -406,6 +447,9 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// An answer: who, whether it is true, and when it is final.
+type Given = (usize, bool, u64);
+
 /// The market as a person would keep its books.
 #[derive(Default)]
 struct Books {
@@ -413,8 +457,8 @@ struct Books {
     height: u64,
     next: u64,
     gains: [i128; 4],
-    /// By job: picture, deadline, and the answer: who, honest, final.
-    jobs: BTreeMap<u64, (usize, u64, Option<(usize, bool, u64)>)>,
+    /// By job: deadline, and the answer.
+    jobs: BTreeMap<u64, (u64, Option<Given>)>,
     /// By job and provider: honest, height.
     promises: BTreeMap<(u64, usize), (bool, u64)>,
 }
@@ -426,25 +470,25 @@ impl Books {
         let Books { now, height, .. } = *self;
         match *step {
             Step::Wait { milliseconds } => (self.now, self.height) = (now + milliseconds, height + 1),
-            Step::Post { picture } => {
-                self.jobs.insert(self.next, (picture, now + 3_600_000, None));
+            Step::Post { .. } => {
+                self.jobs.insert(self.next, (now + 3_600_000, None));
                 (self.next, self.gains[0]) = (self.next + 1, self.gains[0] - price);
             }
             Step::Commit { who, job, honest } => {
-                let open = self.jobs.get(&job)?.2.is_none() && now <= self.jobs[&job].1;
+                let open = self.jobs.get(&job)?.1.is_none() && now <= self.jobs[&job].0;
                 (open && !self.promises.contains_key(&(job, who))).then_some(())?;
                 self.promises.insert((job, who), (honest, height));
                 self.gains[who] -= stake;
             }
             Step::Reveal { who, job, honest } => {
-                let (_, deadline, answer) = self.jobs.get_mut(&job)?;
+                let (deadline, answer) = self.jobs.get_mut(&job)?;
                 let promise = self.promises.get(&(job, who))?;
                 (answer.is_none() && now <= *deadline && height > promise.1 && honest == promise.0).then_some(())?;
                 *answer = Some((who, honest, now + WINDOW_MS));
                 self.promises.remove(&(job, who));
             }
             Step::Challenge { who, job } => {
-                let (provider, honest, last) = self.jobs.get(&job)?.2?;
+                let (provider, honest, last) = self.jobs.get(&job)?.1?;
                 (now < last).then_some(())?;
                 self.jobs.remove(&job);
                 if honest {
@@ -456,13 +500,13 @@ impl Books {
                 }
             }
             Step::Settle { job } => {
-                let (provider, _, last) = self.jobs.get(&job)?.2?;
+                let (provider, _, last) = self.jobs.get(&job)?.1?;
                 (now >= last).then_some(())?;
                 self.jobs.remove(&job);
                 self.gains[provider] += price + stake;
             }
             Step::Refund { job } => {
-                let (_, deadline, answer) = self.jobs.get(&job)?;
+                let (deadline, answer) = self.jobs.get(&job)?;
                 (answer.is_none() && now > *deadline).then_some(())?;
                 self.jobs.remove(&job);
                 self.gains[0] += price;
