@@ -368,6 +368,19 @@ fn a_challenge_with_too_little_memory_judges_nobody() {
 }
 
 #[test]
+fn an_answer_by_a_model_that_is_gone_stands() {
+    let mut world = world();
+    let job = world.post(6);
+    world.answer("provider", job, &NETWORK.says[6]);
+    // The customer, who holds the model, would like to have the answer for nothing.
+    world.chain.withdraw_model(world.model).unwrap();
+    refused(world.call::<Verdict>("customer", BOND.0, "challenge", &(job,)), MarketError::CannotJudge);
+    world.chain.next_block(WINDOW_MS);
+    world.call::<()>("provider", 0, "settle", &(job,)).unwrap();
+    world.assert_settled(&[("customer", -1_000), ("provider", 1_000)]);
+}
+
+#[test]
 fn jobs_that_could_not_be_judged_are_not_taken() {
     let mut world = world();
     let (now, owner) = (world.chain.time_ms(), world.chain.account("owner", 0));

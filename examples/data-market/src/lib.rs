@@ -185,6 +185,16 @@ pub struct Market {
 
 /// Each has a slot, which delays the sale: there must be an end to it.
 const MAX_PARTS: u32 = 64;
+/// Most numbers of all rows that may ever be known, in one entry.
+const MAX_NUMBERS: u32 = 24_000;
+/// Most held-out rows.
+const MAX_HELD_OUT: u32 = 256;
+/// Most gas of the encoder for all rows that may ever be known: a part of what a transaction has.
+const MAX_GAS: u64 = 100_000_000_000;
+/// Longest time of a slot or of handing over: so that no sum of times is out of range, and keeps what is held for ever.
+const MAX_MS: u64 = 1 << 40;
+/// No time of a collection is later.
+const MAX_TIME: u64 = 1 << 60;
 
 const PARTS: Map<u32, Part> = Map::new("parts");
 const ROOTS: Set<Hash> = Set::new("roots");
@@ -198,8 +208,12 @@ const DELIVERIES: Map<(u64, u32), Delivery> = Map::new("deliveries");
 impl Market {
     #[init]
     fn new(terms: Terms, known: Rows) -> Result<Self> {
-        let in_order = env::block_time_ms() < terms.register_until && terms.register_until < terms.show_until;
-        ensure!(in_order && terms.sample > 0 && known.fits(terms.features), DataError::BadTerms);
+        ensure!(terms.make_sense(env::block_time_ms()) && known.fits(terms.features), DataError::BadTerms);
+        // Who registers must be able to have their bond back: whatever is accepted, the next one can be measured.
+        let most = known.len().saturating_add(MAX_PARTS.saturating_mul(terms.sample));
+        ensure!(most.saturating_mul(terms.features) <= MAX_NUMBERS, DataError::BadTerms);
+        ensure!(Model::open(&terms.model)?.cost(most)? <= MAX_GAS, DataError::BadTerms);
+        worth::right(&terms.model, &known, 0, &known)?;
         KNOWN.set(&known)?;
         Ok(Market { curator: env::caller(), terms, shown: false, registered: 0, sold: 0, worth: 0, purchases: 0 })
     }
@@ -224,7 +238,8 @@ impl Market {
         between(self.terms.register_until, self.terms.show_until)?;
         ensure!(!self.shown, DataError::Again);
         let hash = crypto::sha256(&noema::encoding::encode(&held_out));
-        ensure!(hash == self.terms.held_out && held_out.rows.fits(self.terms.features), DataError::WrongOpening);
+        let fits = held_out.rows.fits(self.terms.features) && held_out.rows.len() <= MAX_HELD_OUT;
+        ensure!(hash == self.terms.held_out && fits, DataError::WrongOpening);
         let purse = Purse::open();
         HELD_OUT.set(&held_out)?;
         self.shown = true;
@@ -248,7 +263,11 @@ impl Market {
             known.push(opened.row, self.terms.features).ok_or(DataError::WrongOpening)?;
         }
         let purse = Purse::open();
-        let (before, after) = worth::right(&self.terms.model, &known, before, &held_out.rows)?;
+        // Where the encoder is gone from the chain, nothing has worth; who is here to be measured has their bond back all the same.
+        let (before, after) = match Model::open(&self.terms.model) {
+            Ok(_) => worth::right(&self.terms.model, &known, before, &held_out.rows)?,
+            Err(_) => (0, 0),
+        };
         measured.bonded = false;
         measured.worth = after.saturating_sub(before);
         if measured.worth > 0 {
@@ -384,6 +403,17 @@ impl Market {
     #[view]
     fn seal(key: Hash, rows: Vec<Row>) -> (Hash, Vec<SealedRow>) {
         tree::seal(&key, &rows)
+    }
+}
+
+impl Terms {
+    fn make_sense(&self, now: u64) -> bool {
+        let times = [now, self.register_until, self.show_until, MAX_TIME];
+        let spans = [self.slot_ms, self.release_ms, self.dispute_ms];
+        times.is_sorted_by(|a, b| a < b)
+            && spans.iter().all(|span| *span <= MAX_MS)
+            && self.sample > 0
+            && self.features > 0
     }
 }
 

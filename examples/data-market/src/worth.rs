@@ -25,6 +25,11 @@ pub struct HeldOut {
 }
 
 impl Rows {
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.labels.len()).unwrap_or(u32::MAX)
+    }
+
     pub(crate) fn fits(&self, features: u32) -> bool {
         !self.labels.is_empty() && self.features.len() == self.labels.len() * features as usize
     }

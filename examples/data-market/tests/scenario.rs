@@ -76,6 +76,7 @@ struct World {
     chain: TestChain,
     market: Address,
     people: BTreeMap<&'static str, Address>,
+    model: Hash,
     /// Each data set, sealed with a key of its own.
     sealed: Vec<(Hash, Vec<SealedRow>)>,
     start: u64,
@@ -105,7 +106,18 @@ fn world_with_deposits(units_per_byte: u128) -> World {
     let model = chain.add_model(&FILES.encoder).unwrap();
     chain.set_deposit_per_byte(units_per_byte);
     let start = chain.time_ms();
-    let terms = Terms {
+    let terms = terms(model, start);
+    let value = units_per_byte * (u128::try_from(WASM.len()).unwrap() + 2_000);
+    let curator = chain.account("curator", PURSE + value);
+    let market = chain.deploy_with_value(curator, &WASM, value, &(terms, FILES.known.clone())).unwrap().value;
+    let mut seal =
+        |(part, rows): (u32, &Vec<Row>)| chain.at(market).view("seal", &(key(part), rows.clone())).unwrap().value;
+    let sealed = (0..).zip(&FILES.offers).map(&mut seal).collect();
+    World { chain, market, people, model, sealed, start }
+}
+
+fn terms(model: Hash, start: u64) -> Terms {
+    Terms {
         licence: "CC0-1.0".into(),
         price: Amount(PRICE),
         bond: Amount(BOND),
@@ -118,14 +130,7 @@ fn world_with_deposits(units_per_byte: u128) -> World {
         slot_ms: MINUTE,
         release_ms: HOUR,
         dispute_ms: HOUR,
-    };
-    let value = units_per_byte * (u128::try_from(WASM.len()).unwrap() + 2_000);
-    let curator = chain.account("curator", PURSE + value);
-    let market = chain.deploy_with_value(curator, &WASM, value, &(terms, FILES.known.clone())).unwrap().value;
-    let mut seal =
-        |(part, rows): (u32, &Vec<Row>)| chain.at(market).view("seal", &(key(part), rows.clone())).unwrap().value;
-    let sealed = (0..).zip(&FILES.offers).map(&mut seal).collect();
-    World { chain, market, people, sealed, start }
+    }
 }
 
 impl World {
@@ -451,6 +456,49 @@ fn a_curator_who_shows_nothing_keeps_no_bond() {
     assert_eq!((world.gain("curator"), world.gain("cleo")), (0, 0));
     world.at(9 * HOUR);
     refused(world.buy(PRICE), DataError::TooEarly);
+}
+
+#[test]
+fn a_curator_cannot_collect_bonds_by_making_measuring_impossible() {
+    let mut world = world();
+    let good = terms(world.model, world.start);
+    let bad = [
+        Terms { features: 9, ..good.clone() },
+        Terms { features: 0, ..good.clone() },
+        Terms { sample: 0, ..good.clone() },
+        // All samples together would not fit into an entry.
+        Terms { sample: 40, ..good.clone() },
+        Terms { sample: u32::MAX, ..good.clone() },
+        Terms { slot_ms: u64::MAX, ..good.clone() },
+        Terms { show_until: u64::MAX, ..good.clone() },
+        Terms { register_until: world.start, ..good.clone() },
+        Terms { model: Hash([1; 32]), ..good.clone() },
+    ];
+    for terms in bad {
+        let refused = world.chain.deploy(world.people["curator"], &WASM, &(terms.clone(), FILES.known.clone()));
+        assert!(refused.is_err_and(|failure| failure.code().is_some()), "{terms:?}");
+    }
+    // More held-out rows than can be measured with are not taken, whatever was committed to: then every bond goes back.
+    let mut many = FILES.held_out.clone();
+    many.rows.features = many.rows.features.repeat(5);
+    many.rows.labels = many.rows.labels.repeat(5);
+    let terms = Terms { held_out: sha256(&borsh::to_vec(&many).unwrap()), ..good };
+    let strict = world.chain.deploy(world.people["curator"], &WASM, &(terms, FILES.known.clone())).unwrap().value;
+    world.at(HOUR + 1);
+    let shown = world.chain.at(strict).from(world.people["curator"]).call::<(), _>("show", &(many,));
+    refused(shown, DataError::WrongOpening);
+}
+
+#[test]
+fn an_encoder_that_is_gone_costs_nobody_a_bond() {
+    let mut world = world();
+    (0..4).for_each(|part| drop(world.register(part).unwrap()));
+    world.at(HOUR + 1);
+    world.show().unwrap();
+    world.appraise(STALE);
+    world.chain.withdraw_model(world.model).unwrap();
+    assert_eq!(world.appraise(MEADOW).value, 0);
+    assert_eq!((world.gain("anna"), world.gain("curator")), (0, 0));
 }
 
 #[test]

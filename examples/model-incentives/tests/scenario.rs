@@ -360,6 +360,19 @@ fn nothing_is_scored_twice() {
 }
 
 #[test]
+fn a_model_that_is_gone_holds_up_nobody() {
+    let mut world = world();
+    world.up_to_scores(&[("anna", CAREFUL), ("bela", LINEAR)]);
+    world.score("anna", Part::Test, 0).unwrap();
+    world.chain.withdraw_model(world.models[CAREFUL]).unwrap();
+    refused(world.score("anna", Part::Test, 1), BountyError::CannotScore);
+    world.score_all("bela");
+    world.phase(4);
+    world.call::<()>("bela", 0, "pay", &()).unwrap();
+    assert_eq!((world.gain("anna"), world.gain("bela")), (0, 6_000));
+}
+
+#[test]
 fn scoring_with_too_little_gas_counts_nothing() {
     let mut world = world();
     world.up_to_scores(&[("anna", CAREFUL)]);
