@@ -85,6 +85,27 @@ impl Deployed {
         self.vm.execute(&self.state, &self.block, &self.call).expect("this node is well")
     }
 
+    /// Does something else here, and commits what it wrote.
+    ///
+    /// # Errors
+    /// It does not succeed.
+    ///
+    /// # Panics
+    /// Where the node is at fault.
+    pub fn commit(&mut self, action: Action) -> anyhow::Result<()> {
+        let message = Message { action, ..self.call.clone() };
+        let outcome = self.vm.execute(&self.state, &self.block, &message).expect("this node is well");
+        let status = outcome.receipt.status;
+        anyhow::ensure!(status == ReceiptStatus::Success, "{status:?} {}", outcome.diagnostic.unwrap_or_default());
+        for (key, value) in outcome.writes {
+            match value {
+                Some(value) => self.state.insert(key, value),
+                None => self.state.remove(&key),
+            };
+        }
+        Ok(())
+    }
+
     /// Calls it with this input in another state, which has it.
     ///
     /// # Panics

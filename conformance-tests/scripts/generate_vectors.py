@@ -35,6 +35,10 @@ def vector_text(row, cases):
     names = [case["name"] for case in cases]
     assert len(set(names)) == len(names), f"{row}: two cases of one name"
     assert any("status" in case for case in cases) and any("result" in case for case in cases) or row in NEVER_REFUSED
+    return file_text(row, cases)
+
+
+def file_text(row, cases):
     lines = ",\n".join("    " + json.dumps(case, separators=(",", ":")) for case in cases)
     text = f'{{\n  "row": "{row}",\n  "cases": [\n{lines}\n  ]\n}}\n'
     assert len(text) < MAX_BYTES, f"{row}: {len(text)} bytes"

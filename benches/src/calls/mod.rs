@@ -1,9 +1,10 @@
 //! `noema-bench calls`: what a call and a compilation cost here, beside plain wasmtime on the same module.
 //!
 //! Plain wasmtime meters nothing, limits no stack, keeps no journal, makes no receipt and leaves NaNs as they come, so the
-//! ratios are overheads: 1 would be free.
+//! ratios are overheads: 1 would be free. And what a contract pays for asking a small network, beside the network alone.
 
 mod contracts;
+mod models;
 mod raw;
 mod shared;
 
@@ -41,6 +42,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
     for (case, text) in [("hot empty call", EMPTY), ("hot storage call", STORAGE)] {
         report.extend([hot_call(case, text, options.effort)?]);
     }
+    models::add(&mut report, options.effort)?;
     report.extend(shared::rows(options.effort)?);
     report.extend([cold_call(options.effort)?]);
     let code = match &options.module {

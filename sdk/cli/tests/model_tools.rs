@@ -173,7 +173,7 @@ fn originals_and_models_are_compared() {
     // Another network; trees; a dense network.
     let other =
         workplace.json(2, &["model", "diff", &digits("digits.integer.onnx"), "digits.noema", "--input", &heldout]);
-    assert_error(&other, "import", &["not made of this file"]);
+    assert_error(&other, "import", &["not made of this original"]);
     let (trees, rows) = (screening("trees/screening.lightgbm.txt"), screening("model/heldout.csv"));
     workplace.json(0, &["model", "import", &trees, "-o", "trees.noema"]);
     let found = workplace.json(0, &["model", "diff", &trees, "trees.noema", "--input", &rows]);
@@ -185,4 +185,28 @@ fn originals_and_models_are_compared() {
     assert!(found["layers"].as_array().is_some_and(|layers| layers.len() >= 2), "{found}");
     let people = workplace.run(&["model", "diff", &onnx, "screening.noema", "--input", &rows]);
     assert!(people.stdout.contains("the same class for") && people.stdout.contains("layers"), "{people:?}");
+}
+
+#[test]
+fn a_vision_transformer_from_its_folder_to_answers() {
+    let workplace = Workplace::new();
+    let folder = repository().join("sdk/import/tests/vit").to_string_lossy().into_owned();
+    let (calibration, heldout) = (digits("calibration.csv"), digits("heldout.csv"));
+    let import = ["model", "import", &folder, "--calibration", &calibration, "--heldout", &heldout, "-o", "vit.noema"];
+    let imported = workplace.json(0, &import);
+    assert_eq!((number(&imported, "/features"), number(&imported, "/heldout/rows")), (64, 600));
+    let right = number(&imported, "/heldout/model_right");
+    assert!(right >= 580, "{right}");
+    let answers = workplace.json(0, &["model", "run", "vit.noema", "--input", &heldout]);
+    assert_eq!(number(&answers, "/rows"), 600);
+    let found = workplace.json(0, &["model", "diff", &folder, "vit.noema", "--input", &heldout]);
+    assert_eq!((found["layers"].as_array().map(Vec::len), number(&found, "/right/1")), (Some(7), right));
+    // A folder that is none, and a container that was made of something else.
+    std::fs::create_dir(workplace.path("empty")).unwrap();
+    let error = workplace.json(2, &["model", "import", "empty", "--calibration", &calibration, "-o", "x.noema"]);
+    assert_error(&error, "import", &["config.json"]);
+    let other = ["model", "import", &digits("digits.onnx"), "--calibration", &calibration, "-o", "digits.noema"];
+    workplace.json(0, &other);
+    let error = workplace.json(2, &["model", "diff", &folder, "digits.noema", "--input", &heldout]);
+    assert_error(&error, "import", &["not made of this original"]);
 }

@@ -2,7 +2,7 @@
 
 use noema_model::{
     Manifest, Model, Port, container,
-    graph::{Edge, EdgeId, Graph},
+    graph::{Edge, EdgeId, Graph, sequence},
     parameters::{Array, NodeParameters, Parameters},
 };
 use noema_tensor::{DType, Kernels, Tensor};
@@ -50,14 +50,14 @@ impl Comparison {
 ///
 /// # Errors
 /// [`ImportError::Options`] for a container that was not made of this network; [`ImportError`] for rows that do not fit.
-pub fn compare_onnx(
+pub fn compare(
     original: &FloatModel,
     container: &[u8],
     rows: &[Vec<f64>],
     kernels: &Kernels,
 ) -> Result<Comparison, ImportError> {
     let model = Model::from_bytes(container.to_vec())?;
-    let other = |what: &str| ImportError::Options(format!("the container was not made of this file: {what}"));
+    let other = |what: &str| ImportError::Options(format!("the container was not made of this original: {what}"));
     let port = model.manifest().inputs.first().ok_or_else(|| other("it has no input"))?;
     let width: u64 = port.shape.iter().map(|dim| u64::from(*dim)).product();
     if width != original.features() as u64 {
@@ -66,15 +66,20 @@ pub fn compare_onnx(
     let (mut float, mut integer): (Vec<Prediction>, Vec<Prediction>) = (vec![], vec![]);
     let mut sums: Vec<(String, Sums)> = vec![];
     let mut scores = Sums::default();
+    let mut probe = None;
     for rows in rows.chunks(BLOCK) {
         let layers = original.layers(rows)?;
         let input = input_tensor(port, rows)?;
-        let edges = layers.iter().map(|layer| edge_of(&model, layer)).collect::<Option<Vec<_>>>();
-        let edges = edges.ok_or_else(|| other("it has no layers of these names and shapes"))?;
-        if sums.is_empty() {
-            sums = layers.iter().map(|layer| (layer.name.clone(), Sums::default())).collect();
-        }
-        let values = probe(&model, &edges, &input, kernels)?;
+        let probe = match &mut probe {
+            Some(probe) => probe,
+            None => {
+                let edges = layers.iter().map(|layer| edge_of(&model, layer)).collect::<Option<Vec<_>>>();
+                let edges = edges.ok_or_else(|| other("it has no layers of these names and shapes"))?;
+                sums = layers.iter().map(|layer| (layer.name.clone(), Sums::default())).collect();
+                probe.insert(Probe::new(&model, &edges)?)
+            }
+        };
+        let values = probe.run(kernels, &[&input])?;
         for (((_, sums), layer), values) in sums.iter_mut().zip(&layers).zip(&values) {
             let size = values.len() / rows.len();
             for (real, values) in layer.rows.iter().zip(values.chunks_exact(size)) {
@@ -116,7 +121,7 @@ fn edge_of(model: &Model, layer: &FloatLayer) -> Option<EdgeId> {
 
 /// Products of real numbers and integers, added up.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sums {
+pub(crate) struct Sums {
     real: f64,
     both: f64,
     integer: f64,
@@ -124,7 +129,7 @@ struct Sums {
 
 impl Sums {
     /// A row of an image lies channel after channel in the float network, and pixel after pixel in the integer one.
-    fn row(&mut self, real: &[f64], integers: &[f64], dims: &[usize]) {
+    pub(crate) fn row(&mut self, real: &[f64], integers: &[f64], dims: &[usize]) {
         let [channels, pixels] = match dims {
             [channels, rows, columns] => [*channels, rows * columns],
             _ => [1, integers.len()],
@@ -138,7 +143,7 @@ impl Sums {
     }
 
     /// The length of the difference as a share of that of the real numbers, with the unit that fits best or the unit 1.
-    fn relative(self, fit: bool) -> f64 {
+    pub(crate) fn relative(self, fit: bool) -> f64 {
         if self.real == 0.0 {
             return if self.integer == 0.0 { 0.0 } else { 1.0 };
         }
@@ -152,26 +157,49 @@ impl Sums {
     }
 }
 
-/// What some edges of a model hold for an input: the model again, with other outputs.
-pub(crate) fn probe(
-    model: &Model,
-    edges: &[EdgeId],
-    input: &Tensor,
-    kernels: &Kernels,
-) -> Result<Vec<Vec<f64>>, ImportError> {
-    let parameters = parameters(model)?;
-    let mut values = vec![];
-    for edges in edges.chunks(MOST_OUTPUTS) {
-        let graph = Graph { outputs: edges.to_vec(), ..model.graph().clone() };
-        let edge = |id: &EdgeId| -> &Edge { &model.edges()[usize::try_from(id.0).unwrap_or(usize::MAX)] };
-        let ports = edges.iter().enumerate().map(|(at, id)| Port::new(&format!("layer {at}"), edge(id), 0));
-        let manifest = Manifest { outputs: ports.collect(), labels: vec![], ..model.manifest().clone() };
-        let probing = Model::from_bytes(container::encode(&manifest, &graph, &parameters)?)?;
-        for output in probing.run(kernels, &[input])? {
-            values.push(integers(&output)?);
-        }
+/// The edge that a node of this name makes.
+pub(crate) fn edge_named(model: &Model, name: &str) -> Option<EdgeId> {
+    let graph = model.graph();
+    let index = graph.nodes.iter().position(|node| node.name == name)? + graph.inputs.len();
+    u32::try_from(index).ok().map(EdgeId)
+}
+
+/// A model whose outputs are some of its edges.
+#[derive(Debug)]
+pub(crate) struct Probe(Vec<Model>);
+
+impl Probe {
+    /// Looks at these edges.
+    pub(crate) fn new(model: &Model, edges: &[EdgeId]) -> Result<Probe, ImportError> {
+        let parameters = parameters(model)?;
+        let at = |id: &EdgeId| usize::try_from(id.0).unwrap_or(usize::MAX);
+        let looking = |edges: &[EdgeId]| -> Result<Model, ImportError> {
+            let graph = Graph { outputs: edges.to_vec(), ..model.graph().clone() };
+            // Where the length of a sequence is the length of an axis, they differ.
+            let (longest, shortest) = (model.edges(), graph.edges_at(1)?);
+            let port = |(place, id): (usize, &EdgeId)| {
+                let (longest, shortest) = (&longest[at(id)], &shortest[at(id)]);
+                let dims = longest.dims.iter().zip(&shortest.dims);
+                let dims: Vec<u32> = dims.map(|(l, s)| if l == s { *l } else { sequence(*l) }).collect();
+                Port::with_sequence(&format!("edge {place}"), longest.dtype, &dims, 0)
+            };
+            let outputs = edges.iter().enumerate().map(port).collect();
+            let manifest = Manifest { outputs, labels: vec![], ..model.manifest().clone() };
+            Ok(Model::from_bytes(container::encode(&manifest, &graph, &parameters)?)?)
+        };
+        Ok(Probe(edges.chunks(MOST_OUTPUTS).map(looking).collect::<Result<_, _>>()?))
     }
-    Ok(values)
+
+    /// What they hold, edge after edge.
+    pub(crate) fn run(&self, kernels: &Kernels, inputs: &[&Tensor]) -> Result<Vec<Vec<f64>>, ImportError> {
+        let mut values = vec![];
+        for model in &self.0 {
+            for output in model.run(kernels, inputs)? {
+                values.push(integers(&output)?);
+            }
+        }
+        Ok(values)
+    }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "measured, not computed with")]

@@ -12,27 +12,29 @@
 
 use std::path::Path;
 
-use noema_model::{Manifest, Model, Port, container, graph::EdgeId, graph::sequence};
+use noema_model::{Manifest, Model, Port, container, graph::sequence};
 use noema_tensor::{DType, Kernels, Level, Shape, Tensor};
 
-use crate::ImportError;
+use crate::{
+    ImportError,
+    compare::{Probe, Sums, edge_named},
+    transformer::{Site, Sites},
+};
 
 mod build;
 mod float;
 mod folder;
-mod ranges;
 mod report;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod tiny;
+pub(crate) mod tiny;
 
 pub use report::{EncoderReport, LayerError, Nearness};
 
 use build::{Built, EMBEDDING_BITS};
 use float::{Float, Trace};
 use folder::Folder;
-use ranges::Ranges;
 
 /// How to import an encoder.
 #[derive(Clone, Debug)]
@@ -77,27 +79,6 @@ pub struct ImportedEncoder {
     pub report: EncoderReport,
 }
 
-/// How a product reads its input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Site {
-    /// 8 bits: a scale for each channel, or for each token (behind GELU).
-    Eight,
-    /// 16 bits, one scale.
-    Sixteen,
-}
-
-/// The sites of a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sites {
-    /// Before queries, keys and values.
-    pub attention: Site,
-    /// Before the hidden layer.
-    pub hidden: Site,
-    /// Behind GELU.
-    pub out: Site,
-}
-
 /// What is tried, in order: from the fastest to the nearest.
 const LADDER: [Sites; 5] = {
     use Site::{Eight, Sixteen};
@@ -113,6 +94,8 @@ const LADDER: [Sites; 5] = {
 /// Most sentences whose ranges are taken, and most that are compared: more take longer and change little.
 const MAX_RANGED: usize = 256;
 const MAX_COMPARED: usize = 64;
+/// How many sentences are compared layer by layer.
+const LOOKED_INTO: usize = 8;
 
 /// Imports an encoder: inputs `tokens` (`i32`, a sequence) and `length` (`i32`, how many of them count), output `embedding`
 /// (`i16`, 15 fraction bits, of length 1).
@@ -129,7 +112,7 @@ pub fn import_encoder(path: &Path, options: &EncoderOptions) -> Result<ImportedE
     let sentences = options.calibration.iter().map(|sentence| folder.tokens(sentence));
     let sentences: Vec<Vec<u32>> = sentences.collect::<Result<_, _>>()?;
     let every_second = |first: usize, most: usize| sentences.iter().skip(first).step_by(2).take(most).cloned();
-    let ranges = Ranges::of(&float, &every_second(0, MAX_RANGED).collect::<Vec<_>>())?;
+    let ranges = float.ranges(&every_second(0, MAX_RANGED).collect::<Vec<_>>())?;
     let compared: Vec<Vec<u32>> = every_second(1, MAX_COMPARED).collect();
     let traces: Vec<Trace> = compared.iter().map(|tokens| float.run(tokens)).collect::<Result<_, _>>()?;
     let kernels = Kernels::new(Level::best(), 1).map_err(|error| ImportError::Compute(error.to_string()))?;
@@ -138,7 +121,7 @@ pub fn import_encoder(path: &Path, options: &EncoderOptions) -> Result<ImportedE
         Import { options, folder: &folder, float: &float, kernels: &kernels, compared: &compared, traces: &traces };
     let mut best = None;
     for sites in LADDER {
-        let built = build::build(&float, &ranges, folder.longest, &vec![sites; float.layers.len()])?;
+        let built = build::build(&float, &ranges, folder.longest, sites)?;
         let candidate = import.candidate(sites, built)?;
         let good = candidate.nearness.is_within(options.max_error);
         let nearer = best.as_ref().is_none_or(|best: &Candidate| best.nearness.mean < candidate.nearness.mean);
@@ -172,8 +155,7 @@ impl Import<'_> {
         let model = self.model(&built, String::new())?;
         let mut cosines = Vec::with_capacity(self.compared.len());
         for (tokens, trace) in self.compared.iter().zip(self.traces) {
-            let outputs = run(&model, self.kernels, tokens)?;
-            cosines.push(cosine(&outputs[0].to_vec::<i16>()?, &trace.embedding));
+            cosines.push(cosine(&run(&model, self.kernels, tokens)?, &trace.embedding));
         }
         Ok(Candidate { sites, built, nearness: Nearness::of(&cosines) })
     }
@@ -205,10 +187,9 @@ impl Import<'_> {
     }
 
     fn finish(&self, candidate: Candidate) -> Result<ImportedEncoder, ImportError> {
-        let Candidate { sites, mut built, nearness } = candidate;
+        let Candidate { sites, built, nearness } = candidate;
         let container = self.encode(&built, nearness.to_string())?;
         let model = Model::from_bytes(container.clone())?;
-        let layers = self.layer_errors(&mut built)?;
         let report = EncoderReport {
             id: model.id(),
             container_bytes: container.len(),
@@ -217,66 +198,59 @@ impl Import<'_> {
             sites,
             is_within: nearness.is_within(self.options.max_error),
             max_error: self.options.max_error,
-            layers,
+            layers: layer_errors(&model, self.kernels, self.compared.iter().zip(self.traces))?,
             nearness,
         };
         Ok(ImportedEncoder { container, report })
     }
+}
 
-    /// How far the integer model is from the original behind the embedding and behind each layer.
-    fn layer_errors(&self, built: &mut Built) -> Result<Vec<LayerError>, ImportError> {
-        let checkpoints = built.checkpoints.clone();
-        let mut errors = Vec::with_capacity(checkpoints.len());
-        for (at, (edge, unit)) in checkpoints.into_iter().enumerate() {
-            built.graph.outputs = vec![edge];
-            let model = self.inner_model(built, edge)?;
-            let (mut squares, mut apart) = (0.0, 0.0);
-            for (tokens, trace) in self.compared.iter().zip(self.traces).take(8) {
-                let original = match at.checked_sub(1) {
-                    None => &trace.embedded,
-                    Some(layer) => &trace.layers[layer].output,
-                };
-                let original: Vec<f32> = original.flatten_all()?.to_vec1()?;
-                let found = &run(&model, self.kernels, tokens)?[0];
-                let found: Vec<i64> = match found.dtype() {
-                    DType::I16 => found.to_vec::<i16>()?.into_iter().map(i64::from).collect(),
-                    _ => found.to_vec::<i32>()?.into_iter().map(i64::from).collect(),
-                };
-                for (original, found) in original.iter().zip(found) {
-                    #[allow(clippy::cast_precision_loss, reason = "at most 32 bits")]
-                    let difference = f64::from(*original) - found as f64 * unit;
-                    squares += f64::from(*original) * f64::from(*original);
-                    apart += difference * difference;
-                }
+/// How far a model is from the original behind the embedding and behind each layer, on the first few sentences.
+fn layer_errors<'a>(
+    model: &Model,
+    kernels: &Kernels,
+    sentences: impl Iterator<Item = (&'a Vec<u32>, &'a Trace)>,
+) -> Result<Vec<LayerError>, ImportError> {
+    let (mut probe, mut sums) = (None, vec![]);
+    for (tokens, trace) in sentences.take(LOOKED_INTO) {
+        let probe = match &mut probe {
+            Some(probe) => probe,
+            None => {
+                let names = build::checkpoints(trace.layers.len());
+                let edges = names.map(|name| edge_named(model, &name)).collect::<Option<Vec<_>>>();
+                let other = || ImportError::Encoder("the container is not an encoder of this folder".into());
+                let edges = edges.ok_or_else(other)?;
+                sums = vec![Sums::default(); edges.len()];
+                probe.insert(Probe::new(model, &edges)?)
             }
-            let name = if at == 0 { "embeddings".to_owned() } else { format!("layer {}", at - 1) };
-            let relative = if squares > 0.0 { (apart / squares).sqrt() } else { 0.0 };
-            errors.push(LayerError { name, relative });
+        };
+        let [tokens, length] = inputs(tokens)?;
+        let found = probe.run(kernels, &[&tokens, &length])?;
+        let originals = std::iter::once(&trace.embedded).chain(trace.layers.iter().map(|layer| &layer.output));
+        for ((sums, original), found) in sums.iter_mut().zip(originals).zip(&found) {
+            let original: Vec<f32> = original.flatten_all()?.to_vec1()?;
+            let original: Vec<f64> = original.into_iter().map(f64::from).collect();
+            sums.row(&original, found, &[]);
         }
-        Ok(errors)
     }
-
-    /// The graph up to an edge, which is its output.
-    fn inner_model(&self, built: &Built, edge: EdgeId) -> Result<Model, ImportError> {
-        let mut manifest = self.manifest(String::new())?;
-        let edges = built.graph.edges()?;
-        let inner = usize::try_from(edge.0).ok().and_then(|at| edges.get(at));
-        let dtype = inner.map_or(DType::I16, |edge| edge.dtype);
-        let shape = [manifest.inputs[0].shape[0], manifest.outputs[0].shape[0]];
-        manifest.outputs = vec![Port::with_sequence("inner", dtype, &shape, 0)];
-        Ok(Model::from_bytes(container::encode(&manifest, &built.graph, &built.parameters)?)?)
-    }
+    let names = std::iter::once("embeddings".to_owned()).chain((0..).map(|layer| format!("layer {layer}")));
+    Ok(names.zip(sums).map(|(name, sums)| LayerError { name, relative: sums.relative(true) }).collect())
 }
 
 /// Runs one sentence.
-fn run(model: &Model, kernels: &Kernels, tokens: &[u32]) -> Result<Vec<Tensor>, ImportError> {
+fn run(model: &Model, kernels: &Kernels, tokens: &[u32]) -> Result<Vec<i16>, ImportError> {
+    let [tokens, length] = inputs(tokens)?;
+    Ok(model.run(kernels, &[&tokens, &length])?[0].to_vec::<i16>()?)
+}
+
+/// A sentence as a model takes it: its tokens, and how many of them count.
+fn inputs(tokens: &[u32]) -> Result<[Tensor; 2], ImportError> {
     let failed = |_| ImportError::Compute("a token past 31 bits".into());
     let ids: Vec<i32> = tokens.iter().map(|token| i32::try_from(*token)).collect::<Result<_, _>>().map_err(failed)?;
     let count = i32::try_from(ids.len()).map_err(failed)?;
     let shape = |dims: &[u32]| Shape::new(dims).map_err(|status| ImportError::Compute(status.to_string()));
     let tokens = Tensor::from_vec(shape(&[1, count.unsigned_abs()])?, ids)?;
-    let length = Tensor::from_vec(shape(&[1])?, vec![count])?;
-    Ok(model.run(kernels, &[&tokens, &length])?)
+    Ok([tokens, Tensor::from_vec(shape(&[1])?, vec![count])?])
 }
 
 /// The cosine between an integer embedding and a real one.
@@ -321,11 +295,25 @@ impl FloatEncoder {
     }
 }
 
+/// An encoder beside the integer model that was made of it.
+#[derive(Clone, Debug)]
+pub struct ComparedEncoder {
+    /// How near the embeddings are.
+    pub nearness: Nearness,
+    /// The error layer by layer, on the first few sentences.
+    pub layers: Vec<LayerError>,
+}
+
 /// The original and the integer model side by side, on sentences that neither ranges nor choices were made from.
 ///
 /// # Errors
 /// As [`import_encoder`]; a container that does not belong to the folder.
-pub fn compare_encoder(path: &Path, container: &[u8], sentences: &[String]) -> Result<Nearness, ImportError> {
+pub fn compare_encoder(
+    path: &Path,
+    container: &[u8],
+    sentences: &[String],
+    kernels: &Kernels,
+) -> Result<ComparedEncoder, ImportError> {
     let model = Model::from_bytes(container.to_vec())?;
     let manifest = model.manifest();
     let longest = usize::try_from(model.longest()).unwrap_or(usize::MAX);
@@ -335,12 +323,15 @@ pub fn compare_encoder(path: &Path, container: &[u8], sentences: &[String]) -> R
         return Err(ImportError::Encoder("the container is not an encoder of this folder".into()));
     }
     let float = Float::new(&folder)?;
-    let kernels = Kernels::new(Level::best(), 1).map_err(|error| ImportError::Compute(error.to_string()))?;
-    let mut pairs = Vec::with_capacity(sentences.len());
-    for sentence in sentences {
-        let tokens = folder.tokens(sentence)?;
-        let embedding = run(&model, &kernels, &tokens)?[0].to_vec::<i16>()?;
-        pairs.push((embedding, float.run(&tokens)?.embedding));
+    let sentences = sentences.iter().map(|sentence| folder.tokens(sentence)).collect::<Result<Vec<_>, _>>()?;
+    let (mut pairs, mut traces) = (Vec::with_capacity(sentences.len()), vec![]);
+    for tokens in &sentences {
+        let trace = float.run(tokens)?;
+        pairs.push((run(&model, kernels, tokens)?, trace.embedding.clone()));
+        if traces.len() < LOOKED_INTO {
+            traces.push(trace);
+        }
     }
-    Ok(Nearness::of_pairs(&pairs))
+    let layers = layer_errors(&model, kernels, sentences.iter().zip(&traces))?;
+    Ok(ComparedEncoder { nearness: Nearness::of_pairs(&pairs), layers })
 }

@@ -1,6 +1,8 @@
 //! The original network in float, by candle: what the integer model is measured against.
 
-use candle_core::{D, Device, Tensor};
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
 use candle_nn::{Linear, Module};
 
 use crate::{
@@ -8,6 +10,7 @@ use crate::{
     images::{self, ImageModel},
     layers,
     network::{self, Activation, Affine, FloatOp, Network},
+    vision::VisionModel,
 };
 
 /// A network of layers, in `f32`.
@@ -37,9 +40,10 @@ pub struct FloatModel(Kind);
 enum Kind {
     Dense(Box<DenseModel>),
     Images(Box<ImageModel>),
+    Vision(Box<VisionModel>),
 }
 
-/// What a layer of weights gives for some rows, with what is fused into it.
+/// What a layer gives for some rows, with what is fused into it.
 #[derive(Clone, Debug)]
 pub struct FloatLayer {
     /// The node of the weights.
@@ -64,12 +68,21 @@ impl FloatModel {
         }))
     }
 
+    /// Reads the folder of a vision transformer.
+    ///
+    /// # Errors
+    /// [`ImportError`] as [`import_vision`](crate::import_vision) for the folder alone.
+    pub fn from_folder(path: &Path) -> Result<FloatModel, ImportError> {
+        Ok(FloatModel(Kind::Vision(Box::new(VisionModel::read(path)?))))
+    }
+
     /// Features of a row.
     #[must_use]
     pub fn features(&self) -> usize {
         match &self.0 {
             Kind::Dense(model) => model.network().features,
             Kind::Images(model) => model.features(),
+            Kind::Vision(model) => model.features(),
         }
     }
 
@@ -81,10 +94,12 @@ impl FloatModel {
         match &self.0 {
             Kind::Dense(model) => model.predict(rows),
             Kind::Images(model) => model.predict(rows),
+            Kind::Vision(model) => model.predict(rows),
         }
     }
 
-    /// What every layer of weights gives for these rows, in order.
+    /// What every layer of weights gives for these rows, in order; of a vision transformer the tokens before the first layer, and
+    /// what they are behind attention and behind the hidden layers of each.
     ///
     /// # Errors
     /// As [`FloatModel::predict`].
@@ -92,6 +107,7 @@ impl FloatModel {
         match &self.0 {
             Kind::Dense(model) => model.layers(rows),
             Kind::Images(model) => model.layers(rows),
+            Kind::Vision(model) => model.layers(rows),
         }
     }
 }
@@ -128,6 +144,18 @@ pub struct Prediction {
     pub class: usize,
 }
 
+impl Prediction {
+    /// The class of scores, and their softmax where the network ends in one.
+    pub(crate) fn of(logits: Vec<f32>, softmax: bool) -> Prediction {
+        let class = (1..logits.len()).fold(0, |best, at| if logits[at] > logits[best] { at } else { best });
+        let largest = logits[class];
+        let powers: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+        let sum: f32 = powers.iter().sum();
+        let probabilities = softmax.then(|| powers.iter().map(|power| power / sum).collect());
+        Prediction { class, logits, probabilities }
+    }
+}
+
 impl DenseModel {
     pub(crate) fn new(network: Network) -> Result<DenseModel, ImportError> {
         let path = network.path();
@@ -154,14 +182,8 @@ impl DenseModel {
 
     /// What the network says about each row.
     pub(crate) fn predict(&self, rows: &[Vec<f64>]) -> Result<Vec<Prediction>, ImportError> {
-        let logits = &self.activations(rows)?[self.network.logits.0];
-        let probabilities = if self.network.softmax { Some(softmax(logits)?.to_vec2::<f32>()?) } else { None };
-        let mut probabilities = probabilities.map(Vec::into_iter);
-        let predictions = logits.to_vec2::<f32>()?.into_iter().map(|logits| {
-            let class = (1..logits.len()).fold(0, |best, at| if logits[at] > logits[best] { at } else { best });
-            Prediction { class, logits, probabilities: probabilities.as_mut().and_then(Iterator::next) }
-        });
-        Ok(predictions.collect())
+        let logits = self.activations(rows)?[self.network.logits.0].to_vec2::<f32>()?;
+        Ok(logits.into_iter().map(|logits| Prediction::of(logits, self.network.softmax)).collect())
     }
 
     pub(crate) fn network(&self) -> &Network {
@@ -208,10 +230,6 @@ impl DenseModel {
         let values = finite(rows, features)?.concat();
         Ok(Tensor::from_vec(values, (rows.len(), features), &Device::Cpu)?)
     }
-}
-
-fn softmax(x: &Tensor) -> Result<Tensor, ImportError> {
-    Ok(candle_nn::ops::softmax(x, D::Minus1)?)
 }
 
 fn vector(values: &[f32]) -> Result<Tensor, ImportError> {

@@ -59,7 +59,7 @@ impl ImportOptions {
 #[non_exhaustive]
 pub enum Precision {
     /// The fewest bits with which no probability of a calibration row moves by more than the tolerance (for a network
-    /// without probabilities: no score by more than that share of the largest one); the most where none does it.
+    /// without probabilities: no score by more than that share of the largest one); the nearest where none does it.
     Auto {
         /// The tolerance.
         tolerance: f64,
@@ -169,11 +169,15 @@ impl Import<'_> {
             Precision::Auto { tolerance } => (LADDER.to_vec(), tolerance),
             Precision::Fixed(widths) => (vec![widths], f64::INFINITY),
         };
-        let mut best = None;
+        let mut best: Option<Candidate> = None;
         for widths in ladder {
             let candidate = self.build(widths, &expected)?;
-            let good = candidate.agreement.largest_difference <= tolerance;
-            best = Some(candidate);
+            let off = |candidate: &Candidate| candidate.agreement.largest_difference;
+            let good = off(&candidate) <= tolerance;
+            // Of equally near ones the widest, which has the most room.
+            if good || best.as_ref().is_none_or(|best| off(&candidate) <= off(best)) {
+                best = Some(candidate);
+            }
             if good {
                 break;
             }

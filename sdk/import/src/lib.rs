@@ -18,7 +18,8 @@
 //! them or not. Networks of images ([`images`](self), a path of its own) have convolutions, pools, sums and concatenations
 //! as well, in float or quantised by the file. Everything else is refused with the node named.
 //!
-//! Sentence encoders of Hugging Face folders: [`import_encoder`], and their tokenizers: [`import_tokenizer`].
+//! Folders of Hugging Face: sentence encoders ([`import_encoder`]) and their tokenizers ([`import_tokenizer`]), and vision transformers
+//! that classify images ([`import_vision`]).
 //!
 //! Trees ([`import_lightgbm`], [`import_xgboost`], [`import_onnx_trees`]) need no calibration: on the grid of their fixed-point features they
 //! decide as the library does.
@@ -58,13 +59,15 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod transformer;
 mod trees;
+mod vision;
 mod wire;
 
-pub use compare::{Comparison, compare_onnx};
+pub use compare::{Comparison, compare};
 pub use encoder::{
-    EncoderOptions, EncoderReport, FloatEncoder, ImportedEncoder, LayerError, Nearness, Site, Sites, compare_encoder,
-    import_encoder,
+    ComparedEncoder, EncoderOptions, EncoderReport, FloatEncoder, ImportedEncoder, LayerError, Nearness,
+    compare_encoder, import_encoder,
 };
 pub use error::ImportError;
 pub use float::{FloatLayer, FloatModel, Prediction};
@@ -73,7 +76,9 @@ pub use quantise::{Width, Widths};
 pub use report::{Accuracy, Agreement, ImportReport, LayerReport, SameIntegers};
 pub use table::{Table, input_tensor, quantise_input};
 pub use text::{ImportedTokenizer, TokenizerOptions, import_tokenizer};
+pub use transformer::{Site, Sites, files::FolderKind};
 pub use trees::{
     FileKind, FloatTrees, ImportedTrees, MAX_TREE_FILE_BYTES, MISSING_FEATURE, TreeOptions, TreeReport,
     import_lightgbm, import_onnx_trees, import_xgboost, quantise_features,
 };
+pub use vision::import_vision;

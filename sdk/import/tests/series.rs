@@ -6,7 +6,7 @@ mod levels;
 use std::{fs, path::PathBuf};
 
 use levels::everywhere;
-use noema_import::{FloatModel, ImportOptions, Imported, Precision, Table, compare_onnx, import_onnx};
+use noema_import::{FloatModel, ImportOptions, Imported, Precision, Table, compare, import_onnx};
 use noema_model::Model;
 use noema_tensor::{Kernels, Level};
 
@@ -61,7 +61,7 @@ fn the_next_number_of_sunspots() {
     assert!(largest < 1.5 && (ours - theirs).abs() < 0.3, "{ours} {theirs} {largest}");
 
     let kernels = Kernels::new(Level::best(), 1).unwrap();
-    let comparison = compare_onnx(&original, &imported.container, &heldout, &kernels).unwrap();
+    let comparison = compare(&original, &imported.container, &heldout, &kernels).unwrap();
     println!("{:?}", comparison.layers);
     assert_eq!(comparison.layers.len(), 2);
     assert!(comparison.layers.iter().all(|layer| layer.relative < 0.02), "{:?}", comparison.layers);
@@ -94,7 +94,7 @@ fn digits_row_by_row() {
     assert!(imported.report.calibration.largest_difference <= 0.01, "{}", imported.report);
 
     let kernels = Kernels::new(Level::best(), 1).unwrap();
-    let comparison = compare_onnx(&original, &imported.container, &heldout.rows[..100], &kernels).unwrap();
+    let comparison = compare(&original, &imported.container, &heldout.rows[..100], &kernels).unwrap();
     println!("{:?}", comparison.layers);
     assert_eq!(comparison.layers.len(), 3);
     assert!(comparison.layers.iter().all(|layer| layer.relative < 0.02), "{:?}", comparison.layers);

@@ -4,7 +4,8 @@ use std::fmt;
 
 use noema_model::ModelId;
 
-use super::{Site, Sites, cosine};
+use super::cosine;
+use crate::transformer::{Site, Sites};
 
 /// What an import did.
 #[derive(Clone, Debug)]

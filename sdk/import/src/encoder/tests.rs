@@ -6,8 +6,8 @@ use noema_model::Model;
 use noema_tensor::{Kernels, Level, Shape, Tensor};
 
 use super::tiny::{self, HIDDEN, LAYERS, config, sentences, tensors, write_weights};
-use super::{EncoderOptions, Site, compare_encoder, import_encoder};
-use crate::ImportError;
+use super::{EncoderOptions, compare_encoder, import_encoder};
+use crate::{ImportError, transformer::Site};
 
 fn folder(seed: u64, pooling: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -31,7 +31,14 @@ fn an_imported_encoder_is_near_its_original() {
         assert_eq!((report.longest, report.width, report.layers.len()), (12, HIDDEN, LAYERS + 1));
         assert!(report.layers.iter().all(|layer| layer.relative < 0.05), "{report}");
         // On sentences that nothing was chosen by.
-        let near = compare_encoder(folder.path(), &imported.container, &sentences(80, 99)).unwrap();
+        let kernels = Kernels::new(Level::best(), 1).unwrap();
+        let near = compare_encoder(folder.path(), &imported.container, &sentences(80, 99), &kernels).unwrap();
+        assert_eq!(
+            near.layers.iter().map(|layer| &layer.name[..]).collect::<Vec<_>>(),
+            ["embeddings", "layer 0", "layer 1"]
+        );
+        assert!(near.layers.iter().all(|layer| layer.relative < 0.05), "{near:?}");
+        let near = near.nearness;
         assert!(near.mean > 0.999 && near.worst > 0.99 && near.same_nearest.unwrap() > 60, "{near}");
         // What runs is the container alone, and it says how near it is.
         let model = Model::from_bytes(imported.container).unwrap();

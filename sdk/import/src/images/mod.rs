@@ -37,7 +37,7 @@ use quantise::{OnGrid, Seen};
 
 use crate::{
     FloatLayer, ImportError, ImportOptions, Imported, Prediction, SameIntegers,
-    compare::probe,
+    compare::Probe,
     float::finite,
     import::{Import, input_bits, overflow},
     input_tensor,
@@ -93,16 +93,8 @@ impl ImageModel {
     /// What the network says about each row.
     pub(crate) fn predict(&self, rows: &[Vec<f64>]) -> Result<Vec<Prediction>, ImportError> {
         let rows = finite(rows, self.features())?;
-        Ok(rows.iter().map(|row| self.prediction(&float::activations(&self.0, row)[self.0.logits])).collect())
-    }
-
-    fn prediction(&self, logits: &[f32]) -> Prediction {
-        let class = (1..logits.len()).fold(0, |best, at| if logits[at] > logits[best] { at } else { best });
-        let largest = logits[class];
-        let powers: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
-        let sum: f32 = powers.iter().sum();
-        let probabilities = self.0.softmax.then(|| powers.iter().map(|power| power / sum).collect());
-        Prediction { class, logits: logits.to_vec(), probabilities }
+        let logits = |row: &Vec<f32>| float::activations(&self.0, row).swap_remove(self.0.logits);
+        Ok(rows.iter().map(|row| Prediction::of(logits(row), self.0.softmax)).collect())
     }
 
     /// What every layer of weights gives, with what is fused into it.
@@ -189,10 +181,11 @@ impl ImageModel {
         let model = Model::from_bytes(container.to_vec())?;
         let kernels = Kernels::new(Level::best(), 1).map_err(|error| ImportError::Compute(error.to_string()))?;
         let edges: Vec<EdgeId> = on_grid.iter().map(|found| found.edge).collect();
+        let probe = Probe::new(&model, &edges)?;
         let mut same = SameIntegers { all: 0, equal: 0, largest: 0.0 };
         for row in rows {
             let input = input_tensor(&model.manifest().inputs[0], std::slice::from_ref(row))?;
-            let found = probe(&model, &edges, &input, &kernels)?;
+            let found = probe.run(&kernels, &[&input])?;
             let float = float::activations(&self.0, &finite(std::slice::from_ref(row), self.features())?[0]);
             for (OnGrid { activation, grid, .. }, integers) in on_grid.iter().zip(&found) {
                 let dims = self.0.dims(*activation);

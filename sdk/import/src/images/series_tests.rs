@@ -5,7 +5,7 @@ use noema_tensor::{Kernels, Level};
 use prost::Message;
 
 use crate::{
-    ImportError, ImportOptions, Imported, Precision, Width, Widths, compare_onnx, import_onnx,
+    ImportError, ImportOptions, Imported, Precision, Width, Widths, compare, import_onnx,
     proto::{Attribute, INT32, ModelProto, NodeProto, TensorProto},
     sample::{Numbers, graph, integers, model, node, tensor, value, with_int},
 };
@@ -80,7 +80,7 @@ fn close(file: &ModelProto) -> Model {
     let container = import(file, Width::Sixteen).unwrap().container;
     let original = crate::FloatModel::from_onnx(&bytes).unwrap();
     let kernels = Kernels::new(Level::best(), 1).unwrap();
-    let comparison = compare_onnx(&original, &container, &rows(), &kernels).unwrap();
+    let comparison = compare(&original, &container, &rows(), &kernels).unwrap();
     assert!(
         comparison.layers.len() >= 2 && comparison.layers.iter().all(|layer| layer.relative < 0.03),
         "{comparison:?}"

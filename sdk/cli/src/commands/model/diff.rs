@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use noema_import::{
-    Accuracy, Comparison, FileKind, FloatModel, FloatTrees, Nearness, Prediction, Table, compare_encoder, compare_onnx,
-    quantise_features,
+    Accuracy, ComparedEncoder, Comparison, FileKind, FloatModel, FloatTrees, FolderKind, LayerError, Nearness,
+    Prediction, Table, compare, compare_encoder, quantise_features,
 };
 use noema_model::Model;
 use noema_tensor::Kernels;
@@ -20,7 +20,7 @@ use crate::{CliError, Context};
 /// Arguments of `noema model diff`.
 #[derive(Args, Debug)]
 pub struct DiffArgs {
-    /// The original: an ONNX file, a file of LightGBM or XGBoost, or the folder of a sentence encoder
+    /// The original: an ONNX file, a file of LightGBM or XGBoost, or the folder of a sentence encoder or a vision transformer
     original: PathBuf,
     /// The container that was made of it
     file: PathBuf,
@@ -41,7 +41,7 @@ pub struct DiffReport {
     pub model: String,
     /// Rows or sentences.
     pub rows: usize,
-    /// Layers of weights: the length of the difference as a share of that of the original.
+    /// Layers: the length of the difference as a share of that of the original.
     pub layers: Vec<LayerLine>,
     /// What counts at the end.
     pub ends: Vec<EndLine>,
@@ -109,14 +109,21 @@ pub fn run(context: &Context, arguments: &DiffArgs) -> Result<DiffReport, CliErr
     let model = super::read(&arguments.file)?;
     let kernels = Kernels::new(arguments.kernels.level(), arguments.kernels.threads)?;
     let bar = context.output.spinner("running both");
-    let report = if arguments.original.is_dir() {
-        encoder(arguments, &model)
+    let failed = |error| CliError::import(&arguments.original, error);
+    let report = if arguments.original.is_dir() && FolderKind::of(&arguments.original) == FolderKind::Vision {
+        let original = FloatModel::from_folder(&arguments.original).map_err(failed)?;
+        network(arguments, &original, &model, &kernels, &import::read_table(&arguments.input)?)
+    } else if arguments.original.is_dir() {
+        encoder(arguments, &model, &kernels)
     } else {
         let original = &arguments.original;
         let bytes = std::fs::read(original).map_err(|error| CliError::io("read", original, error))?;
         let table = import::read_table(&arguments.input)?;
         match FileKind::of(&bytes) {
-            FileKind::Onnx => network(arguments, &bytes, &model, &kernels, &table),
+            FileKind::Onnx => {
+                let original = FloatModel::from_onnx(&bytes).map_err(failed)?;
+                network(arguments, &original, &model, &kernels, &table)
+            }
             kind => trees(arguments, kind, &bytes, &model, &kernels, &table),
         }
     };
@@ -136,14 +143,13 @@ fn title(original: &Path, file: &Path) -> String {
 
 fn network(
     arguments: &DiffArgs,
-    bytes: &[u8],
+    original: &FloatModel,
     model: &Model,
     kernels: &Kernels,
     table: &Table,
 ) -> Result<DiffReport, CliError> {
-    let failed = |error| CliError::import(&arguments.original, error);
-    let original = FloatModel::from_onnx(bytes).map_err(failed)?;
-    let compared = compare_onnx(&original, model.container(), &table.rows, kernels).map_err(failed)?;
+    let compared = compare(original, model.container(), &table.rows, kernels);
+    let compared = compared.map_err(|error| CliError::import(&arguments.original, error))?;
     let Comparison { layers, scores, agreement, accuracy, .. } = compared.with_labels(&table.labels);
     let last = if agreement.probabilities {
         "largest difference of a probability"
@@ -153,7 +159,7 @@ fn network(
     Ok(DiffReport {
         model: model.id().to_string(),
         rows: agreement.rows,
-        layers: layers.into_iter().map(|layer| LayerLine { name: layer.name, relative: layer.relative }).collect(),
+        layers: lines(layers),
         ends: vec![
             EndLine { name: "error of the scores", value: scores },
             EndLine { name: last, value: agreement.largest_difference },
@@ -230,16 +236,21 @@ fn trees(
     })
 }
 
+fn lines(layers: Vec<LayerError>) -> Vec<LayerLine> {
+    layers.into_iter().map(|layer| LayerLine { name: layer.name, relative: layer.relative }).collect()
+}
+
 /// Embeddings are compared by their cosines.
-fn encoder(arguments: &DiffArgs, model: &Model) -> Result<DiffReport, CliError> {
+fn encoder(arguments: &DiffArgs, model: &Model, kernels: &Kernels) -> Result<DiffReport, CliError> {
     let sentences = import::sentences(&arguments.input)?;
-    let compared = compare_encoder(&arguments.original, model.container(), &sentences);
-    let Nearness { sentences, mean, worst, .. } =
+    let compared = compare_encoder(&arguments.original, model.container(), &sentences, kernels);
+    let ComparedEncoder { nearness, layers } =
         compared.map_err(|error| CliError::import(&arguments.original, error))?;
+    let Nearness { sentences, mean, worst, .. } = nearness;
     Ok(DiffReport {
         model: model.id().to_string(),
         rows: sentences,
-        layers: vec![],
+        layers: lines(layers),
         ends: vec![
             EndLine { name: "1 - mean cosine of the embeddings", value: 1.0 - mean },
             EndLine { name: "1 - worst cosine", value: 1.0 - worst },

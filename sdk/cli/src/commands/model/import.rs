@@ -1,16 +1,16 @@
-//! `noema model import`: an ONNX file, a folder of Hugging Face, or trees of LightGBM or XGBoost, to a container.
+//! `noema model import`: an ONNX file, a folder of Hugging Face (an encoder or a vision transformer), or trees of LightGBM or XGBoost, to a container.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use noema_import::{
-    Accuracy, EncoderOptions, EncoderReport, FileKind, ImportError, ImportOptions, ImportReport, Imported,
+    Accuracy, EncoderOptions, EncoderReport, FileKind, FolderKind, ImportError, ImportOptions, ImportReport, Imported,
     ImportedEncoder, ImportedTokenizer, ImportedTrees, LayerError, Nearness, Precision, SameIntegers, Table,
     TokenizerOptions, TreeOptions, TreeReport, Width, Widths, compare_encoder, import_encoder, import_lightgbm,
-    import_onnx, import_onnx_trees, import_tokenizer, import_xgboost,
+    import_onnx, import_onnx_trees, import_tokenizer, import_vision, import_xgboost,
 };
-use noema_tensor::DType;
+use noema_tensor::{DType, Kernels, Level};
 use serde::Serialize;
 
 use crate::output::Report;
@@ -19,8 +19,8 @@ use crate::{CliError, Context};
 /// Arguments of `noema model import`.
 #[derive(Args, Debug)]
 pub struct ImportArgs {
-    /// The network as an ONNX file, a sentence encoder as a Hugging Face folder, its tokenizer as the file `tokenizer.json` in
-    /// it, or trees as LightGBM (text) or XGBoost (JSON) saves them, or scikit-learn's as ONNX
+    /// The network as an ONNX file, a sentence encoder or a vision transformer as a Hugging Face folder, the tokenizer of an
+    /// encoder as the file `tokenizer.json` in it, or trees as LightGBM (text) or XGBoost (JSON) saves them, or scikit-learn's as ONNX
     file: PathBuf,
     /// Where to write the container; an existing file is not overwritten
     #[arg(short, long, value_name = "FILE")]
@@ -392,7 +392,10 @@ impl Report for ImportedReport {
 /// A file cannot be read or written, or the model cannot be imported: what is in the way is named.
 pub fn run(context: &Context, arguments: &ImportArgs) -> Result<ImportedReport, CliError> {
     if arguments.file.is_dir() {
-        return encoder(context, arguments).map(ImportedReport::Encoder);
+        return match FolderKind::of(&arguments.file) {
+            FolderKind::Vision => vision(context, arguments).map(ImportedReport::Network),
+            _ => encoder(context, arguments).map(ImportedReport::Encoder),
+        };
     }
     let bytes = std::fs::read(&arguments.file).map_err(|error| CliError::io("read", &arguments.file, error))?;
     if arguments.file.file_name().is_some_and(|name| name == "tokenizer.json") {
@@ -436,13 +439,24 @@ fn encoder(context: &Context, arguments: &ImportArgs) -> Result<EncoderLine, Cli
     let ImportedEncoder { container, report } = imported.map_err(failed)?;
     let compared = compare.map(|sentences| {
         let bar = context.output.spinner("comparing");
-        let compared = compare_encoder(&arguments.file, &container, &sentences);
+        let kernels = Kernels::new(Level::best(), 1)?;
+        let compared = compare_encoder(&arguments.file, &container, &sentences, &kernels);
         bar.finish_and_clear();
-        compared.map_err(failed)
+        Ok::<_, CliError>(compared.map_err(failed)?.nearness)
     });
     let compared = compared.transpose()?;
     write_new(&arguments.out, &container)?;
     Ok(EncoderLine::new(arguments.out.clone(), &report, compared))
+}
+
+fn vision(context: &Context, arguments: &ImportArgs) -> Result<ModelReport, CliError> {
+    let options = network_options(arguments)?;
+    let bar = context.output.spinner("importing");
+    let imported = import_vision(&arguments.file, &options);
+    bar.finish_and_clear();
+    let Imported { container, report } = imported.map_err(|error| CliError::import(&arguments.file, error))?;
+    write_new(&arguments.out, &container)?;
+    Ok(ModelReport::new(arguments.out.clone(), &report))
 }
 
 fn tokenizer(context: &Context, arguments: &ImportArgs, bytes: &[u8]) -> Result<TokenizerLine, CliError> {
