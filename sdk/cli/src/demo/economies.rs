@@ -147,6 +147,6 @@ impl Report for EconomyReport {
 pub(super) fn replayed(replay: &ReplaySummary) -> String {
     let mut levels: Vec<&str> = replay.results.iter().map(|result| result.level.as_str()).collect();
     levels.dedup();
-    let (count, levels) = (replay.results.len(), levels.join(", "));
-    format!("closed, opened, replayed {count} times ({levels}): every receipt and every root identical")
+    let (count, levels) = (replay.results.len(), levels.len());
+    format!("closed, opened, replayed {count} times on {levels} kernel levels: every receipt and every root identical")
 }

@@ -74,3 +74,27 @@ fn the_menu_is_complete_and_names_the_folders() {
     assert_error(&error, "file", &["compute-market", "--examples DIR"]);
     assert_eq!(workplace.run(&["demo", "compute-market", "--all"]).exit, Some(2));
 }
+
+#[test]
+fn all_of_them_run_in_sequence_each_on_a_chain_of_its_own() {
+    let workplace = Workplace::new();
+    let quick = ["demo", "--all", "--dir", "chains", "--levels", "portable", "--threads", "1"];
+    let run = workplace.run(&quick);
+    assert_eq!(run.exit, Some(0), "{run:#?}");
+    assert_eq!(run.stdout.lines().filter(|line| *line == "demo: ok").count(), 1);
+    let names: Vec<&str> = std::iter::once("screening").chain(ECONOMIES.iter().map(|economy| economy.name)).collect();
+    for (place, name) in (1..).zip(&names) {
+        assert!(run.stdout.contains(&format!("[{place}/{}] {name}: ", names.len())), "{name}");
+        // The table at the end.
+        let closing = run.stdout.lines().rfind(|line| line.trim_start().starts_with(name)).expect("a line");
+        assert!(closing.contains("1 x identical") && closing.trim_end().ends_with("ok"), "{closing}");
+        // An ordinary chain, of which single commands work.
+        let block = workplace.json(0, &["block", "--chain", &format!("chains/{name}")]);
+        assert!(block["height"].as_u64() > Some(5), "{block:#}");
+    }
+    // Nothing is overwritten, and nothing is run before that is known.
+    std::fs::remove_dir_all(workplace.path("chains/screening")).expect("it is there");
+    let error = workplace.json(2, &quick);
+    assert_error(&error, "chain-exists", &["has a chain already", ECONOMIES[0].name]);
+    assert!(!workplace.path("chains/screening").exists());
+}
