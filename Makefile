@@ -1,8 +1,9 @@
 # Thin on purpose: the work is in cargo and in the `noema` program.
 #   make demo   the main job, from nothing to "demo: ok"
+#   make demo-all   the same, and the eight economies of examples/
 #   make test   every test, those of the store RocksDB too: its C++ takes a quarter of an hour, once
 #   make fuzz-smoke   every fuzz target for a few seconds (FUZZ_SECONDS=5)
-# Both install what they need, or say exactly what is missing.
+# All install what they need, or say exactly what is missing.
 
 CARGO ?= cargo
 # `--workspace` everywhere, so that the demo and the tests share one set of features and no dependency is
@@ -10,11 +11,15 @@ CARGO ?= cargo
 BUILD = $(CARGO) build --release --workspace
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test test-aarch64 cuda lint doc fmt setup setup-rocksdb fuzz-smoke
+.PHONY: demo demo-all test test-aarch64 cuda lint doc fmt setup setup-rocksdb fuzz-smoke
 
 demo: setup
 	$(BUILD) --bin noema
 	$(TARGET)/release/noema demo --examples examples
+
+demo-all: setup
+	$(BUILD) --bin noema
+	$(TARGET)/release/noema demo --all --examples examples
 
 test: setup-rocksdb
 	$(CARGO) test --release --workspace --features rocksdb

@@ -111,8 +111,11 @@ pub enum Command {
     /// Run the known-answer tests of the kernels
     #[command(after_help = "Example:\n  noema selftest\n  noema selftest --levels portable --threads 1")]
     Selftest(selftest::SelftestArgs),
-    /// The main job in one go: a contract that screens patients with a neural network, and its replay
+    /// The main job in one go: a contract that screens patients with a neural network, and its replay; or one of the economies
     #[command(after_help = "Example:\n  noema demo\n  noema demo --dir screening-chain   # keeps the chain\n  \
+        noema demo compute-market          # an economy of `examples/`\n  \
+        noema demo --all                   # all of them\n  \
+        noema demo --list\n  \
         noema demo --store rocksdb         # in builds with the feature `rocksdb`")]
     Demo(demo::DemoArgs),
 }

@@ -1,4 +1,5 @@
-//! The main job in one go: a contract that screens patients with a neural network and trees, on a chain that lasts.
+//! The demos: the main job in one go, a contract that screens patients with a neural network and trees, on a chain that
+//! lasts; and the [`economies`], each a story on a [`stage`].
 //!
 //! ```text
 //!  examples/screening --build--> wasm -----------------------------+
@@ -11,10 +12,14 @@
 //!
 //! Key, block times and order are fixed: the same code and the same container give the same chain.
 
+mod all;
 mod decisions;
+pub mod economies;
 mod example;
 mod report;
+pub mod stage;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use noema_chain::{
@@ -25,9 +30,11 @@ use noema_model::Model;
 use noema_tensor::Level;
 use serde_json::json;
 
+pub use all::{AllReport, Closing, List, all, list};
 pub use decisions::Decision;
 pub use example::ExampleFiles;
 pub use report::{Accuracy, DemoReport, DifferentRow, GasLine};
+pub use stage::Totals;
 
 use crate::arguments::{self, KernelArgs, SenderArgs};
 use crate::commands::init::refuse_other_files;
@@ -79,22 +86,27 @@ pub struct DemoOptions {
 /// # Errors
 /// A step fails; or something differs, with the first differing block, transaction and field.
 pub fn run(output: Output, options: &DemoOptions, closed: &mut dyn FnMut(&Path)) -> Result<DemoReport, CliError> {
-    let Some(dir) = &options.dir else {
-        let temporary = tempfile::Builder::new().prefix("noema-demo-").tempdir();
-        let temporary = temporary.map_err(|error| CliError::io("create", &std::env::temp_dir(), error))?;
-        return match run_in(&temporary.path().join("chain"), output, options, closed) {
-            Err(CliError::Check { code, message, hint, details }) => {
-                // Whoever looks for the reason needs the chain.
-                let hint = format!("{hint}; the chain is kept in {}", temporary.keep().display());
-                Err(CliError::Check { code, message, hint, details })
-            }
-            result => result,
-        };
-    };
-    refuse_other_files(dir)?;
-    let mut report = run_in(dir, output, options, closed)?;
-    report.chain = Some(dir.clone());
+    let mut report = in_directory(options, &mut |dir| run_in(dir, output, options, closed))?;
+    report.chain.clone_from(&options.dir);
     Ok(report)
+}
+
+/// Runs a demo in the directory that was asked for, which must be new or empty, or in a temporary one.
+fn in_directory<T>(options: &DemoOptions, run: &mut dyn FnMut(&Path) -> Result<T, CliError>) -> Result<T, CliError> {
+    if let Some(dir) = &options.dir {
+        refuse_other_files(dir)?;
+        return run(dir);
+    }
+    let temporary = tempfile::Builder::new().prefix("noema-demo-").tempdir();
+    let temporary = temporary.map_err(|error| CliError::io("create", &std::env::temp_dir(), error))?;
+    match run(&temporary.path().join("chain")) {
+        Err(CliError::Check { code, message, hint, details }) => {
+            // Whoever looks for the reason needs the chain.
+            let hint = format!("{hint}; the chain is kept in {}", temporary.keep().display());
+            Err(CliError::Check { code, message, hint, details })
+        }
+        result => result,
+    }
 }
 
 fn run_in(
@@ -110,7 +122,7 @@ fn run_in(
     let heldout = import::read_table(&files.heldout)?;
     let network = network(output, &files, &heldout)?;
     let trees = trees(output, &files, &heldout, &network.model)?;
-    let mut chain = begin(dir, options)?;
+    let mut chain = begin(dir, options, "noema-demo", [(KeyPair::from_seed(CLINIC).address(), BALANCE)].into())?;
     output.say(&format!(
         "chain     {} in {}, opened ({})",
         chain.genesis().chain_id,
@@ -146,14 +158,13 @@ fn run_in(
         },
     )?;
     decisions::compare_with_state(&chain, &interface, contract, &decisions)?;
-    let mut report = DemoReport::new(&chain, &uploads, &deployed, &heldout, [&network.float, &trees.float], &decisions);
+    let floats = [&network.float[..], &trees.float[..]];
+    let totals = Totals::of(&chain)?;
+    let mut report = DemoReport::new(&chain, &uploads, &deployed, &heldout, floats, &decisions, totals);
     output.say(&report.summary());
 
-    drop(chain);
-    closed(dir);
-    let chain = Chain::open(dir, &session::config(&options.kernels, &options.compiler))?;
+    let chain = reopen(dir, options, chain, closed)?;
     output.say(&format!("closed and opened again at block {}; replaying from the genesis", chain.height()));
-    report.compare_with_reopened(&chain)?;
     report.replay = Some(replay::replay(output, &chain, &options.levels, &options.threads)?);
     Ok(report)
 }
@@ -209,17 +220,57 @@ fn trees(output: Output, files: &ExampleFiles, heldout: &Table, network: &Model)
     Ok(Imported { model: open(&files.trees, imported.container)?, float })
 }
 
-fn begin(dir: &Path, options: &DemoOptions) -> Result<Chain, CliError> {
-    let mut genesis = Genesis::new("noema-demo", START_MS);
+/// A chain on which these have something, with the usual deposits.
+fn begin(
+    dir: &Path,
+    options: &DemoOptions,
+    chain_id: &str,
+    balances: BTreeMap<Address, u128>,
+) -> Result<Chain, CliError> {
+    let mut genesis = Genesis::new(chain_id, START_MS);
     genesis.deposit_per_byte = DEFAULT_DEPOSIT_PER_BYTE;
-    genesis.balances.insert(KeyPair::from_seed(CLINIC).address(), BALANCE);
+    genesis.balances = balances;
     let config = ChainConfig { store: Some(options.store), ..session::config(&options.kernels, &options.compiler) };
     Ok(Chain::init(dir, &genesis, &config)?)
 }
 
+/// Closes a chain and opens it again: what was closed must be what is opened. `closed` is called in between.
+fn reopen(dir: &Path, options: &DemoOptions, chain: Chain, closed: &mut dyn FnMut(&Path)) -> Result<Chain, CliError> {
+    let head = |chain: &Chain| (chain.height(), arguments::show(chain.head().hash()), arguments::show(chain.root()));
+    let before = head(&chain);
+    drop(chain);
+    closed(dir);
+    let chain = Chain::open(dir, &session::config(&options.kernels, &options.compiler))?;
+    let after = head(&chain);
+    if after == before {
+        return Ok(chain);
+    }
+    Err(CliError::Check {
+        code: "reopened-differs",
+        message: format!(
+            "block {}, no transaction, field `head`: it was closed with block {} ({}) and state root {}, and opened \
+             with block {} ({}) and state root {}",
+            after.0.min(before.0),
+            before.0,
+            before.1,
+            before.2,
+            after.0,
+            after.1,
+            after.2
+        ),
+        hint: "the directory was changed, or the disk loses what was written".to_owned(),
+        details: json!({ "closed": before, "opened": after }),
+    })
+}
+
 fn clinic(chain: &Chain) -> Result<Sender, CliError> {
+    sender(chain, KeyPair::from_seed(CLINIC))
+}
+
+/// Somebody who sends transactions, a block a second.
+fn sender(chain: &Chain, key: KeyPair) -> Result<Sender, CliError> {
     let arguments = SenderArgs { key: None, gas_limit: GAS_LIMIT, gas_price: GAS_PRICE, nonce: None, time_ms: None };
-    Ok(Sender::with_key(KeyPair::from_seed(CLINIC), chain, &arguments)?.with_clock(Clock::Step(BLOCK_MS)))
+    Ok(Sender::with_key(key, chain, &arguments)?.with_clock(Clock::Step(BLOCK_MS)))
 }
 
 /// Something that this program itself made and that does not read back.

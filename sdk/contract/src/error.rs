@@ -82,6 +82,8 @@ pub mod code {
     pub const INSUFFICIENT_BALANCE: u32 = 0x8000_000b;
     /// A sum is larger than its type ([`Balances`](crate::Balances)).
     pub const OVERFLOW: u32 = 0x8000_000c;
+    /// The value is less than the price and the deposit for what is to be kept ([`Purse`](crate::Purse)).
+    pub const UNDERPAID: u32 = 0x8000_000d;
     /// A host function refused; the code of the [`Status`](crate::Status) is added to this.
     pub const STATUS: u32 = 0x8001_0000;
 }

@@ -71,6 +71,7 @@
 //! | tell the world | [`mod@event`], [`log!`] |
 //! | call and pay | [`call`]; methods of another contract as methods of a type: [`Client`](call::Client) |
 //! | let only some do it, or nobody for a while | [`access`] ([`Owner`](access::Owner), [`Role`](access::Role), [`Pause`](access::Pause)) |
+//! | let callers pay for what is kept for them | [`Purse`] |
 //! | calculate with money and fractions | [`Amount`], [`Balances`], [`Fixed`], [`math`] |
 //! | be called back while running | `#[call(reentrant)]`, `#[view(reentrant)]` ([`macro@contract`]) |
 //! | fail | [`Error`], [`macro@error`], [`ensure!`], [`bail!`] |
@@ -100,6 +101,7 @@ pub mod fixed;
 pub mod math;
 mod model;
 pub mod op;
+mod purse;
 pub mod schema;
 pub mod storage;
 pub mod sys;
@@ -124,6 +126,7 @@ pub mod __private {
 #[doc(hidden)]
 pub use noema_macros::extension_imports as __extension_imports;
 pub use noema_macros::{Type, contract, data, error, event, state};
+pub use purse::Purse;
 pub use schema::Type;
 pub use tensor::{Element, Elements, StaticTensor, Tensor};
 
@@ -133,8 +136,8 @@ pub mod prelude {
     pub use crate::call::Client;
     pub use crate::storage::{Item, List, Map, Set};
     pub use crate::{
-        Address, Amount, Balances, DType, Error, Fixed, Hash, Model, Result, StaticModel, StaticTensor, Status, Tensor,
-        bail, call, crypto, ensure, env, event, log, math, op, storage, transient,
+        Address, Amount, Balances, DType, Error, Fixed, Hash, Model, Purse, Result, StaticModel, StaticTensor, Status,
+        Tensor, bail, call, crypto, ensure, env, event, log, math, op, storage, transient,
     };
     pub use alloc::borrow::ToOwned;
     pub use alloc::boxed::Box;

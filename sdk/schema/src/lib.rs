@@ -234,6 +234,7 @@ pub fn explain_abort(code: u32) -> Option<String> {
         sdk::PAUSED => "the contract is paused",
         sdk::INSUFFICIENT_BALANCE => "a balance is too small",
         sdk::OVERFLOW => "a sum is larger than its type",
+        sdk::UNDERPAID => "the value is less than the price and the deposit for what is to be kept",
         _ => {
             let status = u16::try_from(code.checked_sub(sdk::STATUS)?).ok()?;
             let status = noema_sdk::Status::from_code(status)?;

@@ -7,6 +7,17 @@ use crate::CliError;
 /// Where the repository was when this program was compiled.
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
+/// The directory of examples: the named one, or that of the repository that this program was built from.
+pub(super) fn root(examples: Option<&Path>) -> PathBuf {
+    examples.map_or_else(|| Path::new(REPOSITORY).join("examples"), Path::to_path_buf)
+}
+
+/// The error for a file of an example that is not there.
+pub(super) fn missing(path: &Path) -> CliError {
+    let hint = "the demo needs the repository's `examples` directory: name it with --examples DIR";
+    CliError::file(path, "there is no such file", hint)
+}
+
 /// The files of `examples/screening`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExampleFiles {
@@ -28,11 +39,7 @@ impl ExampleFiles {
     /// # Errors
     /// A file is not there.
     pub fn find(examples: Option<&Path>) -> Result<ExampleFiles, CliError> {
-        let root = match examples {
-            Some(examples) => examples.to_path_buf(),
-            None => Path::new(REPOSITORY).join("examples"),
-        };
-        let root = root.join("screening");
+        let root = root(examples).join("screening");
         // Shorter to read; what cannot be resolved is named as missing below.
         let root = root.canonicalize().unwrap_or(root);
         let files = ExampleFiles {
@@ -44,8 +51,7 @@ impl ExampleFiles {
         };
         for path in [&root.join("Cargo.toml"), &files.onnx, &files.calibration, &files.trees, &files.heldout] {
             if !path.is_file() {
-                let hint = "the demo needs the repository's `examples` directory: name it with --examples DIR";
-                return Err(CliError::file(path, "there is no such file", hint));
+                return Err(missing(path));
             }
         }
         Ok(files)

@@ -8,15 +8,15 @@ use noema_chain::Chain;
 use noema_import::{Prediction, Table};
 use noema_vm::GasUsed;
 use serde::Serialize;
-use serde_json::json;
 
 use super::decisions::{Decision, Decisions};
+use super::stage::Totals;
+use crate::arguments;
 use crate::commands::deploy::DeployReport;
 use crate::commands::model::add::AddReport;
 use crate::commands::replay::ReplaySummary;
 use crate::output::{Report, table};
 use crate::receipts::amount;
-use crate::{CliError, arguments};
 
 /// What the demo found out.
 #[derive(Serialize, Debug)]
@@ -57,6 +57,8 @@ pub struct DemoReport {
     pub gas_per_decision: Vec<GasLine>,
     /// Decisions per second while blocks were executed and committed, on this machine.
     pub decisions_per_second: f64,
+    /// What happened on the chain, in numbers.
+    pub totals: Totals,
     /// Height of the newest block.
     pub height: u64,
     /// Hash of the newest block.
@@ -117,6 +119,7 @@ impl DemoReport {
         heldout: &Table,
         float: [&[Prediction]; 2],
         decisions: &Decisions,
+        totals: Totals,
     ) -> DemoReport {
         let count = decisions.list.len();
         let labels = || heldout.labels.iter().copied();
@@ -155,6 +158,7 @@ impl DemoReport {
             different_rows: different(0).chain(different(1)).collect(),
             gas_per_decision: gas_lines(&decisions.list),
             decisions_per_second: (per_second(count, decisions.took.as_secs_f64()) * 10.0).round() / 10.0,
+            totals,
             height: chain.height(),
             block_hash: arguments::show(chain.head().hash()),
             state_root: arguments::show(chain.root()),
@@ -162,10 +166,9 @@ impl DemoReport {
         }
     }
 
-    /// The table for people.
+    /// The accuracies for people.
     #[must_use]
-    pub fn summary(&self) -> String {
-        let mut text = String::new();
+    pub(super) fn accuracies(&self) -> comfy_table::Table {
         let mut models = table(&["accuracy", "right", "of", "share", "malignant missed"]);
         for (name, Accuracy { right, rows, missed }) in [
             ("network, float original", self.float),
@@ -177,7 +180,14 @@ impl DemoReport {
             let share = format!("{:.4}", ratio(right, rows));
             models.add_row([name, &right.to_string(), &rows.to_string(), &share, &missed.to_string()]);
         }
-        let _ = writeln!(text, "\n{models}\n");
+        models
+    }
+
+    /// The table for people.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut text = String::new();
+        let _ = writeln!(text, "\n{}\n", self.accuracies());
         if self.different_rows.is_empty() {
             let _ = writeln!(text, " on the chain each model decides every row as its float original does\n");
         } else {
@@ -209,31 +219,6 @@ impl DemoReport {
         let _ = writeln!(text, " {} decisions, {rate} a second on this machine, {height} blocks", self.decisions);
         let _ = writeln!(text, " state root {}", self.state_root);
         text
-    }
-
-    /// What was closed must be what is opened again.
-    pub(super) fn compare_with_reopened(&self, chain: &Chain) -> Result<(), CliError> {
-        let opened = (chain.height(), arguments::show(chain.head().hash()), arguments::show(chain.root()));
-        let closed = (self.height, self.block_hash.clone(), self.state_root.clone());
-        if opened == closed {
-            return Ok(());
-        }
-        Err(CliError::Check {
-            code: "reopened-differs",
-            message: format!(
-                "block {}, no transaction, field `head`: it was closed with block {} ({}) and state root {}, and opened \
-                 with block {} ({}) and state root {}",
-                opened.0.min(closed.0),
-                closed.0,
-                closed.1,
-                closed.2,
-                opened.0,
-                opened.1,
-                opened.2
-            ),
-            hint: "the directory was changed, or the disk loses what was written".to_owned(),
-            details: json!({ "closed": closed, "opened": opened }),
-        })
     }
 }
 

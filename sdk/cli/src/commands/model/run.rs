@@ -162,7 +162,7 @@ fn report(model: &Model, kernels: &Kernels, tensors: &[Tensor]) -> Result<RunRep
 }
 
 /// The numbers of a tensor of any type.
-pub(super) fn integers(tensor: &Tensor) -> Result<Vec<i64>, noema_tensor::OpError> {
+pub(crate) fn integers(tensor: &Tensor) -> Result<Vec<i64>, noema_tensor::OpError> {
     Ok(match tensor.dtype() {
         DType::I8 => tensor.to_vec::<i8>()?.into_iter().map(i64::from).collect(),
         DType::U8 => tensor.to_vec::<u8>()?.into_iter().map(i64::from).collect(),
