@@ -147,8 +147,13 @@ impl TestChain {
         assert!(!name.is_empty() && name.len() <= 32, "a name has 1 to 32 bytes: {name:?}");
         let mut address = [0; 32];
         address[..name.len()].copy_from_slice(name.as_bytes());
-        self.write([(layout::balance_key(&VmAddress(address)), layout::encode_balance(balance))]);
+        self.set_balance(Address(address), balance);
         Address(address)
+    }
+
+    /// Lets an account or contract have this balance from now on, out of nothing.
+    pub fn set_balance(&mut self, address: Address, balance: u128) {
+        self.write([(layout::balance_key(&VmAddress(address.0)), layout::encode_balance(balance))]);
     }
 
     /// The balance of an account or contract.
@@ -229,6 +234,14 @@ impl TestChain {
         }
         self.act(Action::FinishModel { id })?;
         Ok(Hash(id))
+    }
+
+    /// Takes a model away again, as whoever holds one on a chain may: contracts do not find it any more.
+    ///
+    /// # Errors
+    /// Where the chain does not have it.
+    pub fn withdraw_model(&mut self, id: Hash) -> Result<(), Failure> {
+        self.act(Action::WithdrawModel { id: id.0 })
     }
 
     /// Deploys code and runs its `init`, without value; `deployer` may migrate it later.
