@@ -7,6 +7,7 @@ mod program;
 
 mod compute_market;
 mod fraud_screening;
+mod private_health;
 
 use noema_chain::StoreKind;
 use noema_cli::arguments::KernelArgs;
