@@ -4,7 +4,9 @@
 
 mod compute_market;
 mod data_market;
+mod fraud_screening;
 mod model_incentives;
+mod private_health;
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
@@ -34,7 +36,13 @@ pub struct Economy {
 }
 
 /// All of them, in the order of the menu.
-pub const ECONOMIES: &[Economy] = &[compute_market::ECONOMY, data_market::ECONOMY, model_incentives::ECONOMY];
+pub const ECONOMIES: &[Economy] = &[
+    compute_market::ECONOMY,
+    data_market::ECONOMY,
+    model_incentives::ECONOMY,
+    fraud_screening::ECONOMY,
+    private_health::ECONOMY,
+];
 
 /// What a story tells at its end.
 #[derive(Clone, Debug, Default)]

@@ -7,7 +7,9 @@ mod program;
 
 mod compute_market;
 mod data_market;
+mod fraud_screening;
 mod model_incentives;
+mod private_health;
 
 use noema_chain::StoreKind;
 use noema_cli::arguments::KernelArgs;
