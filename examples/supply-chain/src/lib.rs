@@ -47,18 +47,16 @@ impl SupplyChain {
         Ok(SupplyChain { scorers, orders: 0 })
     }
 
-    /// Orders goods; the number of the shipment. With the call come the price, the freight of all legs, and the deposit for the shipment's
-    /// entry: all that is above price and freight. It goes back to the buyer in the end.
+    /// Orders goods; the number of the shipment. With the call come the price, the freight of all legs, and the deposit for what the
+    /// contract will keep of the shipment: what is too much comes back now, the deposit in the end.
     #[call(payable)]
     fn order(&mut self, terms: Terms) -> Result<u64> {
-        let buyer = env::caller();
+        let (buyer, purse, id) = (env::caller(), Purse::open(), self.orders);
         let total = terms.check(buyer)?;
-        let reserve = Amount(env::value()).checked_sub(total).ok_or(SupplyError::WrongValue)?;
-        let (id, locked) = (self.orders, env::locked_balance());
         self.orders += 1;
-        SHIPMENTS.set(&id, &Shipment::new(buyer, terms, reserve))?;
+        SHIPMENTS.set(&id, &Shipment::new(buyer, terms))?;
         // Each shipment brings the deposit for its own entry; otherwise it would be taken from what others have in escrow.
-        ensure!(reserve.0 >= env::locked_balance() - locked, SupplyError::WrongValue);
+        purse.close(total)?;
         Ok(id)
     }
 
@@ -186,6 +184,12 @@ impl SupplyChain {
         self.scorers.clone()
     }
 
+    /// What a sensor signs for these readings.
+    #[view]
+    fn signed_bytes(id: u64, first: u32, readings: Vec<Reading>) -> Vec<u8> {
+        signed_bytes(&env::self_address(), id, first, &readings)
+    }
+
     /// A shipment; nothing after it is settled.
     #[view]
     fn shipment(id: u64) -> Result<Option<Shipment>> {
@@ -215,8 +219,9 @@ fn dispute(id: u64, mut shipment: Shipment, default: u8) -> Result<()> {
 /// Pays out all that came with the shipment, and forgets it.
 fn settle(id: u64, shipment: &Shipment, at_fault: u8) -> Result<()> {
     // First the entry, so that its deposit is free.
+    let purse = Purse::open();
     SHIPMENTS.remove(&id)?;
-    for (to, amount) in shares(shipment, at_fault) {
+    for (to, amount) in shares(shipment, at_fault, purse.freed()) {
         // Runs no code of the receiver, which therefore can neither refuse nor call back.
         call::transfer(&to, amount.0)?;
     }

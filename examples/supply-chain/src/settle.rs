@@ -5,7 +5,7 @@ use noema_sdk::prelude::*;
 use crate::terms::{NOBODY, Shipment};
 
 /// What everybody gets, if this one is at fault. It is all that the shipment brought, to the unit: price, fees of all legs, bonds of the carriers that have had
-/// the goods, and the deposit of the entry. Nothing is divided, so nothing is rounded.
+/// the goods, and the `deposit` for its entry. Nothing is divided, so nothing is rounded.
 ///
 /// - Nobody at fault: the seller gets the price, each carrier its fee and its bond.
 /// - The seller: the buyer gets the price; who has carried is paid.
@@ -13,9 +13,9 @@ use crate::terms::{NOBODY, Shipment};
 ///
 /// The fees of legs to which it never came, and the deposit, go back to the buyer.
 #[must_use]
-pub fn shares(shipment: &Shipment, at_fault: u8) -> Vec<(Address, Amount)> {
+pub fn shares(shipment: &Shipment, at_fault: u8, deposit: Amount) -> Vec<(Address, Amount)> {
     let terms = &shipment.terms;
-    let mut buyer = shipment.reserve;
+    let mut buyer = deposit;
     let mut seller = Amount::ZERO;
     let mut shares = Vec::new();
     if at_fault == NOBODY {
@@ -51,7 +51,7 @@ mod tests {
         let legs = [1, 2, 3].map(leg).to_vec();
         let (seller, arbiter, price) = (who(10), who(11), Amount(10_000));
         let terms = Terms { seller, price, legs, arbiter, sensor: None, deliver_by: 1 };
-        Shipment { at, ..Shipment::new(who(12), terms, Amount(7)) }
+        Shipment { at, ..Shipment::new(who(12), terms) }
     }
 
     #[test]
@@ -60,7 +60,7 @@ mod tests {
             let shipment = shipment(at);
             let bonds: u128 = (1..=u128::from(at)).map(|place| place * 100).sum();
             for at_fault in (0..=at).chain([NOBODY]) {
-                let shares = shares(&shipment, at_fault);
+                let shares = shares(&shipment, at_fault, Amount(7));
                 assert_eq!(shares.iter().map(|share| share.1.0).sum::<u128>(), 10_000 + 6 + 7 + bonds);
                 let of = |n: u8| shares.iter().filter(|s| s.0 == Address([n; 32])).map(|s| s.1.0).sum::<u128>();
                 for place in 1..=3 {

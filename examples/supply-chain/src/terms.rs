@@ -134,8 +134,6 @@ pub struct Shipment {
     pub buyer: Address,
     /// What was agreed.
     pub terms: Terms,
-    /// What the buyer has given for the entry's deposit.
-    pub reserve: Amount,
     /// Who has the goods: 0 the seller, 1 the first carrier and so on.
     pub at: u8,
     /// At which point it is.
@@ -159,11 +157,10 @@ pub struct Shipment {
 }
 
 impl Shipment {
-    pub(crate) fn new(buyer: Address, terms: Terms, reserve: Amount) -> Shipment {
+    pub(crate) fn new(buyer: Address, terms: Terms) -> Shipment {
         Shipment {
             buyer,
             terms,
-            reserve,
             at: 0,
             stage: Stage::Held,
             since: 0,

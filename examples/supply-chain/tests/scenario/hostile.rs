@@ -1,12 +1,12 @@
 //! What people try, and what they get.
 
 use ed25519_zebra::SigningKey;
-use noema_sdk::{Address, Amount, Fixed};
+use noema_sdk::{Address, Amount, Fixed, code};
 use noema_testing::Failure;
 use proptest::prelude::*;
-use supply_chain::{ACCEPT_WITHIN_MS, ARBITRATION_MS, HOUR_MS, NOBODY, Reading, SupplyError, Terms};
+use supply_chain::{ACCEPT_WITHIN_MS, ARBITRATION_MS, HOUR_MS, Leg, NOBODY, Reading, SupplyError, Terms};
 
-use crate::world::{BOND, FEES, JOURNEYS, PRICE, RESERVE, THRESHOLD, World, journey, refused, world};
+use crate::world::{BOND, CHANGE, FEES, JOURNEYS, PRICE, THRESHOLD, World, journey, refused, world};
 
 #[test]
 fn forged_custody() {
@@ -171,15 +171,16 @@ fn worthless_orders_do_not_lock_what_others_have_in_escrow() {
     let nothing = Terms {
         seller: world.seller,
         price: Amount::ZERO,
-        legs: world.terms(1).legs.into_iter().map(|leg| supply_chain::Leg { fee: Amount::ZERO, bond: Amount::ZERO, ..leg }).collect(),
+        legs: vec![Leg { carrier: world.carriers[0], fee: Amount::ZERO, bond: Amount::ZERO }],
         arbiter: world.arbiter,
         sensor: None,
         deliver_by: u64::MAX,
     };
     for value in [0, 1, 1_000] {
-        refused(world.call::<u64, _>(eve, value, "order", &(&nothing,)), SupplyError::WrongValue);
+        let poor = world.call::<u64, _>(eve, value, "order", &(&nothing,)).unwrap_err();
+        assert_eq!(poor.code(), Some(code::UNDERPAID), "{poor}");
     }
-    world.call::<u64, _>(eve, RESERVE, "order", &(&nothing,)).unwrap();
+    world.call::<u64, _>(eve, CHANGE, "order", &(&nothing,)).unwrap();
     let buyer = world.buyer;
     world.call::<(), _>(buyer, 0, "cancel", &(id,)).unwrap();
     assert_eq!(world.gains(), [0; 5]);
@@ -241,8 +242,10 @@ proptest! {
             let id = (books.len() as u64).saturating_sub(1);
             let done: Result<u128, Failure> = match *step {
                 Step::Order if world.chain.balance(buyer) > 40_000 => {
+                    let locked = world.chain.deposit(world.contract).locked;
                     world.order(60);
-                    books.push(PRICE + FEES[0] + FEES[1] + RESERVE);
+                    let deposit = world.chain.deposit(world.contract).locked - locked;
+                    books.push(PRICE + FEES[0] + FEES[1] + deposit);
                     Ok(0)
                 }
                 Step::Order => Ok(0),

@@ -5,7 +5,7 @@ mod world;
 
 use noema_sdk::Amount;
 use supply_chain::{ACCEPT_WITHIN_MS, ARBITRATION_MS, Disputed, HOUR_MS, NOBODY, Scored, Settled, Stage};
-use world::{BOND, FEES, JOURNEYS, PAID, PRICE, RESERVE, THRESHOLD, World, journey, world};
+use world::{BOND, FEES, JOURNEYS, PAID, PRICE, THRESHOLD, World, journey, world};
 
 #[test]
 fn goods_travel_and_everybody_is_paid() {
@@ -148,8 +148,11 @@ fn every_absence_ends() {
     // The seller never offers, or the first carrier never comes.
     for offered in [false, true] {
         let mut world = world();
+        let locked = world.chain.deposit(world.contract).locked;
         let id = world.order(10);
-        assert_eq!(world.gains()[0], -((all + RESERVE) as i128));
+        // Price, freight and the deposit are in the contract, and no more.
+        let locked = world.chain.deposit(world.contract).locked - locked;
+        assert_eq!(world.gains()[0], -((all + locked) as i128));
         if offered {
             world.offer(world.seller, id, 0).unwrap();
         }

@@ -18,8 +18,7 @@ static WASM: LazyLock<Vec<u8>> = LazyLock::new(|| build(".").expect("the contrac
 fn network(name: &str) -> (Vec<u8>, u8) {
     let file = |name: &str| fs::read(Path::new("model").join(name)).expect("the files are committed");
     let calibration = Table::read_csv(&file("calibration.csv")[..]).expect("the table can be read").rows;
-    let options =
-        ImportOptions { calibration, input_fraction_bits: Some(8), ..ImportOptions::new(name, "CC0-1.0") };
+    let options = ImportOptions { calibration, input_fraction_bits: Some(8), ..ImportOptions::new(name, "CC0-1.0") };
     let imported = import_onnx(&file(&format!("{name}.onnx")), &options).expect("the network can be imported");
     println!("{}", imported.report);
     let model = Model::from_bytes(imported.container.clone()).expect("the container is a model");
@@ -52,7 +51,8 @@ pub(crate) fn journey(kind: &str, number: usize) -> Vec<Reading> {
 }
 
 pub(crate) const PRICE: u128 = 10_000;
-pub(crate) const RESERVE: u128 = 20_000;
+/// What comes with an order beside price and freight: enough for the deposit of a shipment; the rest comes back.
+pub(crate) const CHANGE: u128 = 30_000;
 pub(crate) const FEES: [u128; 2] = [300, 500];
 pub(crate) const BOND: u128 = 4_000;
 pub(crate) const DEPOSIT_PER_BYTE: u128 = 10;
@@ -112,7 +112,7 @@ impl World {
 
     pub(crate) fn order(&mut self, hours: u64) -> u64 {
         let (buyer, terms) = (self.buyer, self.terms(hours));
-        self.call(buyer, PRICE + FEES[0] + FEES[1] + RESERVE, "order", &(terms,)).unwrap().value
+        self.call(buyer, PRICE + FEES[0] + FEES[1] + CHANGE, "order", &(terms,)).unwrap().value
     }
 
     pub(crate) fn offer(&mut self, from: Address, id: u64, hand_over: u8) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 //! A file here owns one story: its cast, what happens, and the screen that tells it. The list below is all that knows them.
 
 mod compute_market;
+mod supply_chain;
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
@@ -32,7 +33,7 @@ pub struct Economy {
 }
 
 /// All of them, in the order of the menu.
-pub const ECONOMIES: &[Economy] = &[compute_market::ECONOMY];
+pub const ECONOMIES: &[Economy] = &[compute_market::ECONOMY, supply_chain::ECONOMY];
 
 /// What a story tells at its end.
 #[derive(Clone, Debug, Default)]

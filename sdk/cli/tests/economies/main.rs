@@ -6,6 +6,7 @@
 mod program;
 
 mod compute_market;
+mod supply_chain;
 
 use noema_chain::StoreKind;
 use noema_cli::arguments::KernelArgs;
