@@ -54,14 +54,14 @@ NEGOTIATOR = shapes(4, HIDDEN["negotiator"], 4)
 
 def value_of(uncertainty: np.ndarray) -> np.ndarray:
     """What a forecast is worth, in what it is worth at most: nothing when demand does not move."""
-    return np.clip(8 * uncertainty, 0, 1)
+    return np.clip(20 * uncertainty, 0, 1)
 
 
 def buyers(random: np.random.Generator, policy) -> np.ndarray:
     """Gains of a buyer's policy against scripted sellers; `policy` maps features and values to actions."""
-    uncertainty = np.abs(random.normal(0, 0.1, GAMES))
+    uncertainty = np.abs(random.normal(0, 0.05, GAMES))
     value = value_of(uncertainty)
-    ask = random.uniform(0.4, 1.6, GAMES)
+    ask = random.uniform(0.05, 1.6, GAMES)
     floor = ask * random.uniform(0.15, 0.9, GAMES)
     # Some hardly move, some give way at once, some at the end; some follow the bid.
     speed, last, follows = random.uniform(0, 0.6, GAMES), random.integers(1, ROUNDS + 1, GAMES), random.random(GAMES) < 0.4
@@ -109,7 +109,7 @@ def cross_entropy(play) -> list[np.ndarray]:
     random = np.random.default_rng(SEED)
     size = sum(int(np.prod(shape)) for shape in NEGOTIATOR)
     mean, deviation = np.zeros(size), np.full(size, 1.5)
-    for step in range(120):
+    for step in range(200):
         tries = random.normal(mean, deviation, (48, size))
         # All of a generation meet the same opponents.
         score = [play(np.random.default_rng(1000 + step), acting(unpack(flat, NEGOTIATOR))).mean() for flat in tries]
@@ -199,7 +199,7 @@ def main() -> None:
         # The script knows what the forecast is worth; it takes the first price below that.
         plain = np.mean([play(np.random.default_rng(9000 + at), naive).mean() for at in range(20)])
         print(f"{name}: gains {gain:.4f} a negotiation, a script {plain:.4f}")
-    rows = np.column_stack([np.abs(random.normal(0, 0.1, 64)), random.integers(0, ROUNDS, 64) / ROUNDS, random.uniform(0, 2, 64), random.uniform(0, 1, 64)])
+    rows = np.column_stack([np.abs(random.normal(0, 0.05, 64)), random.integers(0, ROUNDS, 64) / ROUNDS, random.uniform(0, 2, 64), random.uniform(0, 1, 64)])
     table("buyer.calibration.csv", ["uncertainty", "round", "ask", "bid"], rows)
     rows = np.column_stack([random.integers(0, ROUNDS, 64) / ROUNDS, random.uniform(0, 1.3, 64), random.uniform(0.1, 1, 64), random.uniform(0.1, 0.6, 64)])
     table("seller.calibration.csv", ["round", "bid", "ask", "floor"], rows)

@@ -5,7 +5,7 @@ use noema_sdk::call::{CallError, Client};
 use noema_sdk::math::Rounding;
 use noema_sdk::prelude::*;
 
-use crate::{AgentError, CALL_GAS, Limits, Misconduct, OWN_GAS, Refusal};
+use crate::{AgentError, CALL_GAS, Limits, Misconduct, OWN_GAS, Outcome};
 
 /// After so many rounds without a deal the agent walks away.
 const ROUNDS: u8 = 8;
@@ -27,15 +27,18 @@ pub(crate) fn haggle(
     limits: &Limits,
     seller: &Address,
     most: Amount,
-) -> Result<Option<Deal>, Refusal> {
+) -> Result<Result<Deal, Outcome>> {
     let worth = limits.worth;
     if most.is_zero() || worth.is_zero() {
-        return Ok(None);
+        return Ok(Err(Outcome::Nothing));
     }
     let policy = Policy::open(policy)?;
     let uncertainty = uncertainty(demand);
     let mut bid = Amount::ZERO;
-    let Some(asked) = ask(seller, bid)? else { return Ok(None) };
+    let asked = match ask(seller, bid)? {
+        Ok(asked) => asked,
+        Err(outcome) => return Ok(Err(outcome)),
+    };
     let mut price = asked;
     for round in 0..ROUNDS {
         let of_worth = |amount| share_bits(amount, worth);
@@ -44,33 +47,34 @@ pub(crate) fn haggle(
         let gap = Amount(price.min(worth).min(most).0.saturating_sub(bid.0));
         let part = |parts: u128| gap.share(parts, 4, Rounding::Down).unwrap_or_default();
         match choice.read()? {
-            [1] if price <= most && price <= worth => return Ok(Some(Deal { asked, price, rounds: round + 1 })),
+            [1] if price <= most && price <= worth => return Ok(Ok(Deal { asked, price, rounds: round + 1 })),
             [2] => bid += part(1),
             [3] => bid += part(2),
             // To walk away; or to accept what is more than the owner allows, which is the same.
-            _ => return Ok(None),
+            _ => return Ok(Err(Outcome::Nothing)),
         }
-        let Some(next) = ask(seller, bid)? else { return Ok(None) };
-        if next > price {
-            return Err(Refusal::Theirs(Misconduct::Raised));
+        match ask(seller, bid)? {
+            Ok(next) if next > price => return Ok(Err(Outcome::Banned(Misconduct::Raised))),
+            Ok(next) => price = next,
+            Err(outcome) => return Ok(Err(outcome)),
         }
-        price = next;
         // A bid is within all limits, and so is what is no more than the bid.
         if price <= bid {
-            return Ok(Some(Deal { asked, price, rounds: round + 1 }));
+            return Ok(Ok(Deal { asked, price, rounds: round + 1 }));
         }
     }
-    Ok(None)
+    Ok(Err(Outcome::Nothing))
 }
 
-/// What the seller wants, where this is bid; nothing where it does not want to talk.
-fn ask(seller: &Address, bid: Amount) -> Result<Option<Amount>, Refusal> {
+/// What the seller wants, where this is bid.
+fn ask(seller: &Address, bid: Amount) -> Result<Result<Amount, Outcome>> {
     enough_gas(1)?;
-    match ForecasterClient::at(seller).with_gas(CALL_GAS).haggle(bid) {
-        Ok(ask) => Ok(Some(ask)),
-        Err(CallError::Aborted(_)) => Ok(None),
-        Err(_) => Err(Refusal::Theirs(Misconduct::NoAnswer)),
-    }
+    Ok(match ForecasterClient::at(seller).with_gas(CALL_GAS).haggle(bid) {
+        Ok(ask) => Ok(ask),
+        // It does not want to talk.
+        Err(CallError::Aborted(_)) => Err(Outcome::Nothing),
+        Err(_) => Err(Outcome::Silence),
+    })
 }
 
 /// Goes on only where a seller can have all of its gas, through so many calls.

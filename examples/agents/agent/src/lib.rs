@@ -18,6 +18,7 @@ mod haggle;
 mod limits;
 
 use forecaster::{ForecasterClient, HOURS};
+use haggle::Deal;
 use noema_sdk::call::CallError;
 use noema_sdk::{self as noema, prelude::*};
 
@@ -85,6 +86,9 @@ pub struct Bought {
 pub struct Seller {
     /// It has cheated, or knows nothing.
     pub banned: bool,
+    /// It did not answer when it was asked last. That may be its own doing or that of whoever ticked (from the bottom of a stack, or with a
+    /// memory that is used up), so it is no reason for a ban: it is asked after all others.
+    pub silent: bool,
     /// How many of its forecasts have met the truth.
     pub scored: u32,
     /// By how much they were off, in all.
@@ -125,8 +129,6 @@ pub struct Banned {
 pub enum Misconduct {
     /// It asked for more than before.
     Raised,
-    /// It used up its gas, or did not answer what was asked.
-    NoAnswer,
     /// It took the price and gave nothing that can be; the price came back.
     Garbage,
     /// Its forecasts are no better than the hour before.
@@ -177,8 +179,10 @@ impl Agent {
         if self.hours < HOURS as u64 || self.ticked == self.hours {
             return Ok(None);
         }
-        self.ticked = self.hours;
-        let bought = self.shop()?;
+        let (bought, all_answered) = self.shop()?;
+        if bought.is_some() || all_answered {
+            self.ticked = self.hours;
+        }
         if let Some(bought) = bought {
             self.bought = bought;
             // Out of the same limits; without a reward nobody would tick.
@@ -269,33 +273,38 @@ impl Agent {
 }
 
 impl Agent {
-    /// Goes from seller to seller until one has sold something.
-    fn shop(&mut self) -> Result<Option<Bought>> {
+    /// Goes from seller to seller until one has sold something; and whether all that were asked have answered.
+    fn shop(&mut self) -> Result<(Option<Bought>, bool)> {
         let mut sellers: Vec<(Address, Seller)> = SELLERS.iter().collect::<Result<_>>()?;
         sellers.retain(|(_, seller)| !seller.banned);
-        // The least share of the naive error first; who is new counts as naive.
-        sellers.sort_by_key(|(_, seller)| i128::from(seller.off.bits()) * 256 / i128::from(seller.naive.bits().max(1)));
-        for (address, mut seller) in sellers {
-            match self.deal(address) {
-                Ok(None) => {}
-                Ok(bought) => return Ok(bought),
-                Err(Refusal::Mine(error)) => return Err(error),
-                Err(Refusal::Theirs(why)) => {
-                    seller.banned = true;
-                    SELLERS.set(&address, &seller)?;
-                    event::emit(&Banned { seller: address, why })?;
-                }
+        sellers.sort_by_key(|(_, seller)| (seller.silent, seller.rank()));
+        let mut all_answered = true;
+        for (address, before) in sellers {
+            let mut seller = before;
+            let outcome = self.deal(address)?;
+            seller.silent = matches!(outcome, Outcome::Silence);
+            all_answered &= !seller.silent;
+            if let Outcome::Banned(why) = outcome {
+                seller.banned = true;
+                event::emit(&Banned { seller: address, why })?;
+            }
+            if seller != before {
+                SELLERS.set(&address, &seller)?;
+            }
+            if let Outcome::Bought(bought) = outcome {
+                return Ok((Some(bought), all_answered));
             }
         }
-        Ok(None)
+        Ok((None, all_answered))
     }
 
     /// Haggles, and buys where that ends in a deal.
-    fn deal(&mut self, seller: Address) -> Result<Option<Bought>, Refusal> {
+    fn deal(&mut self, seller: Address) -> Result<Outcome> {
         // The reward for this tick has to be left as well.
         let most = self.wallet.allowance(&seller).min(self.wallet.left(self.wallet.limits.reward));
-        let Some(deal) = haggle::haggle(&self.policy, &self.demand, &self.wallet.limits, &seller, most)? else {
-            return Ok(None);
+        let deal = match haggle::haggle(&self.policy, &self.demand, &self.wallet.limits, &seller, most)? {
+            Ok(deal) => deal,
+            Err(outcome) => return Ok(outcome),
         };
         self.wallet.spend(seller, deal.price)?;
         let (least, most) = haggle::plausible(&self.demand);
@@ -303,15 +312,16 @@ impl Agent {
         let args = (seller, deal.price, self.demand, least, most);
         let demand: Fixed<8> = match call::contract(&env::self_address()).method("purchase", &args) {
             Ok(demand) => demand,
-            Err(CallError::BadReply) => return Err(Refusal::Mine(AgentError::Garbage.into())),
-            Err(_) => {
+            Err(failed) => {
+                // The payment has not been.
                 self.wallet.undo();
-                return Err(Refusal::Theirs(Misconduct::Garbage));
+                let garbage = matches!(failed, CallError::Aborted(abort) if abort.code == AgentError::Garbage.code());
+                return Ok(if garbage { Outcome::Banned(Misconduct::Garbage) } else { Outcome::Silence });
             }
         };
-        let haggle::Deal { asked, price, rounds } = deal;
+        let Deal { asked, price, rounds } = deal;
         event::emit(&Purchased { seller, asked, price, rounds, demand })?;
-        Ok(Some(Bought { seller, price, hour: self.hours + 1, demand }))
+        Ok(Outcome::Bought(Bought { seller, price, hour: self.hours + 1, demand }))
     }
 
     /// Compares what was bought with what has come.
@@ -332,16 +342,21 @@ impl Agent {
     }
 }
 
-/// Why a deal did not come about.
-enum Refusal {
-    /// For reasons of the agent: the tick has no effect.
-    Mine(Error),
-    /// Because of the seller: it is banned, and the tick goes on.
-    Theirs(Misconduct),
+impl Seller {
+    /// The least error first, as a share of that of who knows nothing, with 8 fraction bits; who is new counts as that.
+    fn rank(&self) -> i128 {
+        if self.scored == 0 { 256 } else { i128::from(self.off.bits()) * 256 / i128::from(self.naive.bits().max(1)) }
+    }
 }
 
-impl<E: Into<Error>> From<E> for Refusal {
-    fn from(error: E) -> Refusal {
-        Refusal::Mine(error.into())
-    }
+/// What came of talking to a seller.
+pub(crate) enum Outcome {
+    /// A forecast, paid for.
+    Bought(Bought),
+    /// No deal.
+    Nothing,
+    /// No answer.
+    Silence,
+    /// It is banned.
+    Banned(Misconduct),
 }

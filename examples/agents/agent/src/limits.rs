@@ -5,7 +5,7 @@ use noema_sdk::{self as noema, prelude::*};
 use crate::AgentError;
 
 /// How many payments the wallet remembers. As many may be made in a period.
-pub const PAYMENTS: usize = 16;
+pub const PAYMENTS: usize = 32;
 /// Stands for all who tick, together.
 pub const KEEPERS: Address = Address([0; 32]);
 
@@ -62,9 +62,8 @@ impl Wallet {
     fn spent(&self, now: u64, payee: Option<&Address>) -> Option<Amount> {
         // Time that went backwards would not make old payments new.
         let now = now.max(self.payments[PAYMENTS - 1].time_ms);
-        let recent = |payment: &&Payment| {
-            !payment.amount.is_zero() && now - payment.time_ms.min(now) < self.limits.period_ms
-        };
+        let recent =
+            |payment: &&Payment| !payment.amount.is_zero() && now - payment.time_ms.min(now) < self.limits.period_ms;
         if recent(&&self.payments[0]) {
             return None;
         }
@@ -119,6 +118,7 @@ impl Wallet {
 mod tests {
     use super::{KEEPERS, Limits, PAYMENTS, Payment, Wallet};
     use noema_sdk::{Address, Amount};
+    use noema_sdk::prelude::Vec;
     use proptest::prelude::*;
 
     const DAY: u64 = 86_400_000;

@@ -23,7 +23,7 @@ pub enum Trick {
     ReentersAtPayment,
     /// It does not answer before its gas is gone.
     Spins,
-    /// It wants to be called with less gas than it needs to say anything.
+    /// It does not want to talk.
     Aborts,
 }
 
@@ -51,7 +51,7 @@ impl Trickster {
             Trick::Reenters => {
                 let agent = env::caller();
                 // Whatever comes of it, it goes on as if nothing had been.
-                let _ = call::contract(&agent).method::<_, Option<Amount>>("tick", &());
+                let _ = call::contract(&agent).raw(b"\x04\0\0\0tick");
                 let _ = steal(&agent, self.price);
                 self.price
             }
@@ -66,13 +66,23 @@ impl Trickster {
         Ok(ask)
     }
 
+    /// Calls itself so many times over, and then ticks the agent: from there its calls may not get through.
+    #[call(reentrant)]
+    fn dig(agent: Address, depth: u32) -> Result<()> {
+        if depth > 0 {
+            return Ok(call::contract(&env::self_address()).method("dig", &(agent, depth - 1))?);
+        }
+        let _ = call::contract(&agent).raw(b"\x04\0\0\0tick")?;
+        Ok(())
+    }
+
     #[call(payable)]
     fn forecast(&self, window: [Fixed<8>; HOURS]) -> Result<Fixed<8>> {
         Ok(match self.trick {
             Trick::Garbage => Fixed::from_bits(-1),
             Trick::ReentersAtPayment => {
                 let agent = env::caller();
-                let _ = call::contract(&agent).method::<_, Option<Amount>>("tick", &());
+                let _ = call::contract(&agent).raw(b"\x04\0\0\0tick");
                 let _ = steal(&agent, self.price);
                 window[HOURS - 1]
             }
