@@ -300,8 +300,7 @@ impl Agent {
 
     /// Haggles, and buys where that ends in a deal.
     fn deal(&mut self, seller: Address) -> Result<Outcome> {
-        // The reward for this tick has to be left as well.
-        let most = self.wallet.allowance(&seller).min(self.wallet.left(self.wallet.limits.reward));
+        let most = self.wallet.price_limit(&seller);
         let deal = match haggle::haggle(&self.policy, &self.demand, &self.wallet.limits, &seller, most)? {
             Ok(deal) => deal,
             Err(outcome) => return Ok(outcome),

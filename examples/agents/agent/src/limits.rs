@@ -57,6 +57,12 @@ impl Wallet {
         Wallet { limits, payments: [Payment { time_ms: 0, payee: KEEPERS, amount: Amount::ZERO }; PAYMENTS] }
     }
 
+    /// Whether a payment is in the period that ends now. Time that goes backwards makes no payment older.
+    fn is_recent(&self, payment: &Payment, now: u64) -> bool {
+        let now = now.max(self.payments[PAYMENTS - 1].time_ms);
+        !payment.amount.is_zero() && now - payment.time_ms < self.limits.period_ms
+    }
+
     /// What was paid in the period that ends now; to this one, or to all. `None` where the oldest payment of the list is in it: then there may have been more, and nothing
     /// further is paid.
     fn spent(&self, now: u64, payee: Option<&Address>) -> Option<Amount> {
@@ -85,12 +91,17 @@ impl Wallet {
         self.within(payee, env::block_time_ms(), Amount(env::free_balance()))
     }
 
-    /// What is left of period and balance beside this amount.
-    pub(crate) fn left(&self, beside: Amount) -> Amount {
-        let all = self.spent(env::block_time_ms(), None).and_then(|all| self.limits.period.checked_sub(all));
+    /// What a forecast of this seller may cost now, so that the reward for the tick can be paid as well.
+    pub(crate) fn price_limit(&self, seller: &Address) -> Amount {
+        let (reward, now) = (self.limits.reward, env::block_time_ms());
+        // Two payments: the second one has to find the oldest of the list out of the way too.
+        if self.is_recent(&self.payments[1], now) || self.allowance(&KEEPERS) < reward {
+            return Amount::ZERO;
+        }
+        let all = self.spent(now, None).and_then(|all| self.limits.period.checked_sub(all));
         let free = Amount(env::free_balance()).checked_sub(self.limits.keep);
         let rest = all.unwrap_or_default().min(free.unwrap_or_default());
-        rest.checked_sub(beside).unwrap_or_default()
+        self.allowance(seller).min(rest.checked_sub(reward).unwrap_or_default())
     }
 
     /// Notes a payment, if it is within all limits.
@@ -117,8 +128,8 @@ impl Wallet {
 #[cfg(test)]
 mod tests {
     use super::{KEEPERS, Limits, PAYMENTS, Payment, Wallet};
-    use noema_sdk::{Address, Amount};
     use noema_sdk::prelude::Vec;
+    use noema_sdk::{Address, Amount};
     use proptest::prelude::*;
 
     const DAY: u64 = 86_400_000;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use agent::{AgentError, Banned, Bought, KEEPERS, Limits, Misconduct, Purchased, Seller, TRIAL};
+use agent::{AgentError, Banned, Bought, KEEPERS, Limits, Misconduct, PAYMENTS, Purchased, Seller, TRIAL};
 use noema_import::{ImportOptions, Table, import_onnx};
 use noema_model::Model;
 use noema_sdk::borsh::{BorshDeserialize, BorshSerialize};
@@ -306,6 +306,7 @@ fn limits_hold_for_every_stretch_of_time() {
     let limits = Limits { period: Amount(2_000), counterparty: Amount(1_500), ..LIMITS };
     let mut world = world(limits);
     world.forecaster(LIST, FLOOR);
+    // A tick that finds a limit in its way buys nothing, and does not fail: not for the reward either.
     let mut paid: Vec<(u64, u128)> = Vec::new();
     for _ in 0..80 {
         for purchased in world.tick().events::<Purchased>() {
@@ -332,11 +333,25 @@ fn limits_hold_for_every_stretch_of_time() {
 }
 
 #[test]
+fn a_full_memory_of_payments_buys_nothing_more() {
+    let mut world =
+        world(Limits { period_ms: 100 * HOUR_MS, period: Amount(FUNDS), counterparty: Amount(FUNDS), ..LIMITS });
+    world.forecaster(LIST, FLOOR);
+    let mut deals = 0;
+    for _ in 0..40 {
+        deals += world.tick().events::<Purchased>().len();
+        world.observe();
+    }
+    // Each deal is two payments: its price, and the reward.
+    assert_eq!(2 * deals, PAYMENTS);
+}
+
+#[test]
 fn the_last_money_stays_in_the_wallet() {
     let mut world = world(Limits { keep: Amount(FUNDS - 700), ..LIMITS });
     world.forecaster(LIST, FLOOR);
     for _ in 0..30 {
-        let _ = world.call::<Option<Bought>, _>(world.keeper, "tick", &());
+        world.tick();
         world.observe();
     }
     assert!(world.spent() > 0 && world.spent() <= 700, "{}", world.spent());

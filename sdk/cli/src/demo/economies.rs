@@ -2,6 +2,7 @@
 //!
 //! A file here owns one story: its cast, what happens, and the screen that tells it. The list below is all that knows them.
 
+mod agents;
 mod compute_market;
 mod supply_chain;
 
@@ -33,7 +34,7 @@ pub struct Economy {
 }
 
 /// All of them, in the order of the menu.
-pub const ECONOMIES: &[Economy] = &[compute_market::ECONOMY, supply_chain::ECONOMY];
+pub const ECONOMIES: &[Economy] = &[compute_market::ECONOMY, agents::ECONOMY, supply_chain::ECONOMY];
 
 /// What a story tells at its end.
 #[derive(Clone, Debug, Default)]

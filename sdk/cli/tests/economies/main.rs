@@ -5,6 +5,7 @@
 #[path = "../program/mod.rs"]
 mod program;
 
+mod agents;
 mod compute_market;
 mod supply_chain;
 

@@ -203,7 +203,7 @@ fn play(stage: &mut Stage<'_>) -> Result<Story, CliError> {
     let trips = [
         (&good, "signed readings", "paid"),
         (&failing, "cooling fails on leg 2", "arbiter: south at fault"),
-        (&smoothed, "carrier averages its readings", "nobody rules: the score stands"),
+        (&smoothed, "averaged readings", "nobody rules: the score stands"),
         (&alone, "buyer vanishes", "paid after two days"),
     ];
     tell(stage, &contract, &trips, &named)
@@ -255,7 +255,7 @@ fn tell(
         .say(journeys)
         .say(people)
         .say(format!(
-            "eve took no custody, replayed and changed readings were refused; a post: {} gas, models {} of it",
+            "eve took no custody, replayed and changed readings were refused\na post: {} gas, models {} of it",
             amount(last.0),
             amount(last.1)
         )))
