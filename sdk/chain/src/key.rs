@@ -52,6 +52,13 @@ impl KeyPair {
         let signature = self.signing.sign(&transaction.signing_hash()).to_bytes();
         SignedTransaction { transaction, public_key: self.public_key(), signature }
     }
+
+    /// Signs bytes for a contract that verifies them (`crypto.ed25519_verify`): the key of a device, or of somebody who lets others send what
+    /// they have signed. Take a key that owns no account: bytes that somebody else has chosen may be the hash of a transaction.
+    #[must_use]
+    pub fn sign_bytes(&self, message: &[u8]) -> [u8; 64] {
+        self.signing.sign(message).to_bytes()
+    }
 }
 
 /// Shows the public key only.

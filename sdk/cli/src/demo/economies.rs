@@ -2,11 +2,13 @@
 //!
 //! A file here owns one story: its cast, what happens, and the screen that tells it. The list below is all that knows them.
 
+mod agents;
 mod compute_market;
 mod data_market;
 mod fraud_screening;
 mod model_incentives;
 mod private_health;
+mod supply_chain;
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
@@ -40,8 +42,10 @@ pub const ECONOMIES: &[Economy] = &[
     compute_market::ECONOMY,
     data_market::ECONOMY,
     model_incentives::ECONOMY,
+    agents::ECONOMY,
     fraud_screening::ECONOMY,
     private_health::ECONOMY,
+    supply_chain::ECONOMY,
 ];
 
 /// What a story tells at its end.

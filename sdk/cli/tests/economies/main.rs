@@ -5,11 +5,13 @@
 #[path = "../program/mod.rs"]
 mod program;
 
+mod agents;
 mod compute_market;
 mod data_market;
 mod fraud_screening;
 mod model_incentives;
 mod private_health;
+mod supply_chain;
 
 use noema_chain::StoreKind;
 use noema_cli::arguments::KernelArgs;
