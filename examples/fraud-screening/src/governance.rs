@@ -132,7 +132,7 @@ pub(crate) fn check(rules: &Rules, id: u32, sample: &Sample) -> Result<(Models, 
     let passed = proposal.passed_ms.ok_or(FraudError::NotPassed)?;
     ensure!(env::block_time_ms() >= passed + rules.delay_ms, FraudError::TooEarly);
     let mut commitment = SAMPLES.get(proposal.sample)?.ok_or(FraudError::NotThere)?;
-    ensure!(crypto::sha256(&noema::encoding::encode(sample)) == commitment.hash, FraudError::OtherSample);
+    ensure!(self::commitment(sample) == commitment.hash, FraudError::OtherSample);
 
     let scorer = Scorer::open(&proposal.models);
     let mut check = Check::default();
@@ -146,6 +146,11 @@ pub(crate) fn check(rules: &Rules, id: u32, sample: &Sample) -> Result<(Models, 
     proposal.check = Some(check);
     PROPOSALS.set(id, &proposal)?;
     Ok((proposal.models, check))
+}
+
+/// The SHA-256 of the encoding.
+pub(crate) fn commitment(sample: &Sample) -> Hash {
+    crypto::sha256(&noema::encoding::encode(sample))
 }
 
 fn open_proposal(rules: &Rules, id: u32) -> Result<Proposal> {

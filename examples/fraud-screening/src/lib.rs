@@ -222,7 +222,9 @@ impl Screened {
     /// Decides an appeal, with as many reviewers as the rules ask for. Returns how it ended, if it did.
     #[call]
     fn review(&self, sender: Address, id: u64, release: bool) -> Result<Option<End>> {
-        let Some((hold, end)) = holds::review(self.rules.reviewer_quorum, sender, id, release)? else { return Ok(None) };
+        let Some((hold, end)) = holds::review(self.rules.reviewer_quorum, sender, id, release)? else {
+            return Ok(None);
+        };
         if end == End::Released {
             settle(sender, hold.to, hold.amount)?;
             event::emit(&Ended { from: sender, id, amount: hold.amount, end })?;
@@ -304,6 +306,12 @@ impl Screened {
     #[view]
     fn proposal(id: u32) -> Result<Option<Proposal>> {
         PROPOSALS.get(id)
+    }
+
+    /// What to commit to for a sample. Ask it of your own node: views are no transactions, and nobody else sees them.
+    #[view]
+    fn commitment(sample: Sample) -> Hash {
+        governance::commitment(&sample)
     }
 
     #[view]

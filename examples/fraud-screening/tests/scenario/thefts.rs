@@ -30,7 +30,7 @@ fn splitting_a_theft_into_small_transfers_is_caught() {
             Ok(Outcome::Settled) => settled += 1,
             Ok(Outcome::Held(_)) => held += 1,
             Err(failure) => {
-                assert_eq!(failure.code(), Some(noema_sdk::ErrorCode::code(FraudError::TooManyHolds)));
+                assert_eq!(failure.code(), Some(FraudError::TooManyHolds.code()));
                 refused += 1;
             }
         }
@@ -144,6 +144,7 @@ fn a_model_that_is_taken_away_locks_nothing_and_lets_nothing_through() {
 fn too_little_gas_settles_nothing_unscored() {
     let mut world = World::with_a_past(RULES);
     let (alice, shop) = (world.who("alice"), world.who("shop"));
-    let done = world.chain.at(world.contract).from(alice).call_starved::<Outcome, _>(60, "transfer", &(shop, 3_000u128));
+    let done =
+        world.chain.at(world.contract).from(alice).call_starved::<Outcome, _>(60, "transfer", &(shop, 3_000u128));
     assert_eq!(done.unwrap().value, Outcome::Settled);
 }

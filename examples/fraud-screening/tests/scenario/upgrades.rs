@@ -17,6 +17,7 @@ fn proposed(name: &str) -> (World, Models) {
 
 fn propose(world: &mut World, models: Models) -> Result<Done<u32>, Failure> {
     let hash = commitment(&sample());
+    assert_eq!(world.view::<Hash>("commitment", &(sample(),)), hash);
     let number = world.call::<u32>("ann", "commit_sample", &(hash,)).unwrap().value;
     world.call::<u32>("ben", "propose", &(models, number))
 }

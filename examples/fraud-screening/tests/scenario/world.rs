@@ -10,7 +10,7 @@ use fraud_screening::holds::Hold;
 use fraud_screening::scoring::{FEATURES, Models};
 use fraud_screening::{FraudError, Outcome, Rules, Scored};
 use noema_import::{ImportOptions, Table, TreeOptions, import_lightgbm, import_onnx};
-use noema_sdk::{Amount, ErrorCode as _};
+use noema_sdk::Amount;
 use noema_testing::{Address, Done, Failure, Hash, TestChain, build};
 use sha2::{Digest, Sha256};
 
@@ -85,7 +85,9 @@ impl World {
     /// Alice, Bob and a shop have been paying each other for ten days; the thief opened accounts on the first.
     pub(crate) fn with_a_past(rules: Rules) -> World {
         let mut world = World::new(rules);
-        for (name, amount) in [("alice", 400_000), ("bob", 300_000), ("shop", 500_000), ("thief", 5_000), ("mule", 5_000)] {
+        for (name, amount) in
+            [("alice", 400_000), ("bob", 300_000), ("shop", 500_000), ("thief", 5_000), ("mule", 5_000)]
+        {
             world.issue(name, amount);
         }
         for day in 0..10u128 {

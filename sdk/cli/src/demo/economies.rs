@@ -5,6 +5,7 @@
 mod compute_market;
 mod data_market;
 mod model_incentives;
+mod fraud_screening;
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
@@ -35,6 +36,7 @@ pub struct Economy {
 
 /// All of them, in the order of the menu.
 pub const ECONOMIES: &[Economy] = &[compute_market::ECONOMY, data_market::ECONOMY, model_incentives::ECONOMY];
+pub const ECONOMIES: &[Economy] = &[compute_market::ECONOMY, fraud_screening::ECONOMY];
 
 /// What a story tells at its end.
 #[derive(Clone, Debug, Default)]

@@ -8,6 +8,7 @@ mod program;
 mod compute_market;
 mod data_market;
 mod model_incentives;
+mod fraud_screening;
 
 use noema_chain::StoreKind;
 use noema_cli::arguments::KernelArgs;
