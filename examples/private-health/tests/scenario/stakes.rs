@@ -1,0 +1,55 @@
+//! Whoever does what in a round: the stakes are all paid out, and nobody who did their duty loses.
+
+use private_health::WEIGHTS;
+use proptest::prelude::*;
+
+use crate::world::{BALANCE, HOSPITALS, PHASE_MS, STAKE, World};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn stakes_are_conserved(
+        rounds in prop::collection::vec(prop::collection::vec(0u8..4, 5), 1..3),
+        update in prop::collection::vec(-40_000i32..40_000, WEIGHTS),
+    ) {
+        let mut world = World::new();
+        for does in rounds {
+            let before = HOSPITALS.map(|name| world.balance(name));
+            let round = world.open();
+            // 0 stays away, 1 joins, 2 submits as well, 3 reveals as well.
+            let who = |least: u8| HOSPITALS.iter().zip(&does).filter(move |(_, does)| **does >= least).map(|(name, _)| *name);
+            for name in who(1) {
+                world.join(name, round).unwrap();
+            }
+            world.chain.advance(1, PHASE_MS);
+            let enough = who(1).count() >= 3;
+            for name in who(2) {
+                prop_assert_eq!(world.submit(name, round, &update).is_ok(), enough);
+            }
+            world.chain.advance(1, PHASE_MS);
+            let could = enough && who(2).count() >= 3;
+            for name in who(3) {
+                prop_assert_eq!(world.reveal(name, round).is_ok(), could);
+            }
+            world.chain.advance(1, PHASE_MS);
+            world.finish(round).unwrap();
+            // By hand.
+            let dutiful = |does: u8| if could { does == 3 } else { !enough || does >= 2 };
+            let (good, bad) = (does.iter().filter(|d| **d >= 1 && dutiful(**d)).count(), does.iter().filter(|d| **d >= 1 && !dutiful(**d)).count());
+            for ((name, does), before) in HOSPITALS.iter().zip(&does).zip(before) {
+                let gain = world.balance(name) as i128 - before as i128;
+                if *does == 0 || good == 0 {
+                    prop_assert_eq!(gain, 0, "{}", name);
+                } else if dutiful(*does) {
+                    let share = (STAKE as i128) * bad as i128 / good as i128;
+                    prop_assert!((share..=share + 1).contains(&gain), "{}: {}", name, gain);
+                } else {
+                    prop_assert_eq!(gain, -(STAKE as i128), "{}", name);
+                }
+            }
+            let sum: u128 = HOSPITALS.iter().map(|name| world.balance(name)).sum();
+            prop_assert_eq!((sum, world.chain.balance(world.contract)), (5 * BALANCE, 0));
+        }
+    }
+}
