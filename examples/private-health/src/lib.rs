@@ -191,9 +191,10 @@ impl Health {
         paid(Amount::ZERO, || rounds::reveal(&self.terms, self.sites, round, own, pairs))
     }
 
-    /// Ends a round that is over: averages, if it can, and gives stakes back. Anybody may.
+    /// Ends a round that is over: averages, if it can, and gives stakes back, and what the round took as deposit. Anybody may.
     #[call]
     fn finish(&self, round: u64) -> Result<Ending> {
+        let purse = Purse::open();
         let outcome = rounds::finish(&self.terms, self.sites, round)?;
         let ending = match outcome.sum {
             Ok((sum, count)) => model::learn(&sum, count, self.terms.tolerance)?,
@@ -201,11 +202,12 @@ impl Health {
         };
         let (dutiful, penalised): (Vec<_>, Vec<_>) = outcome.members.into_iter().partition(|(_, dutiful)| *dutiful);
         let penalised: Vec<Address> = penalised.into_iter().map(|(site, _)| site).collect();
-        let stakes = self.terms.stake.0 * penalised.len() as u128;
+        let pot = self.terms.stake.0 * penalised.len() as u128 + purse.freed().0;
         let count = dutiful.len() as u128;
+        // Where nobody has joined there is no stake, and nobody to pay.
         for (place, (site, _)) in (0u128..).zip(&dutiful) {
             // The units that do not divide go to the first ones, so that none stays behind.
-            let share = stakes / count + u128::from(place < stakes % count);
+            let share = pot / count + u128::from(place < pot % count);
             call::transfer(site, self.terms.stake.0 + share)?;
         }
         event::emit(&Finished { round, ending, penalised })?;

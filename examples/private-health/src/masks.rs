@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn averages_are_rounded_to_the_nearest() {
-        let expected = [(7, 2, 4), (5, 2, 2), (-5, 2, -2), (-7, 2, -4), (10, 3, 3), (11, 3, 4), (-10, 3, -3), (-11, 3, -4)];
+        let expected =
+            [(7, 2, 4), (5, 2, 2), (-5, 2, -2), (-7, 2, -4), (10, 3, 3), (11, 3, 4), (-10, 3, -3), (-11, 3, -4)];
         for (sum, count, nearest) in expected {
             assert_eq!(average(sum, count), nearest, "{sum} / {count}");
         }

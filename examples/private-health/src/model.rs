@@ -89,7 +89,8 @@ pub(crate) fn weights() -> Result<[i32; WEIGHTS]> {
 
 /// How many of the public patients these weights tell rightly.
 pub(crate) fn right(weights: &[i32; WEIGHTS], cases: &[([i32; HIDDEN], i32, bool)]) -> u32 {
-    let right = |(encoded, one, malignant): &&([i32; HIDDEN], i32, bool)| (score(weights, encoded, *one) > 0) == *malignant;
+    let right =
+        |(encoded, one, malignant): &&([i32; HIDDEN], i32, bool)| (score(weights, encoded, *one) > 0) == *malignant;
     cases.iter().filter(right).count() as u32
 }
 

@@ -99,8 +99,10 @@ impl Round {
 
     /// Whether every two of them name the same hash for the seed that they share.
     fn agrees(&self) -> bool {
-        let hash = |of: &Member, with: &Member| of.pairs.iter().find(|(site, _)| *site == with.site).map(|(_, hash)| *hash);
-        let mut pairs = self.members.iter().enumerate().flat_map(|(i, a)| self.members[i + 1..].iter().map(move |b| (a, b)));
+        let hash =
+            |of: &Member, with: &Member| of.pairs.iter().find(|(site, _)| *site == with.site).map(|(_, hash)| *hash);
+        let mut pairs =
+            self.members.iter().enumerate().flat_map(|(i, a)| self.members[i + 1..].iter().map(move |b| (a, b)));
         pairs.all(|(a, b)| hash(a, b).is_some() && hash(a, b) == hash(b, a))
     }
 
@@ -148,7 +150,10 @@ pub(crate) fn join(
     ensure!(round.members.get(place).is_none_or(|member| member.site != site), HealthError::Done);
     ensure!(pairs.len() < usize::from(sites), HealthError::TooLong);
     // In rising order, so that nobody is counted twice.
-    ensure!(patients.is_sorted_by(|a, b| a < b) && patients.len() >= usize::from(terms.patients), HealthError::NoConsent);
+    ensure!(
+        patients.is_sorted_by(|a, b| a < b) && patients.len() >= usize::from(terms.patients),
+        HealthError::NoConsent
+    );
     for patient in patients {
         ensure!(records::has_consent(*patient, site, Purpose::Training)?, HealthError::NoConsent);
         records::note(*patient, What::Trained { round: number })?;
@@ -166,13 +171,7 @@ pub(crate) fn submit(terms: &Terms, sites: u16, number: u64, masked: Masked) -> 
     ROUND.set(&round)
 }
 
-pub(crate) fn reveal(
-    terms: &Terms,
-    sites: u16,
-    number: u64,
-    own: Hash,
-    mut pairs: Vec<(Address, Hash)>,
-) -> Result<()> {
+pub(crate) fn reveal(terms: &Terms, sites: u16, number: u64, own: Hash, mut pairs: Vec<(Address, Hash)>) -> Result<()> {
     let mut round = current(number)?;
     ensure!(round.phase(sites, terms.least) == Phase::Reveal, HealthError::WrongPhase);
     let missing = round.missing();

@@ -57,7 +57,8 @@ fn release(world: &mut World, reader: &str, request: u32) -> Result<noema_testin
 fn only_the_owner_opens_a_record() {
     let mut world = treated();
     let record = record(&mut world);
-    let key: Bytes32 = open(&secret("dora"), &from_chain(record.key), &about("dora", "dora")).unwrap().try_into().unwrap();
+    let key: Bytes32 =
+        open(&secret("dora"), &from_chain(record.key), &about("dora", "dora")).unwrap().try_into().unwrap();
     assert_eq!(decrypt(&key, &record.ciphertext, b"dora").as_deref(), Some(RECORD));
     // All that everybody sees.
     assert_eq!(open(&secret("eve"), &from_chain(record.key), &about("dora", "dora")), None);
@@ -83,8 +84,12 @@ fn a_reader_with_consent_asks_and_the_owner_releases() {
     let (dora, doctor) = (address("dora"), address("doctor"));
     let consented = What::Consented { reader: doctor, purpose: Purpose::Treatment, until_ms };
     let requested = What::Requested { request };
-    let expected =
-        [(dora, consented), (doctor, What::Added { record: 0 }), (doctor, requested), (dora, What::Released { request })];
+    let expected = [
+        (dora, consented),
+        (doctor, What::Added { record: 0 }),
+        (doctor, requested),
+        (dora, What::Released { request }),
+    ];
     assert_eq!(told, expected);
     refused(release(&mut world, "doctor", request), HealthError::Done);
 }

@@ -196,7 +196,8 @@ fn seeds_are_the_promised_ones_and_no_more_than_needed() {
         seeds.with(&missing).into_iter().map(|(site, seed)| (Address(site), Hash(seed))).collect()
     };
     let own = Hash(seeds.own);
-    let mut try_reveal = |own: Hash, pairs: Vec<(Address, Hash)>| world.call::<()>("astoria", "reveal", &(round, own, pairs));
+    let mut try_reveal =
+        |own: Hash, pairs: Vec<(Address, Hash)>| world.call::<()>("astoria", "reveal", &(round, own, pairs));
     refused(try_reveal(Hash([0; 32]), pairs(&["erfurt"])), HealthError::OtherSeed);
     refused(try_reveal(own, vec![(address("erfurt"), Hash([0; 32]))]), HealthError::OtherSeed);
     refused(try_reveal(own, vec![]), HealthError::OtherSeed);

@@ -1,9 +1,42 @@
 //! Whoever does what in a round: the stakes are all paid out, and nobody who did their duty loses.
 
+use noema_sdk::code;
 use private_health::WEIGHTS;
+use private_health::records::Purpose;
+use private_health::rounds::Ending;
 use proptest::prelude::*;
 
-use crate::world::{BALANCE, HOSPITALS, PHASE_MS, STAKE, World};
+use crate::world::{BALANCE, HOSPITALS, PHASE_MS, STAKE, World, address};
+
+/// Where storage takes a deposit, who makes entries pays for them, and what a round took comes back at its end.
+#[test]
+fn griefing_entries_are_paid_for_and_a_round_gives_its_deposit_back() {
+    let mut world = World::new();
+    world.chain.set_deposit_per_byte(10);
+    // Just what the contract needs: any growth that nobody pays for would make every call fail.
+    let locked = world.chain.deposit(world.contract).locked;
+    world.chain.set_balance(world.contract, locked);
+    let spam = (address("eve"), Purpose::Research, u64::MAX);
+    let refused = world.call::<()>("eve", "consent", &spam).unwrap_err();
+    assert_eq!(refused.code(), Some(code::UNDERPAID), "{refused}");
+    let eve = world.chain.account("eve", 100_000);
+    world.chain.at(world.contract).from(eve).value(100_000).call::<(), _>("consent", &spam).unwrap();
+    let deposit = world.chain.deposit(world.contract);
+    assert_eq!((100_000 - world.balance("eve"), deposit.free()), (deposit.locked - locked, 0));
+
+    let paid = |world: &mut World, hospital: &str, method: &str| {
+        let before = world.chain.deposit(world.contract).locked;
+        let done = world.chain.at(world.contract).from(address(hospital)).value(50_000).call::<u64, _>(method, &());
+        done.unwrap();
+        world.chain.deposit(world.contract).locked - before
+    };
+    let before = world.chain.deposit(world.contract).locked;
+    assert!(paid(&mut world, "bergen", "open_round") > 0);
+    world.chain.advance(1, PHASE_MS);
+    // Nobody has joined: there is nobody to give it to, and the contract may spend it on the next round.
+    assert_eq!(world.finish(0).unwrap().value, Ending::Void);
+    assert_eq!(world.chain.deposit(world.contract).locked, before);
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]

@@ -45,7 +45,8 @@ fn together_they_are_better_than_the_best_of_them_alone() {
 fn the_contract_adds_exactly_the_average() {
     // Any update, however little it teaches.
     let mut world = World::with(Terms { tolerance: 40, ..TERMS });
-    let updates: Vec<Vec<i32>> = (0..5).map(|site| (0..17).map(|i| 1_000 * site - 40 * i * site + 3).collect()).collect();
+    let updates: Vec<Vec<i32>> =
+        (0..5).map(|site| (0..17).map(|i| 1_000 * site - 40 * i * site + 3).collect()).collect();
     world.whole_round(&updates.clone().try_into().unwrap());
     for (i, weight) in world.weights().into_iter().enumerate() {
         let sum: i32 = updates.iter().map(|update| update[i]).sum();

@@ -39,7 +39,8 @@ pub(crate) struct Data {
 pub(crate) static DATA: LazyLock<Data> = LazyLock::new(|| {
     let file = |name: &str| fs::read(Path::new("model").join(name)).expect("the files are committed");
     let table = |name: &str| Table::read_csv(&*file(name)).expect("the table can be read");
-    let options = ImportOptions { calibration: table("calibration.csv").rows, ..ImportOptions::new("encoder", "CC-BY-4.0") };
+    let options =
+        ImportOptions { calibration: table("calibration.csv").rows, ..ImportOptions::new("encoder", "CC-BY-4.0") };
     let container = import_onnx(&file("encoder.onnx"), &options).expect("the encoder can be imported").container;
     let model = noema_model::Model::from_bytes(container.clone()).expect("the container is a model");
     let case = |row: &[f64], label: usize| {

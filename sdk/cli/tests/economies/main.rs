@@ -9,6 +9,7 @@ mod compute_market;
 mod data_market;
 mod model_incentives;
 mod fraud_screening;
+mod private_health;
 
 use noema_chain::StoreKind;
 use noema_cli::arguments::KernelArgs;
