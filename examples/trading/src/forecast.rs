@@ -122,7 +122,8 @@ impl Policy {
 
 fn forecast(model: &Hash, seen: &Seen) -> Result<u32, Status> {
     let network = Network::open(model)?;
-    let ([[forecast]], _) = network.run(&(StaticTensor::of(&[seen.returns])?,)).and_then(|(f, c)| Ok((f.read()?, c)))?;
+    let ([[forecast]], _) =
+        network.run(&(StaticTensor::of(&[seen.returns])?,)).and_then(|(f, c)| Ok((f.read()?, c)))?;
     Ok(u32::try_from(forecast).unwrap_or(0))
 }
 

@@ -4,9 +4,10 @@
 
 mod compute_market;
 mod data_market;
-mod model_incentives;
 mod fraud_screening;
+mod model_incentives;
 mod private_health;
+mod trading;
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
@@ -36,9 +37,14 @@ pub struct Economy {
 }
 
 /// All of them, in the order of the menu.
-pub const ECONOMIES: &[Economy] = &[compute_market::ECONOMY, data_market::ECONOMY, model_incentives::ECONOMY];
-pub const ECONOMIES: &[Economy] = &[compute_market::ECONOMY, fraud_screening::ECONOMY];
-pub const ECONOMIES: &[Economy] = &[compute_market::ECONOMY, fraud_screening::ECONOMY, private_health::ECONOMY];
+pub const ECONOMIES: &[Economy] = &[
+    compute_market::ECONOMY,
+    data_market::ECONOMY,
+    model_incentives::ECONOMY,
+    trading::ECONOMY,
+    fraud_screening::ECONOMY,
+    private_health::ECONOMY,
+];
 
 /// What a story tells at its end.
 #[derive(Clone, Debug, Default)]

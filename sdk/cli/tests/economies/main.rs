@@ -7,9 +7,10 @@ mod program;
 
 mod compute_market;
 mod data_market;
-mod model_incentives;
 mod fraud_screening;
+mod model_incentives;
 mod private_health;
+mod trading;
 
 use noema_chain::StoreKind;
 use noema_cli::arguments::KernelArgs;
