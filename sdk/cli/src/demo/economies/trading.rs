@@ -138,7 +138,6 @@ struct Book {
 }
 
 impl Book {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fee is below a million")]
     fn note(&mut self, pool: &Pool, price: f64) {
         let before = if self.price == 0.0 { (NATIVE / TOKENS) as f64 } else { self.price };
         self.rebalanced += pool.real[0] * (price - before);
@@ -176,7 +175,6 @@ fn trades<'m>(market: &'m Contract, pool: Pool, price: f64, wish: f64) -> Vec<Ac
     acts
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts are far below 2^64")]
 fn trade<'m>(market: &'m Contract, who: &'m str, side: usize, size: f64) -> Act<'m> {
     let units = u128::from(size as u64);
     match side {
