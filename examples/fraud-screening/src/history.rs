@@ -143,10 +143,10 @@ fn log2(n: u128) -> i32 {
     let mut mantissa = if whole > 96 { n >> (whole - 31) } else { (n << 31) >> whole };
     let mut result = whole.cast_signed();
     for _ in 0..FRACTION_BITS {
-        mantissa = mantissa * mantissa >> 31;
+        mantissa = (mantissa * mantissa) >> 31;
         let bit = u32::from(mantissa >> 32 == 1);
         mantissa >>= bit;
-        result = result << 1 | bit.cast_signed();
+        result = (result << 1) | bit.cast_signed();
     }
     result
 }

@@ -160,15 +160,24 @@ impl Market {
     #[view]
     fn pool(&self) -> Result<Pool> {
         let mut now = self.copy();
-        now.observe()?;
+        now.observe(env::block_height())?;
         Ok(now.pool)
+    }
+
+    /// The pool as the first trade of the next block would find it, if nobody came in this one any more. A view that is asked of
+    /// a node is answered as of the newest block, which is over: what a trader will meet is this.
+    #[view]
+    fn next(&self) -> Result<Pool> {
+        let mut next = self.copy();
+        next.observe(env::block_height() + 1)?;
+        Ok(next.pool)
     }
 
     /// What a trade would give in this block; nothing where it cannot be made.
     #[view]
     fn quote(&self, side: Side, amount: Amount) -> Result<Option<Amount>> {
         let mut now = self.copy();
-        now.observe()?;
+        now.observe(env::block_height())?;
         Ok(now.pool.swap(side, amount.0).map(Amount))
     }
 
@@ -199,8 +208,8 @@ impl Market {
     }
 
     /// Notes how the block before ended, if nobody has in this one, and sets fee and range of this block by it.
-    fn observe(&mut self) -> Result<bool> {
-        if self.supply == 0 || !self.seen.observe(env::block_height(), &self.pool.virtual_) {
+    fn observe(&mut self, height: u64) -> Result<bool> {
+        if self.supply == 0 || !self.seen.observe(height, &self.pool.virtual_) {
             return Ok(false);
         }
         let (fee, share) = self.policy.decide(&self.seen)?;
@@ -209,7 +218,7 @@ impl Market {
     }
 
     fn begin_block(&mut self) -> Result<()> {
-        if self.observe()? {
+        if self.observe(env::block_height())? {
             let Pool { fee, share, .. } = self.pool;
             event::emit(&BlockBegan { fee, share })?;
         }

@@ -142,7 +142,8 @@ impl Pool {
             let (real, depth) = (part.get(side), depth.get(side));
             let (of_real, of_depth) = (self.real.get(side), self.virtual_.get(side));
             *self.real.get_mut(side) = if add { of_real.checked_add(real)? } else { of_real.checked_sub(real)? };
-            *self.virtual_.get_mut(side) = if add { of_depth.checked_add(depth)? } else { of_depth.checked_sub(depth)? };
+            *self.virtual_.get_mut(side) =
+                if add { of_depth.checked_add(depth)? } else { of_depth.checked_sub(depth)? };
         }
         Some(part)
     }

@@ -44,15 +44,24 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Default)]
 struct Books {
     balances: [u128; 4],
-    /// Sender, recipient, amount, deadline, votes against and for.
-    holds: BTreeMap<u64, (usize, usize, u128, u64, bool, [Vec<usize>; 2])>,
+    holds: BTreeMap<u64, Held>,
+}
+
+struct Held {
+    from: usize,
+    to: usize,
+    amount: u128,
+    until: u64,
+    appealed: bool,
+    /// Who is against, and who for letting it through.
+    votes: [Vec<usize>; 2],
 }
 
 impl Books {
     fn expire(&mut self, now: u64) {
-        let over: Vec<u64> = self.holds.iter().filter(|(_, hold)| hold.3 <= now).map(|(id, _)| *id).collect();
+        let over: Vec<u64> = self.holds.iter().filter(|(_, hold)| hold.until <= now).map(|(id, _)| *id).collect();
         for id in over {
-            let (from, _, amount, ..) = self.holds.remove(&id).unwrap();
+            let Held { from, amount, .. } = self.holds.remove(&id).unwrap();
             self.balances[from] += amount;
         }
     }
@@ -87,7 +96,8 @@ proptest! {
                         Ok(Outcome::Held(id)) => {
                             books.balances[from] -= amount;
                             let until = world.chain.time_ms() + DAY_MS;
-                            books.holds.insert(id, (from, to, amount, until, false, Default::default()));
+                            let votes = Default::default();
+                            books.holds.insert(id, Held { from, to, amount, until, appealed: false, votes });
                         }
                         Err(_) => {}
                     }
@@ -95,7 +105,7 @@ proptest! {
                 Step::Cancel { from, id } => {
                     // A hold that is over and not swept yet can still be taken back: it is the sender's either way.
                     let done = world.call::<()>(PEOPLE[from], "cancel", &(id,));
-                    if let Some((_, _, amount, ..)) = books.holds.get(&id).filter(|hold| hold.0 == from).cloned() {
+                    if let Some(amount) = books.holds.get(&id).filter(|hold| hold.from == from).map(|hold| hold.amount) {
                         prop_assert!(done.is_ok());
                         books.holds.remove(&id);
                         books.balances[from] += amount;
@@ -104,23 +114,23 @@ proptest! {
                 Step::Appeal { by, from, id } => {
                     let sender = world.who(PEOPLE[from]);
                     let done = world.call::<()>(PEOPLE[by], "appeal", &(sender, id, "please"));
-                    let hold = books.holds.get_mut(&id).filter(|hold| hold.0 == from && !hold.4);
-                    let hold = hold.filter(|hold| by == hold.0 || by == hold.1);
+                    let hold = books.holds.get_mut(&id).filter(|hold| hold.from == from && !hold.appealed);
+                    let hold = hold.filter(|hold| by == hold.from || by == hold.to);
                     prop_assert_eq!(done.is_ok(), hold.is_some(), "{:?}: {:?}", step, done);
                     if let Some(hold) = hold {
-                        hold.4 = true;
+                        hold.appealed = true;
                     }
                 }
                 Step::Review { by, from, id, release } => {
                     let sender = world.who(PEOPLE[from]);
                     let done = world.call::<Option<End>>(["rita", "rob", "ron"][by], "review", &(sender, id, release));
-                    let hold = books.holds.get_mut(&id).filter(|hold| hold.0 == from && hold.4);
-                    let hold = hold.filter(|hold| !hold.5.iter().flatten().any(|other| *other == by));
+                    let hold = books.holds.get_mut(&id).filter(|hold| hold.from == from && hold.appealed);
+                    let hold = hold.filter(|hold| !hold.votes.iter().flatten().any(|other| *other == by));
                     prop_assert_eq!(done.is_ok(), hold.is_some(), "{:?}: {:?}", step, done);
                     if let Some(hold) = hold {
-                        hold.5[usize::from(release)].push(by);
-                        if hold.5[usize::from(release)].len() == 2 {
-                            let (from, to, amount, ..) = books.holds.remove(&id).unwrap();
+                        hold.votes[usize::from(release)].push(by);
+                        if hold.votes[usize::from(release)].len() == 2 {
+                            let Held { from, to, amount, .. } = books.holds.remove(&id).unwrap();
                             books.balances[if release { to } else { from }] += amount;
                         }
                     }

@@ -37,7 +37,7 @@ fn splitting_a_theft_into_small_transfers_is_caught() {
     }
     println!("of {pieces} pieces of {piece} {settled} settled, {held} held, {refused} refused");
     // Each piece alone is what an account of this kind may well pay; together they are not.
-    assert!(settled >= 1 && settled <= 4 && held + refused == pieces - settled);
+    assert!((1..=4).contains(&settled) && held + refused == pieces - settled);
     assert_eq!(world.balance("thief"), 5_000 + settled * piece);
     // Patience gets a thief further, at a price: one piece an hour for another day, with what is held taken back each time.
     let mut patient = 0;

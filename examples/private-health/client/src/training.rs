@@ -44,7 +44,6 @@ pub fn logit(weights: &[f64], row: &[f64]) -> f64 {
 
 /// The update from one to the other, each number between `-clip` and `clip`, in fixed point.
 #[must_use]
-#[allow(clippy::cast_possible_truncation, reason = "a clipped number is small")]
 pub fn clipped(from: &[f64], to: &[f64], clip: i32) -> Vec<i32> {
     let scale = f64::from(1 << FRACTION_BITS);
     let limit = f64::from(clip);

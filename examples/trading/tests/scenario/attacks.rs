@@ -83,10 +83,11 @@ fn front_running_a_new_fee_is_not_possible_within_its_block() {
     let mut world = calm();
     // A storm: the fee of the next block is known as soon as this one is over, and holds for the first trade already.
     world.buy("attacker", NATIVE / 10, 0).unwrap();
-    let cheap = world.pool().fee;
+    let (cheap, next) = (world.pool().fee, world.view::<trading::pool::Pool>("next", &()));
     world.chain.next_block(1_000);
     let dear = world.pool().fee;
     assert!(dear > cheap);
+    assert_eq!(next, world.pool());
     let done = world.call_with::<noema_sdk::Amount>("trader", 1_000_000_000, "buy", &(0u128, EVER)).unwrap();
     assert_eq!(done.events::<trading::Traded>()[0].fee, dear);
 }
@@ -179,7 +180,9 @@ fn policies_that_cannot_be_followed_are_refused() {
     let mut world = World::new();
     let deployer = world.chain.account("deployer", 0);
     let other = world.chain.add_model(&linear_classifier(&[&[1, 2], &[-1, 0]], &[0, 5])).unwrap();
-    let Policy::Forecast { model, output_bits, fee, fee_slope, share, share_slope } = world.policy else { unreachable!() };
+    let Policy::Forecast { model, output_bits, fee, fee_slope, share, share_slope } = world.policy else {
+        unreachable!()
+    };
     let follow = |model, output_bits| Policy::Forecast { model, output_bits, fee, fee_slope, share, share_slope };
     for (policy, error) in [
         (follow(other, output_bits), TradingError::UnfitModel),

@@ -155,7 +155,11 @@ impl World {
 /// The test path: the price outside, and who would like to trade how much.
 pub(crate) fn path() -> Vec<(f64, f64)> {
     let mut reader = csv::Reader::from_path("model/prices.csv").expect("the file is committed");
-    reader.deserialize::<(f64, f64)>().map(|line| line.unwrap()).map(|(price, wish)| (price / 1e6, wish / 1e6)).collect()
+    reader
+        .deserialize::<(f64, f64)>()
+        .map(|line| line.unwrap())
+        .map(|(price, wish)| (price / 1e6, wish / 1e6))
+        .collect()
 }
 
 pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Failure>, error: TradingError) {

@@ -9,6 +9,7 @@ mod fraud_screening;
 mod model_incentives;
 mod private_health;
 mod supply_chain;
+mod trading;
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
@@ -43,6 +44,7 @@ pub const ECONOMIES: &[Economy] = &[
     data_market::ECONOMY,
     model_incentives::ECONOMY,
     agents::ECONOMY,
+    trading::ECONOMY,
     fraud_screening::ECONOMY,
     private_health::ECONOMY,
     supply_chain::ECONOMY,

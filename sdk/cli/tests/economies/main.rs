@@ -12,6 +12,7 @@ mod fraud_screening;
 mod model_incentives;
 mod private_health;
 mod supply_chain;
+mod trading;
 
 use noema_chain::StoreKind;
 use noema_cli::arguments::KernelArgs;

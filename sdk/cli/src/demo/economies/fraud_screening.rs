@@ -167,7 +167,6 @@ fn upgrade(town: &mut Town<'_, '_>, name: &str, number: u32) -> Result<Done, Cli
     let Town { stage, token } = town;
     let table = stage.table("fraud-screening/model/sample.csv")?;
     // The last column is the kind. The salts of a real sample are ones that nobody can guess.
-    #[allow(clippy::cast_possible_truncation, reason = "the table holds integers of 32 bits")]
     let rows: Vec<Vec<i32>> = table.rows.iter().map(|row| row.iter().map(|x| *x as i32).collect()).collect();
     let split = |mut row: Vec<i32>| {
         let kind = row.pop().unwrap_or_default();

@@ -163,7 +163,6 @@ impl Clinic<'_, '_> {
         Ok(patients)
     }
 
-    #[allow(clippy::cast_possible_truncation, reason = "weights have 32 bits")]
     fn weights(&self) -> Result<Vec<i32>, CliError> {
         let weights = self.stage.view(&self.contract, "weights", &json!([]))?;
         Ok(weights.as_array().into_iter().flatten().filter_map(Value::as_i64).map(|weight| weight as i32).collect())
