@@ -78,3 +78,25 @@ pub fn address_of(public_key: &[u8; 32]) -> Address {
 pub(crate) fn verifies(public_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     VerificationKey::try_from(*public_key).is_ok_and(|key| key.verify(&Signature::from(*signature), message).is_ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::KeyPair;
+
+    /// RFC 8032, section 7.1, test 2.
+    #[test]
+    fn bytes_are_signed_as_the_standard_says() {
+        let pair = |at: usize, text: &str| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+        let bytes = |text: &str| -> Vec<u8> { (0..text.len()).step_by(2).map(|at| pair(at, text)).collect() };
+        let seed = bytes("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb");
+        let key = KeyPair::from_seed(seed.try_into().unwrap());
+        assert_eq!(key.public_key()[..], bytes("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"));
+        assert_eq!(
+            key.sign_bytes(&[0x72])[..],
+            bytes(
+                "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+                 085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+            )
+        );
+    }
+}

@@ -81,16 +81,14 @@ impl Reader {
     fn run(&mut self, place: &str, script: &str, shown: Option<&str>, fails: bool) {
         let script = fill(script, &self.names);
         let program = Path::new(env!("CARGO_BIN_EXE_noema"));
-        let old = std::env::var("PATH").unwrap_or_default();
-        let path = format!("{}:{old}", program.parent().expect("a program is in a folder").display());
+        let folder = program.parent().expect("a program is in a folder").display();
         let mut command = Command::new("bash");
         for name in ["NOEMA_CHAIN", "NOEMA_STORE", "NOEMA_KEY", "NOEMA_LEVEL", "NOEMA_THREADS", "NOEMA_LOG"] {
             command.env_remove(name);
         }
         let done = command
-            .args(["-eu", "-o", "pipefail", "-c", &format!("exec 2>&1\n{script}")])
+            .args(["-eu", "-o", "pipefail", "-c", &format!("exec 2>&1\nexport PATH=\"{folder}:$PATH\"\n{script}")])
             .current_dir(self.folder.path())
-            .env("PATH", path)
             .env("CARGO_TARGET_DIR", program.ancestors().nth(2).expect("target/release/noema"))
             .env("CARGO_TERM_COLOR", "never")
             .stdin(Stdio::null())
@@ -130,7 +128,7 @@ fn profiles() -> String {
     let mut profiles = manifest[from..].to_owned();
     for ours in ["noema-build", "noema-host", "noema-model", "noema-state", "noema-tensor", "noema-testing", "noema-vm"]
     {
-        profiles.push_str(&format!("[profile.release.package.{ours}]\nopt-level = 1\n"));
+        profiles.push_str(&format!("[profile.release.package.{ours}]\nopt-level = 0\n"));
     }
     profiles
 }
@@ -149,6 +147,27 @@ fn each_guide_by_itself() {
     for page in GUIDES {
         println!("{page}");
         Reader::new().read(page);
+    }
+}
+
+/// Where the links of a page go, but for those to other sites.
+fn links(text: &str) -> Vec<&str> {
+    let targets = text.split("](").skip(1).filter_map(|behind| behind.split(')').next());
+    targets
+        .filter(|target| !target.starts_with("http"))
+        .map(|target| target.split('#').next().unwrap_or(target))
+        .collect()
+}
+
+#[test]
+fn every_link_of_the_book_goes_somewhere() {
+    let pages = TUTORIAL.iter().chain(&GUIDES).chain(&["docs/book/README.md", "docs/tools.md"]);
+    for page in pages {
+        let path = repository().join(page);
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{page}: {error}"));
+        for link in links(&text).into_iter().filter(|link| !link.is_empty()) {
+            assert!(path.parent().expect("a folder").join(link).exists(), "{page}: {link}");
+        }
     }
 }
 
