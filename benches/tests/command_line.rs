@@ -49,7 +49,9 @@ fn calls_are_overheads() {
     let line = line(&["calls", "--json"]);
     let expected = ["cold call from disk", "cold compile", "hot empty call", "hot storage call"];
     let overheads = expected.map(|case| format!("{case} overhead vs wasmtime 1t"));
-    let shared = [
+    let others = [
+        "a row from bytes to class overhead vs the model alone 1t",
+        "model.run overhead vs the model alone 1t",
         "hot storage call vs 1 thread 2t",
         "hot storage call vs 2 threads 16t",
         "on plain wasmtime vs 1 thread on it 2t",
@@ -57,7 +59,7 @@ fn calls_are_overheads() {
         "on two machines vs 1 thread on one of them 2t",
     ]
     .map(str::to_owned);
-    let mut expected = [&overheads[..], &shared].concat();
+    let mut expected = [&overheads[..], &others].concat();
     expected.sort_unstable();
     assert_eq!(names(&line["rows"]), expected);
     assert!(names(&line["geomean"]).contains(&"overhead vs wasmtime 1t"));
