@@ -200,8 +200,8 @@ fn tensors_and_models_of_constant_shape() {
     assert_eq!(sums, [6, 0]);
     let model = linear_classifier(&[&[1, 2, 3], &[-1, 0, 1]], &[0, 100]);
     let id = world.chain.add_model(&model).unwrap();
-    let (scores, class): ([i32; 2], i32) = world.view("classify", &(id, [10i8, 20, 30]));
+    let (scores, class): ([i32; 2], i32) = world.view("classify", &(id, [10i32, 20, 30]));
     assert_eq!((scores, class), ([140, 120], 0));
-    let (scores, class): ([i32; 2], i32) = world.view("classify", &(id, [-10i8, 0, 0]));
+    let (scores, class): ([i32; 2], i32) = world.view("classify", &(id, [-10i32, 0, 0]));
     assert_eq!((scores, class), ([-10, 110], 1));
 }

@@ -15,7 +15,7 @@ pub const ACTIONS: usize = 3;
 /// A day, in milliseconds.
 pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-type Policy = StaticModel<([[i8; FEATURES]; 1],), ([[i32; ACTIONS]; 1], [i32; 1])>;
+type Policy = StaticModel<([[i32; FEATURES]; 1],), ([[i32; ACTIONS]; 1], [i32; 1])>;
 
 /// Why the agent does not act.
 #[noema::error]
@@ -96,7 +96,7 @@ impl Agent {
 
     /// Shows the network an observation and does what it says; who was paid, if anybody. Only an operator.
     #[call]
-    fn act(&mut self, observation: [i8; FEATURES]) -> Result<Option<Address>> {
+    fn act(&mut self, observation: [i32; FEATURES]) -> Result<Option<Address>> {
         self.pause.only_running()?;
         OPERATOR.only()?;
         let (_, choice) = Policy::open(&self.policy)?.run(&(StaticTensor::of(&[observation])?,))?;

@@ -6,9 +6,9 @@ use noema_testing::{Failure, TestChain, build, linear_classifier};
 
 /// Waits at 0, pays the first service for the first number and the second for the second.
 const POLICY: [&[i8]; 3] = [&[0, 0, 0, 0], &[1, 0, 0, 0], &[0, 1, 0, 0]];
-const WAIT: [i8; 4] = [0; 4];
-const FIRST: [i8; 4] = [1, 0, 0, 0];
-const SECOND: [i8; 4] = [0, 1, 0, 0];
+const WAIT: [i32; 4] = [0; 4];
+const FIRST: [i32; 4] = [1, 0, 0, 0];
+const SECOND: [i32; 4] = [0, 1, 0, 0];
 
 struct World {
     chain: TestChain,
@@ -32,7 +32,7 @@ fn world() -> World {
 }
 
 impl World {
-    fn act(&mut self, observation: [i8; 4]) -> Result<Option<Address>, Failure> {
+    fn act(&mut self, observation: [i32; 4]) -> Result<Option<Address>, Failure> {
         let done = self.chain.at(self.agent).from(self.operator).call::<Option<Address>, _>("act", &(observation,))?;
         let paid: Vec<Paid> = done.events();
         assert_eq!(paid.first().map(|paid| paid.payee), done.value);

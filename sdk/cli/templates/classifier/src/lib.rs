@@ -1,7 +1,8 @@
 //! A classifier: a model of the chain decides which class a row of features belongs to, and the contract keeps what it decided.
 //!
-//! The model takes `features` (`i8 [n, FEATURES]`) and gives `scores` (`i32 [n, CLASSES]`) and `class` (`i32 [n]`). Change the two
-//! numbers to those of yours; `noema model import` makes a model, `noema model inspect` shows what it takes and gives.
+//! The model takes `features` (`i32 [n, FEATURES]`, in the model's fixed point) and gives `scores` (`i32 [n, CLASSES]`) and `class` (`i32 [n]`). Change the two
+//! numbers to those of yours. `noema model import` makes such a model of a network that ends in its scores, without a softmax; `noema model inspect`
+//! shows what a model takes and gives.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -13,7 +14,7 @@ pub const FEATURES: usize = 4;
 pub const CLASSES: usize = 3;
 
 /// Shapes that the compiler checks: what goes in, what comes out.
-type Network = StaticModel<([[i8; FEATURES]; 1],), ([[i32; CLASSES]; 1], [i32; 1])>;
+type Network = StaticModel<([[i32; FEATURES]; 1],), ([[i32; CLASSES]; 1], [i32; 1])>;
 
 /// Why the classifier refuses.
 #[noema::error]
@@ -66,7 +67,7 @@ impl Classifier {
 
     /// Decides a case, once. Only the owner.
     #[call]
-    fn decide(&self, case: u64, row: [i8; FEATURES]) -> Result<u32> {
+    fn decide(&self, case: u64, row: [i32; FEATURES]) -> Result<u32> {
         self.owner.only()?;
         ensure!(!DECISIONS.contains(&case)?, ClassifierError::Decided);
         let decision = self.classify(row)?;
@@ -87,7 +88,7 @@ impl Classifier {
 
     /// What the model would decide.
     #[view]
-    fn ask(&self, row: [i8; FEATURES]) -> Result<Decision> {
+    fn ask(&self, row: [i32; FEATURES]) -> Result<Decision> {
         self.classify(row)
     }
 
@@ -98,7 +99,7 @@ impl Classifier {
 }
 
 impl Classifier {
-    fn classify(&self, row: [i8; FEATURES]) -> Result<Decision> {
+    fn classify(&self, row: [i32; FEATURES]) -> Result<Decision> {
         let network = Network::open(&self.model)?;
         // An abort with a reason, which returns the unspent gas, instead of a fault, which takes it.
         ensure!(network.model().cost(1)? < env::gas_left(), ClassifierError::TooLittleGas);

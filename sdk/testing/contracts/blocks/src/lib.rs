@@ -224,9 +224,9 @@ impl Blocks {
 
     /// The class of a model with one input and two outputs.
     #[view]
-    fn classify(model: Hash, row: [i8; 3]) -> Result<([i32; 2], i32)> {
-        type Classifier = StaticModel<([[i8; 3]; 1],), ([[i32; 2]; 1], [i32; 1])>;
-        type Wrong = StaticModel<([[i8; 3]; 1],), ([[i32; 2]; 1],)>;
+    fn classify(model: Hash, row: [i32; 3]) -> Result<([i32; 2], i32)> {
+        type Classifier = StaticModel<([[i32; 3]; 1],), ([[i32; 2]; 1], [i32; 1])>;
+        type Wrong = StaticModel<([[i32; 3]; 1],), ([[i32; 2]; 1],)>;
         let input = (StaticTensor::of(&[row])?,);
         ensure!(Wrong::open(&model)?.run(&input).err() == Some(Status::ShapeMismatch), WRONG, "other outputs");
         let (scores, class) = Classifier::open(&model)?.run(&input)?;
