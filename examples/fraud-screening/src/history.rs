@@ -135,20 +135,9 @@ fn share(part: u128, whole: u128) -> i32 {
     share.and_then(|share| i32::try_from(share).ok()).unwrap_or(0)
 }
 
-/// `log2(1 + n)`, rounded down: the bits behind the point come from squaring the mantissa, which has 31 bits.
+/// `log2(1 + n)`, rounded down.
 fn log2(n: u128) -> i32 {
-    let n = n.saturating_add(1);
-    let whole = n.ilog2();
-    // From 2^31 to 2^32: the shift comes last where it would lose bits, first where it would not fit.
-    let mut mantissa = if whole > 96 { n >> (whole - 31) } else { (n << 31) >> whole };
-    let mut result = whole.cast_signed();
-    for _ in 0..FRACTION_BITS {
-        mantissa = (mantissa * mantissa) >> 31;
-        let bit = u32::from(mantissa >> 32 == 1);
-        mantissa >>= bit;
-        result = (result << 1) | bit.cast_signed();
-    }
-    result
+    math::log2(n.saturating_add(1), FRACTION_BITS).unwrap_or(0)
 }
 
 #[cfg(test)]

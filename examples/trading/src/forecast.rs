@@ -132,19 +132,9 @@ fn log_price(pair: &Pair) -> i32 {
     log2(pair.native) - log2(pair.token)
 }
 
-/// `log2(n)`, rounded down, of at least 1: the bits behind the point come from squaring the mantissa, which has 31 bits.
+/// `log2(n)`, rounded down, of at least 1.
 fn log2(n: u128) -> i32 {
-    let n = n.max(1);
-    let whole = n.ilog2();
-    let mut mantissa = if whole > 96 { n >> (whole - 31) } else { (n << 31) >> whole };
-    let mut result = whole.cast_signed();
-    for _ in 0..FRACTION_BITS {
-        mantissa = (mantissa * mantissa) >> 31;
-        let bit = u32::from(mantissa >> 32 == 1);
-        mantissa >>= bit;
-        result = (result << 1) | bit.cast_signed();
-    }
-    result
+    math::log2(n.max(1), FRACTION_BITS).unwrap_or(0)
 }
 
 #[cfg(test)]

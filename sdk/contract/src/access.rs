@@ -213,6 +213,11 @@ impl Pause {
         self.paused = false;
     }
 
+    /// Switches it on or off. Check first who asks.
+    pub const fn set(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
     /// Goes on only while it is off.
     ///
     /// # Errors

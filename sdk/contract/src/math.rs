@@ -45,6 +45,35 @@ pub fn mul_div(a: u128, b: u128, c: u128, rounding: Rounding) -> Option<u128> {
     quotient.checked_add(u128::from(up))
 }
 
+/// The logarithm of `n` to the base of 2, with so many bits behind the point (at most 24), rounded down; `None` for 0. Each of these bits comes
+/// from squaring a mantissa of 31 bits, so that the result can be one too low with 8 of them, and two with 16.
+///
+/// ```
+/// use noema_sdk::math::log2;
+///
+/// assert_eq!([1, 2, 8].map(|n| log2(n, 8)), [Some(0), Some(256), Some(768)]);
+/// assert_eq!(log2(10, 16), Some(217_705)); // 3.32193 * 65,536 = 217,705.7
+/// assert_eq!(log2(0, 8), None);
+/// ```
+///
+/// # Panics
+/// For more than 24 bits.
+#[must_use]
+pub fn log2(n: u128, fraction_bits: u32) -> Option<i32> {
+    assert!(fraction_bits <= 24, "more bits than a result has");
+    let whole = n.checked_ilog2()?;
+    // From 2^31 to 2^32: the shift comes last where it would lose bits, first where it would not fit.
+    let mut mantissa = if whole > 96 { n >> (whole - 31) } else { (n << 31) >> whole };
+    let mut result = whole.cast_signed();
+    for _ in 0..fraction_bits {
+        mantissa = (mantissa * mantissa) >> 31;
+        let bit = u32::from(mantissa >> 32 == 1);
+        mantissa >>= bit;
+        result = (result << 1) | bit.cast_signed();
+    }
+    Some(result)
+}
+
 const LOW: u128 = (1 << 64) - 1;
 
 /// The product, high half first.

@@ -238,11 +238,7 @@ impl Agent {
     #[call]
     fn set_paused(&mut self, paused: bool) -> Result<()> {
         self.owner.only()?;
-        if paused {
-            self.pause.pause();
-        } else {
-            self.pause.resume();
-        }
+        self.pause.set(paused);
         Ok(())
     }
 
