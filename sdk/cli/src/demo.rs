@@ -130,7 +130,7 @@ fn run_in(
         chain.store_kind()
     ));
 
-    let mut clinic = clinic(&chain)?;
+    let mut clinic = sender(&chain, KeyPair::from_seed(CLINIC))?;
     let mut upload = |imported: &Imported| {
         let upload = add::upload(output, &mut chain, &mut clinic, &imported.model, CHUNKS_PER_BLOCK)?;
         output.say(&format!("upload    {} bytes in {} chunks: {}", upload.bytes, upload.chunks, upload.name));
@@ -261,10 +261,6 @@ fn reopen(dir: &Path, options: &DemoOptions, chain: Chain, closed: &mut dyn FnMu
         hint: "the directory was changed, or the disk loses what was written".to_owned(),
         details: json!({ "closed": before, "opened": after }),
     })
-}
-
-fn clinic(chain: &Chain) -> Result<Sender, CliError> {
-    sender(chain, KeyPair::from_seed(CLINIC))
 }
 
 /// Somebody who sends transactions, a block a second.

@@ -17,6 +17,7 @@ use noema_tensor::{DType, Kernels, Level, Shape, Tensor};
 
 use crate::{
     ImportError,
+    builder::GraphBuilder,
     compare::{Probe, Sums, edge_named},
     transformer::{Site, Sites},
 };
@@ -32,7 +33,7 @@ pub(crate) mod tiny;
 
 pub use report::{EncoderReport, LayerError, Nearness};
 
-use build::{Built, EMBEDDING_BITS};
+use build::EMBEDDING_BITS;
 use float::{Float, Trace};
 use folder::Folder;
 
@@ -146,12 +147,12 @@ struct Import<'a> {
 
 struct Candidate {
     sites: Sites,
-    built: Built,
+    built: GraphBuilder,
     nearness: Nearness,
 }
 
 impl Import<'_> {
-    fn candidate(&self, sites: Sites, built: Built) -> Result<Candidate, ImportError> {
+    fn candidate(&self, sites: Sites, built: GraphBuilder) -> Result<Candidate, ImportError> {
         let model = self.model(&built, String::new())?;
         let mut cosines = Vec::with_capacity(self.compared.len());
         for (tokens, trace) in self.compared.iter().zip(self.traces) {
@@ -163,7 +164,7 @@ impl Import<'_> {
     fn manifest(&self, accuracy: String) -> Result<Manifest, ImportError> {
         let too_large = |_| ImportError::Encoder("a size past 32 bits".into());
         let longest = u32::try_from(self.folder.longest).map_err(too_large)?;
-        let width = u32::try_from(self.float.config.hidden_size).map_err(too_large)?;
+        let width = u32::try_from(self.float.config.stack.hidden_size).map_err(too_large)?;
         Ok(Manifest {
             name: self.options.name.clone(),
             licence: self.options.licence.clone(),
@@ -178,11 +179,11 @@ impl Import<'_> {
         })
     }
 
-    fn encode(&self, built: &Built, accuracy: String) -> Result<Vec<u8>, ImportError> {
+    fn encode(&self, built: &GraphBuilder, accuracy: String) -> Result<Vec<u8>, ImportError> {
         Ok(container::encode(&self.manifest(accuracy)?, &built.graph, &built.parameters)?)
     }
 
-    fn model(&self, built: &Built, accuracy: String) -> Result<Model, ImportError> {
+    fn model(&self, built: &GraphBuilder, accuracy: String) -> Result<Model, ImportError> {
         Ok(Model::from_bytes(self.encode(built, accuracy)?)?)
     }
 
@@ -194,7 +195,7 @@ impl Import<'_> {
             id: model.id(),
             container_bytes: container.len(),
             longest: self.folder.longest,
-            width: self.float.config.hidden_size,
+            width: self.float.config.stack.hidden_size,
             sites,
             is_within: nearness.is_within(self.options.max_error),
             max_error: self.options.max_error,
@@ -318,7 +319,7 @@ pub fn compare_encoder(
     let manifest = model.manifest();
     let longest = usize::try_from(model.longest()).unwrap_or(usize::MAX);
     let folder = Folder::read(path, Some(longest))?;
-    let width = u32::try_from(folder.config.hidden_size).unwrap_or(u32::MAX);
+    let width = u32::try_from(folder.config.stack.hidden_size).unwrap_or(u32::MAX);
     if manifest.inputs.len() != 2 || manifest.outputs.first().is_none_or(|port| port.shape != [width]) {
         return Err(ImportError::Encoder("the container is not an encoder of this folder".into()));
     }

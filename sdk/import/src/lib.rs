@@ -37,6 +37,7 @@
 #![forbid(unsafe_code)]
 
 mod budget;
+mod builder;
 mod compare;
 mod constant;
 mod encoder;

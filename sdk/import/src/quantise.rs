@@ -11,14 +11,15 @@
 //! ```
 
 use noema_model::{
-    graph::{Edge, EdgeId, Graph, Node},
-    ops::{AddConst, Argmax, Linear, Op, Relu, Requantise, Softmax},
+    graph::{Edge, EdgeId, Graph},
+    ops::{AddConst, Linear, Relu, Requantise},
     parameters::{Array, NodeParameters},
 };
 use noema_tensor::DType;
 
 use crate::{
     ImportError,
+    builder::GraphBuilder,
     layers::{Layer, Standardisation},
     scale::{dyadic, integer, magnitude},
 };
@@ -104,7 +105,8 @@ pub(crate) fn quantise(
     with_softmax: bool,
 ) -> Result<Quantised, ImportError> {
     let (features, layers) = normalise(features, layers, calibration.rows)?;
-    let mut builder = Builder::new(features.mul.len())?;
+    let width = u32::try_from(features.mul.len()).map_err(|_| ImportError::Input("too many features".into()))?;
+    let mut builder = GraphBuilder::new(vec![Edge::new(DType::I32, &[width])]);
     let (mut x, mut x_scale) = standardise(&mut builder, &features, calibration.rows, input_bits, widths.features)?;
     let mut x_levels = widths.features.levels(features.relu);
     let mut logit_bits = LOGIT_BITS;
@@ -121,22 +123,11 @@ pub(crate) fn quantise(
         };
         x = requantise(&mut builder, &layer.name, sums, scales.iter().map(|sum| sum / scale), dtype)?;
         if layer.relu && dtype != DType::U8 {
-            x = builder.node(&format!("{} relu", layer.name), Relu {}, x, vec![]);
+            x = builder.node(&format!("{} relu", layer.name), Relu {}, &[x], vec![]);
         }
         x_scale = scale;
     }
-    let mut outputs = vec![("logits", logit_bits)];
-    builder.graph.outputs.push(x);
-    if with_softmax {
-        let softmax = Softmax { multiplier: 1 << 30, shift: 30 + logit_bits, fraction_bits: PROBABILITY_BITS };
-        let probabilities = builder.node("probabilities", softmax, x, vec![]);
-        builder.graph.outputs.push(probabilities);
-        outputs.push(("probabilities", PROBABILITY_BITS));
-    }
-    let class = builder.node("class", Argmax {}, x, vec![]);
-    builder.graph.outputs.push(class);
-    outputs.push(("class", 0));
-    Ok(Quantised { graph: builder.graph, parameters: builder.parameters, outputs })
+    Ok(builder.classifier(x, logit_bits, with_softmax))
 }
 
 /// Features of a network that does not scale them are brought to `[-1, 1]` by the calibration rows, and the first
@@ -186,7 +177,7 @@ pub(crate) fn range(largest: f64) -> f64 {
 }
 
 fn standardise(
-    builder: &mut Builder,
+    builder: &mut GraphBuilder,
     features: &Standardisation,
     rows: &[Vec<f64>],
     input_bits: u8,
@@ -213,18 +204,18 @@ fn standardise(
 
     let mut x = EdgeId(0);
     if offsets.iter().any(|offset| *offset != 0) {
-        x = builder.node("centre", AddConst {}, x, vec![Array::I32(offsets)]);
+        x = builder.node("centre", AddConst {}, &[x], vec![Array::I32(offsets)]);
     }
     x = requantise(builder, &features.name, x, features.mul.iter().map(|mul| mul * unit / scale), dtype)?;
     if features.relu && dtype != DType::U8 {
-        x = builder.node("features relu", Relu {}, x, vec![]);
+        x = builder.node("features relu", Relu {}, &[x], vec![]);
     }
     Ok((x, scale))
 }
 
 /// Adds a linear node; its edge and the real value of one unit of each output.
 fn linear(
-    builder: &mut Builder,
+    builder: &mut GraphBuilder,
     layer: &Layer,
     x: EdgeId,
     x_dtype: DType,
@@ -258,11 +249,11 @@ fn linear(
         outputs: u32::try_from(biases.len()).map_err(|_| ImportError::Output("too many outputs".into()))?,
         accumulator: if narrow { DType::I32 } else { DType::I64 },
     };
-    Ok((builder.node(&layer.name, op, x, vec![Array::I8(weights), Array::I32(biases)]), scales))
+    Ok((builder.node(&layer.name, op, &[x], vec![Array::I8(weights), Array::I32(biases)]), scales))
 }
 
 fn requantise(
-    builder: &mut Builder,
+    builder: &mut GraphBuilder,
     name: &str,
     x: EdgeId,
     scales: impl Iterator<Item = f64>,
@@ -278,26 +269,5 @@ fn requantise(
         shifts.push(shift);
     }
     let op = Requantise { per_channel: true, zero_point: 0, dtype };
-    Ok(builder.node(&format!("{name} requantise"), op, x, vec![Array::I32(multipliers), Array::U8(shifts)]))
-}
-
-/// A graph under construction.
-struct Builder {
-    graph: Graph,
-    parameters: Vec<NodeParameters>,
-}
-
-impl Builder {
-    fn new(features: usize) -> Result<Builder, ImportError> {
-        let features = u32::try_from(features).map_err(|_| ImportError::Input("too many features".into()))?;
-        let graph = Graph { inputs: vec![Edge::new(DType::I32, &[features])], nodes: vec![], outputs: vec![] };
-        Ok(Builder { graph, parameters: vec![] })
-    }
-
-    fn node(&mut self, name: &str, op: impl Into<Op>, x: EdgeId, parameters: NodeParameters) -> EdgeId {
-        self.graph.nodes.push(Node { name: name.into(), op: op.into(), inputs: vec![x] });
-        self.parameters.push(parameters);
-        // The network has few nodes: they are limited when it is read.
-        EdgeId(u32::try_from(self.graph.nodes.len()).unwrap_or(u32::MAX))
-    }
+    Ok(builder.node(&format!("{name} requantise"), op, &[x], vec![Array::I32(multipliers), Array::U8(shifts)]))
 }

@@ -3,6 +3,8 @@
 
 pub(crate) mod build;
 pub(crate) mod files;
+#[cfg(test)]
+pub(crate) mod folders;
 pub(crate) mod layer;
 pub(crate) mod ranges;
 

@@ -8,15 +8,16 @@
 //! ```
 
 use noema_model::{
-    graph::{Edge, EdgeId, Graph, sequence},
+    graph::{Edge, EdgeId, sequence},
     ops::{AddRows, Embedding, L2Norm, MeanPool, Reshape, Slice},
-    parameters::{Array, NodeParameters},
+    parameters::Array,
 };
 use noema_tensor::DType;
 
 use super::{Sites, float::Float, folder::Pooling};
 use crate::{
     ImportError,
+    builder::GraphBuilder,
     transformer::{
         build::{Builder, Normalised, Sum, most, size, to_i16, unit_of},
         layer::{Layer, Normal},
@@ -32,13 +33,6 @@ const POOLED_BITS: i32 = 16;
 const TOKENS: EdgeId = EdgeId(0);
 const LENGTH: EdgeId = EdgeId(1);
 
-/// A graph with what it takes to make a container.
-#[derive(Debug)]
-pub(crate) struct Built {
-    pub(crate) graph: Graph,
-    pub(crate) parameters: Vec<NodeParameters>,
-}
-
 /// The nodes that hold what goes into each layer, and what comes out of the last one.
 pub(crate) fn checkpoints(layers: usize) -> impl Iterator<Item = String> {
     (0..layers).map(input).chain(["last".to_owned()])
@@ -49,11 +43,16 @@ fn input(layer: usize) -> String {
 }
 
 /// Builds the graph for the sites that are given.
-pub(crate) fn build(float: &Float, ranges: &[LayerRanges], longest: usize, sites: Sites) -> Result<Built, ImportError> {
+pub(crate) fn build(
+    float: &Float,
+    ranges: &[LayerRanges],
+    longest: usize,
+    sites: Sites,
+) -> Result<GraphBuilder, ImportError> {
     let inputs = vec![Edge::new(DType::I32, &[sequence(size(longest)?)]), Edge::new(DType::I32, &[])];
     let mut builder = Builder::new(inputs, float.form, size(longest)?);
     builder.count = Some(LENGTH);
-    let hidden = float.config.hidden_size;
+    let hidden = float.config.stack.hidden_size;
     let words: Vec<f32> = float.words.flatten_all()?.to_vec1()?;
     let positions: Vec<f32> = float.positions.flatten_all()?.to_vec1()?;
     // The sum of both fits.
@@ -83,8 +82,9 @@ pub(crate) fn build(float: &Float, ranges: &[LayerRanges], longest: usize, sites
     };
     let unit_length = L2Norm { epsilon: 1, fraction_bits: EMBEDDING_BITS, dtype: DType::I16 };
     let embedding = builder.node("embedding", unit_length, &[pooled], vec![]);
-    builder.graph.outputs = vec![embedding];
-    Ok(Built { graph: builder.graph, parameters: builder.parameters })
+    let mut graph = builder.graph;
+    graph.graph.outputs = vec![embedding];
+    Ok(graph)
 }
 
 impl Builder {

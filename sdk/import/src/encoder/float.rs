@@ -6,7 +6,7 @@ use super::folder::{Config, Folder, Pooling};
 use crate::{
     ImportError,
     transformer::{
-        layer::{Form, Layer, LayerTrace, Normal, Order, normalised},
+        layer::{self, Form, Layer, LayerTrace, Normal, Order, normalised},
         ranges::LayerRanges,
     },
 };
@@ -39,7 +39,7 @@ impl Float {
     /// Takes the weights out of a folder.
     pub(crate) fn new(folder: &Folder) -> Result<Float, ImportError> {
         let (config, weights) = (folder.config.clone(), &folder.weights);
-        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let (hidden, inner) = (config.stack.hidden_size, config.stack.intermediate_size);
         let layer = |index: usize| -> Result<Layer, ImportError> {
             let at = |rest: &str| format!("encoder.layer.{index}.{rest}");
             Ok(Layer {
@@ -60,9 +60,9 @@ impl Float {
             words: weights.tensor("embeddings.word_embeddings.weight", &[config.vocab_size, hidden])?,
             positions: positions.narrow(0, 0, folder.longest)?.broadcast_add(&types.get(0)?)?,
             norm: weights.normal("embeddings.LayerNorm", hidden)?,
-            layers: (0..config.num_hidden_layers).map(layer).collect::<Result<_, _>>()?,
+            layers: (0..config.stack.num_hidden_layers).map(layer).collect::<Result<_, _>>()?,
             pooling: folder.pooling,
-            form: Form { order: Order::Post, heads: config.num_attention_heads, epsilon: config.layer_norm_eps },
+            form: config.stack.form(Order::Post),
             config,
         })
     }
@@ -73,13 +73,7 @@ impl Float {
         let words = self.words.index_select(&ids, 0)?;
         let sum = (words + self.positions.narrow(0, 0, tokens.len())?)?;
         let embedded = normalised(&sum, &self.norm, self.form.epsilon)?;
-        let mut x = embedded.clone();
-        let mut layers = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            let trace = layer.run(&x, self.form)?;
-            x = trace.output.clone();
-            layers.push(trace);
-        }
+        let (layers, x) = layer::run(&self.layers, &embedded, self.form)?;
         let pooled = match self.pooling {
             Pooling::Mean => x.mean(0)?,
             Pooling::First => x.get(0)?,

@@ -7,21 +7,17 @@ use tokenizers::{Tokenizer, TruncationParams};
 
 use crate::{
     ImportError,
-    transformer::files::{MAX_TEXT_BYTES, Sizes, Weights, json, missing, read, unsupported},
+    transformer::files::{MAX_TEXT_BYTES, Stack, Weights, json, missing, read, unsupported},
 };
 
 /// `config.json` of a BERT-type encoder.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Config {
     pub(crate) model_type: String,
-    pub(crate) hidden_size: usize,
-    pub(crate) num_attention_heads: usize,
-    pub(crate) num_hidden_layers: usize,
-    pub(crate) intermediate_size: usize,
+    #[serde(flatten)]
+    pub(crate) stack: Stack,
     pub(crate) vocab_size: usize,
     pub(crate) max_position_embeddings: usize,
-    pub(crate) hidden_act: String,
-    pub(crate) layer_norm_eps: f64,
     #[serde(default = "absolute")]
     pub(crate) position_embedding_type: String,
 }
@@ -39,15 +35,7 @@ impl Config {
             let kind = &self.position_embedding_type;
             return Err(unsupported(&format!("position_embedding_type `{kind}`"), "absolute"));
         }
-        Sizes {
-            sides: &[self.intermediate_size, self.vocab_size, self.max_position_embeddings],
-            hidden: self.hidden_size,
-            heads: self.num_attention_heads,
-            layers: self.num_hidden_layers,
-            activation: &self.hidden_act,
-            epsilon: self.layer_norm_eps,
-        }
-        .check()
+        self.stack.check(&[self.vocab_size, self.max_position_embeddings])
     }
 }
 

@@ -5,9 +5,12 @@ use std::path::Path;
 use noema_model::Model;
 use noema_tensor::{Kernels, Level, Shape, Tensor};
 
-use super::tiny::{self, HIDDEN, LAYERS, config, sentences, tensors, write_weights};
+use super::tiny::{self, HIDDEN, LAYERS, sentences, tensors, write_weights};
 use super::{EncoderOptions, compare_encoder, import_encoder};
-use crate::{ImportError, transformer::Site};
+use crate::{
+    ImportError,
+    transformer::{Site, folders},
+};
 
 fn folder(seed: u64, pooling: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -83,22 +86,9 @@ fn what_cannot_be_imported_is_named() {
         assert!(!matches!(error, ImportError::Compute(_)), "{error}");
         error.to_string()
     };
-    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
-        let missing = refused(&|folder| std::fs::remove_file(folder.join(file)).unwrap());
-        assert!(missing.contains("has no") && missing.contains(file), "{missing}");
-        let cut = refused(&|folder| {
-            let bytes = std::fs::read(folder.join(file)).unwrap();
-            std::fs::write(folder.join(file), &bytes[..bytes.len() / 2]).unwrap();
-        });
-        assert!(cut.contains(file), "{cut}");
-    }
-    let with = |key: &str, value: serde_json::Value| {
-        refused(&|folder| {
-            let mut config = config();
-            config[key] = value.clone();
-            std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
-        })
-    };
+    folders::every_file_is_needed(&["config.json", "tokenizer.json", "model.safetensors"], &refused);
+    let with =
+        |key: &str, value: serde_json::Value| refused(&|folder| folders::set(folder, "config.json", key, &value));
     assert!(with("model_type", "gpt2".into()).contains("model_type `gpt2`"));
     assert!(with("hidden_act", "swish".into()).contains("hidden_act `swish`"));
     assert!(with("position_embedding_type", "relative_key".into()).contains("relative_key"));

@@ -15,10 +15,10 @@
 //! float between two grids is held in 32 bits, so that it is rounded where the file rounds.
 
 use noema_model::{
-    graph::{Edge, EdgeId, Graph, Node},
+    graph::{Edge, EdgeId},
     ops::{
-        Add, AddConst, Argmax, AveragePool, Concat, GlobalAveragePool, Lookup, MaxPool, Op, Relu, Requantise, Reshape,
-        Softmax, Transpose, Window,
+        Add, AddConst, AveragePool, Concat, GlobalAveragePool, Lookup, MaxPool, Op, Relu, Requantise, Reshape,
+        Transpose, Window,
     },
     parameters::{Array, NodeParameters},
 };
@@ -32,7 +32,8 @@ use super::{
 };
 use crate::{
     ImportError, Widths,
-    quantise::{LOGIT_BITS, PROBABILITY_BITS, Quantised, RESERVE, fraction_bits, range},
+    builder::GraphBuilder,
+    quantise::{LOGIT_BITS, Quantised, RESERVE, fraction_bits, range},
     scale::{dyadic, integer},
 };
 
@@ -80,8 +81,7 @@ pub(crate) fn quantise(
         seen: seen.to_vec(),
         widths,
         logits: logit_grid(net, seen)?,
-        graph: Graph { inputs: vec![], nodes: vec![], outputs: vec![] },
-        parameters: vec![],
+        builder: GraphBuilder::new(vec![]),
         held: vec![None; net.steps.len() + 1],
         on_grid: vec![],
         is_quantised: net.steps.iter().any(|step| matches!(step.op, net::Op::Quantise(_))),
@@ -121,8 +121,7 @@ pub(super) struct Build<'a> {
     seen: Vec<Seen>,
     widths: Widths,
     logits: (Grid, u8),
-    graph: Graph,
-    parameters: Vec<NodeParameters>,
+    builder: GraphBuilder,
     /// Every activation that is there so far.
     pub(super) held: Vec<Option<Held>>,
     /// Activations that the file has as integers.
@@ -139,10 +138,7 @@ impl Build<'_> {
         inputs: &[EdgeId],
         parameters: NodeParameters,
     ) -> EdgeId {
-        self.graph.nodes.push(Node { name: name.into(), op: op.into(), inputs: inputs.to_vec() });
-        self.parameters.push(parameters);
-        // The network has few nodes: they are limited when it is read.
-        EdgeId(u32::try_from(self.graph.nodes.len()).unwrap_or(u32::MAX))
+        self.builder.node(name, op, inputs, parameters)
     }
 
     pub(super) fn error(&self, step: &Step, reason: impl Into<String>) -> ImportError {
@@ -192,7 +188,7 @@ impl Build<'_> {
         let name = self.net.input.clone();
         let sizes = sizes(dims)?;
         let dtype = self.net.integers.map_or(DType::I32, |grid| grid.dtype);
-        self.graph.inputs.push(Edge::new(dtype, &sizes));
+        self.builder.graph.inputs.push(Edge::new(dtype, &sizes));
         let mut x = EdgeId(0);
         if let [channels, rows, columns] = sizes[..] {
             x = if channels == 1 {
@@ -522,18 +518,7 @@ impl Build<'_> {
         let held = self.held(self.net.logits)?;
         let (grid, bits) = self.logits;
         let x = self.convert("scores", held, grid, f32::NEG_INFINITY, f32::INFINITY)?.edge;
-        let mut outputs = vec![("logits", bits)];
-        self.graph.outputs.push(x);
-        if self.net.softmax {
-            let softmax = Softmax { multiplier: 1 << 30, shift: 30 + bits, fraction_bits: PROBABILITY_BITS };
-            let probabilities = self.node("probabilities", softmax, &[x], vec![]);
-            self.graph.outputs.push(probabilities);
-            outputs.push(("probabilities", PROBABILITY_BITS));
-        }
-        let class = self.node("class", Argmax {}, &[x], vec![]);
-        self.graph.outputs.push(class);
-        outputs.push(("class", 0));
-        Ok((Quantised { graph: self.graph, parameters: self.parameters, outputs }, self.on_grid))
+        Ok((self.builder.classifier(x, bits, self.net.softmax), self.on_grid))
     }
 }
 

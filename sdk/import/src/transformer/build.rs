@@ -9,7 +9,7 @@
 //! first, and the weights of each channel take the difference over (Xiao et al., SmoothQuant, 2022).
 
 use noema_model::{
-    graph::{Edge, EdgeId, Graph, Node},
+    graph::{Edge, EdgeId},
     ops::{Add, AddRows, Attention, LayerNorm, Linear, Lookup, Mul, Op, QuantiseRows, Requantise, RowStep},
     parameters::{Array, NodeParameters},
 };
@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     ImportError,
+    builder::GraphBuilder,
     scale::{dyadic, integer},
 };
 
@@ -78,10 +79,9 @@ pub(crate) fn to_i16(value: f64) -> i16 {
     value.round_ties_even().clamp(-32_768.0, 32_767.0) as i16
 }
 
-/// A graph under construction.
+/// The graph of a transformer under construction.
 pub(crate) struct Builder {
-    pub(crate) graph: Graph,
-    pub(crate) parameters: Vec<NodeParameters>,
+    pub(crate) graph: GraphBuilder,
     form: Form,
     /// Most tokens of a row.
     tokens: u32,
@@ -92,13 +92,7 @@ pub(crate) struct Builder {
 impl Builder {
     /// A graph with nothing but its inputs.
     pub(crate) fn new(inputs: Vec<Edge>, form: Form, tokens: u32) -> Builder {
-        Builder {
-            graph: Graph { inputs, nodes: vec![], outputs: vec![] },
-            parameters: vec![],
-            form,
-            tokens,
-            count: None,
-        }
+        Builder { graph: GraphBuilder::new(inputs), form, tokens, count: None }
     }
 
     /// Adds a node.
@@ -109,11 +103,7 @@ impl Builder {
         inputs: &[EdgeId],
         parameters: NodeParameters,
     ) -> EdgeId {
-        // The number of layers is limited when the folder is read.
-        let edge = EdgeId(u32::try_from(self.graph.inputs.len() + self.graph.nodes.len()).unwrap_or(u32::MAX));
-        self.graph.nodes.push(Node { name: name.into(), op: op.into(), inputs: inputs.to_vec() });
-        self.parameters.push(parameters);
-        edge
+        self.graph.node(name, op, inputs, parameters)
     }
 
     /// Normalises to 16 bits, one unit for all channels.

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::layer::{Dense, Normal};
+use super::layer::{Dense, Form, Normal, Order};
 use crate::ImportError;
 
 /// Most bytes of a file of text, and of the weights.
@@ -36,35 +36,48 @@ impl FolderKind {
     }
 }
 
-/// What the configurations of all transformers say.
-pub(crate) struct Sizes<'a> {
-    pub(crate) sides: &'a [usize],
-    pub(crate) hidden: usize,
-    pub(crate) heads: usize,
-    pub(crate) layers: usize,
-    pub(crate) activation: &'a str,
-    pub(crate) epsilon: f64,
+/// What `config.json` says of the layers of any transformer.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Stack {
+    pub(crate) hidden_size: usize,
+    pub(crate) num_attention_heads: usize,
+    pub(crate) num_hidden_layers: usize,
+    pub(crate) intermediate_size: usize,
+    hidden_act: String,
+    layer_norm_eps: f64,
 }
 
-impl Sizes<'_> {
-    /// Refuses what no importer could take.
-    pub(crate) fn check(&self) -> Result<(), ImportError> {
-        let Sizes { sides, hidden, heads, layers, activation, epsilon } = self;
-        if *activation != "gelu" {
-            return Err(unsupported(&format!("hidden_act `{activation}`"), "gelu"));
+impl Stack {
+    /// Refuses what no importer could take; `sides` are sizes of the model beside those of its layers.
+    pub(crate) fn check(&self, sides: &[usize]) -> Result<(), ImportError> {
+        let Stack {
+            hidden_size,
+            num_attention_heads,
+            num_hidden_layers,
+            intermediate_size,
+            hidden_act,
+            layer_norm_eps,
+        } = self;
+        if hidden_act != "gelu" {
+            return Err(unsupported(&format!("hidden_act `{hidden_act}`"), "gelu"));
         }
         let refused = |reason: String| Err(ImportError::Encoder(format!("config.json: {reason}")));
-        if sides.iter().chain([hidden]).any(|side| !(1..=MAX_SIDE).contains(side)) || !(1..=MAX_LAYERS).contains(layers)
-        {
-            return refused(format!("sizes {sides:?}, {hidden} channels and {layers} layers"));
+        let sides = [&[*hidden_size, *intermediate_size], sides].concat();
+        if sides.iter().any(|side| !(1..=MAX_SIDE).contains(side)) || !(1..=MAX_LAYERS).contains(num_hidden_layers) {
+            return refused(format!("sizes {sides:?} and {num_hidden_layers} layers"));
         }
-        if *heads == 0 || !hidden.is_multiple_of(*heads) {
-            return refused(format!("{heads} heads of {hidden}"));
+        if *num_attention_heads == 0 || !hidden_size.is_multiple_of(*num_attention_heads) {
+            return refused(format!("{num_attention_heads} heads of {hidden_size}"));
         }
-        if !epsilon.is_finite() || !(0.0..1.0).contains(epsilon) {
-            return refused(format!("layer_norm_eps {epsilon}"));
+        if !layer_norm_eps.is_finite() || !(0.0..1.0).contains(layer_norm_eps) {
+            return refused(format!("layer_norm_eps {layer_norm_eps}"));
         }
         Ok(())
+    }
+
+    /// How its layers run.
+    pub(crate) fn form(&self, order: Order) -> Form {
+        Form { order, heads: self.num_attention_heads, epsilon: self.layer_norm_eps }
     }
 }
 

@@ -71,8 +71,7 @@ pub(crate) struct LayerTrace {
 }
 
 impl Layer {
-    /// Runs a layer.
-    pub(crate) fn run(&self, x: &Tensor, form: Form) -> Result<LayerTrace, ImportError> {
+    fn run(&self, x: &Tensor, form: Form) -> Result<LayerTrace, ImportError> {
         let (tokens, width) = x.dims2()?;
         let normalised = |x: &Tensor, normal| normalised(x, normal, form.epsilon);
         let input = if form.order == Order::Pre { normalised(x, &self.attention_norm)? } else { x.clone() };
@@ -100,6 +99,18 @@ impl Layer {
         };
         Ok(LayerTrace { input, query, key, value, mixed, sum, middle, hidden, last_sum, output })
     }
+}
+
+/// Runs layers one after the other; what is seen of each, and what the last one gives.
+pub(crate) fn run(layers: &[Layer], x: &Tensor, form: Form) -> Result<(Vec<LayerTrace>, Tensor), ImportError> {
+    let mut x = x.clone();
+    let mut seen = Vec::with_capacity(layers.len());
+    for layer in layers {
+        let trace = layer.run(&x, form)?;
+        x = trace.output.clone();
+        seen.push(trace);
+    }
+    Ok((seen, x))
 }
 
 /// A layer normalisation along rows.

@@ -8,7 +8,7 @@
 
 use noema_model::{
     graph::{Edge, EdgeId},
-    ops::{AddRows, Argmax, Concat, Requantise, Reshape, Slice, Softmax, Transpose},
+    ops::{AddRows, Concat, Requantise, Reshape, Slice, Transpose},
     parameters::Array,
 };
 use noema_tensor::DType;
@@ -16,7 +16,7 @@ use noema_tensor::DType;
 use super::float::{Ranges, VisionModel};
 use crate::{
     ImportError,
-    quantise::{LOGIT_BITS, PROBABILITY_BITS, Quantised, fraction_bits},
+    quantise::{LOGIT_BITS, Quantised, fraction_bits},
     transformer::{
         Sites,
         build::{Builder, Normalised, Read, Sum, size, to_i16, unit_of},
@@ -65,12 +65,7 @@ pub(crate) fn build(float: &VisionModel, ranges: &Ranges, sites: Sites) -> Resul
     let logits = vec![2.0_f64.powi(-i32::from(logit_bits)); units.len()];
     let scores = builder.scaled("scores scaled", sums, &units, &logits, DType::I32)?;
     let scores = builder.node("logits", Reshape { dims: vec![size(units.len())?] }, &[scores], vec![]);
-    let softmax = Softmax { multiplier: 1 << 30, shift: 30 + logit_bits, fraction_bits: PROBABILITY_BITS };
-    let probabilities = builder.node("probabilities", softmax, &[scores], vec![]);
-    let class = builder.node("class", Argmax {}, &[scores], vec![]);
-    builder.graph.outputs = vec![scores, probabilities, class];
-    let outputs = vec![("logits", logit_bits), ("probabilities", PROBABILITY_BITS), ("class", 0)];
-    Ok(Quantised { graph: builder.graph, parameters: builder.parameters, outputs })
+    Ok(builder.graph.classifier(scores, logit_bits, true))
 }
 
 impl Builder {

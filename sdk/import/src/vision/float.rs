@@ -9,7 +9,7 @@ use crate::{
     FloatLayer, ImportError, Prediction,
     float::finite,
     transformer::{
-        layer::{Dense, Form, Layer, LayerTrace, Normal, Order, dense, normalised},
+        layer::{self, Dense, Form, Layer, LayerTrace, Normal, Order, dense, normalised},
         ranges::{Channels, LayerRanges, widen},
     },
 };
@@ -59,7 +59,7 @@ impl VisionModel {
 
     fn new(folder: &Folder) -> Result<VisionModel, ImportError> {
         let (config, weights) = (folder.config.clone(), &folder.weights);
-        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let (hidden, inner) = (config.stack.hidden_size, config.stack.intermediate_size);
         let input = |name: &str| -> Result<Dense, ImportError> {
             if config.qkv_bias {
                 return weights.dense(name, hidden, hidden);
@@ -97,8 +97,8 @@ impl VisionModel {
                 bias: weights.tensor(&format!("{projection}.bias"), &[hidden])?,
             },
             positions: Tensor::cat(&[first, positions.narrow(0, 1, config.tokens() - 1)?], 0)?,
-            layers: (0..config.num_hidden_layers).map(layer).collect::<Result<_, _>>()?,
-            form: Form { order: Order::Pre, heads: config.num_attention_heads, epsilon: config.layer_norm_eps },
+            layers: (0..config.stack.num_hidden_layers).map(layer).collect::<Result<_, _>>()?,
+            form: config.stack.form(Order::Pre),
             norm: weights.normal("layernorm", hidden)?,
             classifier: weights.dense("classifier", classes, hidden)?,
             labels: folder.labels.clone(),
@@ -119,13 +119,7 @@ impl VisionModel {
     /// Runs one image.
     pub(crate) fn run(&self, pixels: &[f32]) -> Result<Trace, ImportError> {
         let embedded = self.embed(pixels)?;
-        let mut x = embedded.clone();
-        let mut layers = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            let trace = layer.run(&x, self.form)?;
-            x = trace.output.clone();
-            layers.push(trace);
-        }
+        let (layers, x) = layer::run(&self.layers, &embedded, self.form)?;
         let last = normalised(&x.narrow(0, 0, 1)?, &self.norm, self.form.epsilon)?;
         let logits = dense(&last, &self.classifier)?.get(0)?.to_vec1()?;
         Ok(Trace { embedded, layers, last, logits })
@@ -158,7 +152,7 @@ impl VisionModel {
 impl VisionModel {
     /// The stream of tokens before the first layer, and behind attention and the hidden layers of each.
     pub(crate) fn layers(&self, rows: &[Vec<f64>]) -> Result<Vec<FloatLayer>, ImportError> {
-        let dims = vec![self.config.tokens(), self.config.hidden_size];
+        let dims = vec![self.config.tokens(), self.config.stack.hidden_size];
         let names =
             (0..self.layers.len()).flat_map(|at| ["back", "out"].map(|part| format!("layer {at} {part} added")));
         let names = std::iter::once("positions".to_owned()).chain(names);

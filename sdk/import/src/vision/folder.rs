@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     ImportError,
-    transformer::files::{Sizes, Weights, json, missing, unsupported},
+    transformer::files::{Stack, Weights, json, missing, unsupported},
 };
 
 /// Most pixels of an image, over all channels, and most tokens.
@@ -17,12 +17,8 @@ const MAX_TOKENS: usize = 4096;
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Config {
     pub(crate) model_type: String,
-    pub(crate) hidden_size: usize,
-    pub(crate) num_attention_heads: usize,
-    pub(crate) num_hidden_layers: usize,
-    pub(crate) intermediate_size: usize,
-    pub(crate) hidden_act: String,
-    pub(crate) layer_norm_eps: f64,
+    #[serde(flatten)]
+    pub(crate) stack: Stack,
     pub(crate) image_size: Side,
     pub(crate) patch_size: Side,
     pub(crate) num_channels: usize,
@@ -99,15 +95,7 @@ impl Config {
             return Err(unsupported(&format!("model_type `{}`", self.model_type), "bert, vit"));
         }
         let ([height, width], [patch_height, patch_width]) = (self.image_size.pair(), self.patch_size.pair());
-        Sizes {
-            sides: &[self.intermediate_size, height, width, patch_height, patch_width, self.num_channels],
-            hidden: self.hidden_size,
-            heads: self.num_attention_heads,
-            layers: self.num_hidden_layers,
-            activation: &self.hidden_act,
-            epsilon: self.layer_norm_eps,
-        }
-        .check()?;
+        self.stack.check(&[height, width, patch_height, patch_width, self.num_channels])?;
         let pixels = height.saturating_mul(width).saturating_mul(self.num_channels);
         if !height.is_multiple_of(patch_height) || !width.is_multiple_of(patch_width) || pixels > MAX_PIXELS {
             let patch = format!("patches of {patch_height} x {patch_width}");

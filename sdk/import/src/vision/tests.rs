@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::import_vision;
-use crate::{FloatModel, ImportError, ImportOptions};
+use crate::{FloatModel, ImportError, ImportOptions, transformer::folders};
+
+const FILES: [&str; 3] = ["config.json", "preprocessor_config.json", "model.safetensors"];
 
 fn sample() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vit")
@@ -19,7 +21,7 @@ fn options() -> ImportOptions {
 /// A copy of the folder, changed.
 fn refused(change: &dyn Fn(&Path)) -> String {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["config.json", "preprocessor_config.json", "model.safetensors"] {
+    for name in FILES {
         std::fs::copy(sample().join(name), folder.path().join(name)).unwrap();
     }
     change(folder.path());
@@ -30,23 +32,8 @@ fn refused(change: &dyn Fn(&Path)) -> String {
 
 #[test]
 fn what_cannot_be_imported_is_named() {
-    for file in ["config.json", "preprocessor_config.json", "model.safetensors"] {
-        let missing = refused(&|folder| std::fs::remove_file(folder.join(file)).unwrap());
-        assert!(missing.contains("has no") && missing.contains(file), "{missing}");
-        let cut = refused(&|folder| {
-            let bytes = std::fs::read(folder.join(file)).unwrap();
-            std::fs::write(folder.join(file), &bytes[..bytes.len() / 2]).unwrap();
-        });
-        assert!(cut.contains(file), "{cut}");
-    }
-    let with = |file: &str, key: &str, value: Value| {
-        refused(&|folder| {
-            let path = folder.join(file);
-            let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-            config[key] = value.clone();
-            std::fs::write(path, config.to_string()).unwrap();
-        })
-    };
+    folders::every_file_is_needed(&FILES, &refused);
+    let with = |file: &str, key: &str, value: Value| refused(&|folder| folders::set(folder, file, key, &value));
     let config = |key: &str, value: Value| with("config.json", key, value);
     assert!(config("model_type", json!("swin")).contains("model_type `swin`"));
     assert!(config("hidden_act", json!("relu")).contains("hidden_act `relu`"));

@@ -393,7 +393,7 @@ impl Report for ImportedReport {
 pub fn run(context: &Context, arguments: &ImportArgs) -> Result<ImportedReport, CliError> {
     if arguments.file.is_dir() {
         return match FolderKind::of(&arguments.file) {
-            FolderKind::Vision => vision(context, arguments).map(ImportedReport::Network),
+            FolderKind::Vision => network(context, arguments, &|options| import_vision(&arguments.file, options)),
             _ => encoder(context, arguments).map(ImportedReport::Encoder),
         };
     }
@@ -409,13 +409,7 @@ pub fn run(context: &Context, arguments: &ImportArgs) -> Result<ImportedReport, 
         write_new(&arguments.out, &container)?;
         return Ok(ImportedReport::Trees(TreesReport::new(arguments.out.clone(), &report)));
     }
-    let network_options = network_options(arguments)?;
-    let bar = context.output.spinner("importing");
-    let imported = import_onnx(&bytes, &network_options).map_err(|error| CliError::import(&arguments.file, error));
-    bar.finish_and_clear();
-    let Imported { container, report } = imported?;
-    write_new(&arguments.out, &container)?;
-    Ok(ImportedReport::Network(ModelReport::new(arguments.out.clone(), &report)))
+    network(context, arguments, &|options| import_onnx(&bytes, options))
 }
 
 fn encoder(context: &Context, arguments: &ImportArgs) -> Result<EncoderLine, CliError> {
@@ -449,14 +443,19 @@ fn encoder(context: &Context, arguments: &ImportArgs) -> Result<EncoderLine, Cli
     Ok(EncoderLine::new(arguments.out.clone(), &report, compared))
 }
 
-fn vision(context: &Context, arguments: &ImportArgs) -> Result<ModelReport, CliError> {
+/// A network that `import` reads, in whatever form.
+fn network(
+    context: &Context,
+    arguments: &ImportArgs,
+    import: &dyn Fn(&ImportOptions) -> Result<Imported, ImportError>,
+) -> Result<ImportedReport, CliError> {
     let options = network_options(arguments)?;
     let bar = context.output.spinner("importing");
-    let imported = import_vision(&arguments.file, &options);
+    let imported = import(&options).map_err(|error| CliError::import(&arguments.file, error));
     bar.finish_and_clear();
-    let Imported { container, report } = imported.map_err(|error| CliError::import(&arguments.file, error))?;
+    let Imported { container, report } = imported?;
     write_new(&arguments.out, &container)?;
-    Ok(ModelReport::new(arguments.out.clone(), &report))
+    Ok(ImportedReport::Network(ModelReport::new(arguments.out.clone(), &report)))
 }
 
 fn tokenizer(context: &Context, arguments: &ImportArgs, bytes: &[u8]) -> Result<TokenizerLine, CliError> {
