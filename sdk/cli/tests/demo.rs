@@ -5,13 +5,12 @@ mod program;
 use std::path::Path;
 
 use borsh::BorshDeserialize;
-use noema_chain::{Block, StoreKind, TransactionReceipt};
-use noema_cli::arguments::KernelArgs;
-use noema_cli::demo::{self, DemoOptions};
+use noema_chain::{Block, TransactionReceipt};
+use noema_cli::demo;
 use noema_cli::{CliError, Output};
 use noema_state::{Batch, Column, DEFAULT_CACHE_BYTES, RedbStore, StateStore};
 use noema_tensor::Level;
-use program::{Workplace, assert_error, number, repository, text};
+use program::{Workplace, assert_error, demo_options, number, repository, text};
 
 /// Changes a stored row of a closed chain, as no honest program does.
 fn alter<T: BorshDeserialize + borsh::BorshSerialize>(chain: &Path, row: &[u8], change: impl FnOnce(&mut T)) {
@@ -127,18 +126,9 @@ fn the_demo_ends_well_and_its_chain_can_be_used() {
 #[test]
 fn a_difference_ends_the_demo_with_its_place() {
     let directory = tempfile::tempdir().expect("a directory");
-    let options = |name: &str| DemoOptions {
-        dir: Some(directory.path().join(name)),
-        store: StoreKind::Redb,
-        examples: Some(repository().join("examples")),
-        block_size: 10,
-        kernels: KernelArgs::default(),
-        compiler: None,
-        levels: vec![Level::Portable],
-        threads: vec![1],
-    };
     let fails = |name: &str, tamper: &mut dyn FnMut(&Path)| -> CliError {
-        demo::run(Output::new(true), &options(name), tamper).expect_err("the chain was altered")
+        demo::run(Output::new(true), &demo_options(Some(directory.path().join(name))), tamper)
+            .expect_err("the chain was altered")
     };
 
     // An event of decision 57: block 14 is the sixth of ten decisions.

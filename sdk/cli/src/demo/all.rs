@@ -115,12 +115,11 @@ fn screen(report: &DemoReport) -> String {
     text
 }
 
-/// What a report writes, without its last line: `demo: ok` is said once, at the end.
+/// The screen of an economy; `demo: ok` is said once, at the end of all.
 fn text(report: &EconomyReport) -> String {
     let mut bytes = Vec::new();
-    let _ = report.write(&mut bytes);
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    text.trim_end().trim_end_matches("demo: ok").trim_end().to_owned()
+    let _ = report.write_screen(&mut bytes);
+    String::from_utf8_lossy(&bytes).trim_end().to_owned()
 }
 
 impl Report for List {

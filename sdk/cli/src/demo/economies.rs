@@ -136,8 +136,9 @@ impl Economy {
     }
 }
 
-impl Report for EconomyReport {
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+impl EconomyReport {
+    /// The screen, but for its last line, which says that the demo is over.
+    pub(super) fn write_screen(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}: {}", self.name, self.title)?;
         for line in &self.lines {
             writeln!(out, "{line}")?;
@@ -153,6 +154,13 @@ impl Report for EconomyReport {
         if let Some(chain) = &self.chain {
             writeln!(out, "the chain is kept in {}", chain.display())?;
         }
+        Ok(())
+    }
+}
+
+impl Report for EconomyReport {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.write_screen(out)?;
         writeln!(out, "demo: ok")
     }
 }

@@ -14,30 +14,17 @@ mod private_health;
 mod supply_chain;
 mod trading;
 
-use noema_chain::StoreKind;
-use noema_cli::arguments::KernelArgs;
-use noema_cli::demo::DemoOptions;
 use noema_cli::demo::economies::{ECONOMIES, Economy, EconomyReport, Story};
 use noema_cli::demo::stage::COIN;
 use noema_cli::{Output, Report};
-use noema_tensor::Level;
-use program::{Workplace, assert_error, repository};
+use program::{Workplace, assert_error, demo_options, repository};
 use serde_json::Value;
 
 /// Tells a story and replays it once, with kernels that did not compute it.
 fn told(name: &str) -> EconomyReport {
-    let options = DemoOptions {
-        dir: None,
-        store: StoreKind::Redb,
-        examples: Some(repository().join("examples")),
-        block_size: 10,
-        kernels: KernelArgs::default(),
-        compiler: None,
-        levels: vec![Level::Portable],
-        threads: vec![1],
-    };
     let economy = Economy::find(name).expect("it is in the menu");
-    let report = economy.run(Output::new(true), &options, &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
+    let report =
+        economy.run(Output::new(true), &demo_options(None), &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
     assert!(report.replay.identical);
     let mut screen = Vec::new();
     report.write(&mut screen).expect("a vector takes everything");

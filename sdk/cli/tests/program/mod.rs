@@ -4,6 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use noema_chain::StoreKind;
+use noema_cli::{arguments::KernelArgs, demo::DemoOptions};
+use noema_tensor::Level;
 use serde_json::Value;
 
 /// A directory with a chain in `chain`, and the program in it.
@@ -113,6 +116,20 @@ pub(crate) fn assert_error(error: &Value, code: &str, words: &[&str]) {
 /// A contract with a method `put(text)` that keeps a text and a view `get()`, with its interface.
 pub(crate) fn notes_contract() -> Vec<u8> {
     wat::parse_str(include_str!("../fixtures/notes.wat")).expect("the fixture assembles")
+}
+
+/// A demo in this directory, or a temporary one, replayed once with kernels that did not compute it.
+pub(crate) fn demo_options(dir: Option<PathBuf>) -> DemoOptions {
+    DemoOptions {
+        dir,
+        store: StoreKind::Redb,
+        examples: Some(repository().join("examples")),
+        block_size: 10,
+        kernels: KernelArgs::default(),
+        compiler: None,
+        levels: vec![Level::Portable],
+        threads: vec![1],
+    }
 }
 
 /// The root of the repository.

@@ -1,7 +1,7 @@
 //! Models of the stories: imported as `noema model import` does, and run beside the chain as anybody can.
 
 use noema_import::{ImportOptions, Table, TreeOptions, input_tensor, quantise_input};
-use noema_model::Model;
+use noema_model::{Model, Port};
 use noema_tensor::Kernels;
 
 use super::Stage;
@@ -21,9 +21,7 @@ impl Imported {
     /// # Errors
     /// It does not fit the input.
     pub fn row(&self, features: &[f64]) -> Result<Vec<i32>, CliError> {
-        let port = self.model.manifest().inputs.first();
-        let port = port.ok_or_else(|| super::super::internal("a model without an input".to_owned()))?;
-        quantise_input(port, features).map_err(|error| CliError::argument("a row of features", error, ""))
+        quantise_input(self.input()?, features).map_err(unfit)
     }
 
     /// What the model says about one row, output by output: the same bits as on the chain, at any level.
@@ -31,13 +29,19 @@ impl Imported {
     /// # Errors
     /// The row does not fit, or this machine cannot run it.
     pub fn infer(&self, features: &[f64]) -> Result<Vec<Vec<i64>>, CliError> {
-        let failed = |problem: String| CliError::argument("a row of features", problem, "");
-        let port = self.model.manifest().inputs.first().ok_or_else(|| failed("a model without an input".into()))?;
-        let tensor = input_tensor(port, &[features.to_vec()]).map_err(|error| failed(error.to_string()))?;
+        let tensor = input_tensor(self.input()?, &[features.to_vec()]).map_err(unfit)?;
         let kernels = Kernels::new(noema_tensor::Level::best(), 1)?;
-        let outputs = self.model.run(&kernels, &[&tensor]).map_err(|error| failed(error.to_string()))?;
-        outputs.iter().map(|tensor| run::integers(tensor).map_err(|error| failed(error.to_string()))).collect()
+        let outputs = self.model.run(&kernels, &[&tensor]).map_err(unfit)?;
+        outputs.iter().map(|tensor| run::integers(tensor).map_err(unfit)).collect()
     }
+
+    fn input(&self) -> Result<&Port, CliError> {
+        self.model.manifest().inputs.first().ok_or_else(|| unfit("a model without an input"))
+    }
+}
+
+fn unfit(problem: impl std::fmt::Display) -> CliError {
+    CliError::argument("a row of features", problem, "")
 }
 
 impl Stage<'_> {
