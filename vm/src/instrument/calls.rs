@@ -1,4 +1,5 @@
-//! Which functions count the logical stack, and who hands the room on it to whom: `docs/spec/stack.md`.
+//! Which functions count the logical stack, and who hands the room on it to whom: `docs/spec/stack.md`. And which of them check
+//! the gas where they are entered.
 
 use std::collections::BTreeSet;
 
@@ -25,41 +26,78 @@ pub(super) struct Depth {
     pub(super) below: u64,
 }
 
-/// Decides for every function of the module. `roots` are entry points and functions whose address is taken; `nests` says
-/// whether an import can call contracts.
-pub(super) fn depths(
+/// Who calls whom, among the functions of the module.
+pub(super) struct CallGraph<'c> {
     imports: u32,
-    calls: &[Calls],
-    frames: &[u64],
-    roots: &BTreeSet<u32>,
-    nests: impl Fn(u32) -> bool,
-) -> Vec<Depth> {
-    let own = |index: &u32| index.checked_sub(imports).and_then(|own| usize::try_from(own).ok());
-    let edges: Vec<Vec<usize>> = calls.iter().map(|calls| calls.direct.iter().filter_map(own).collect()).collect();
-    let mut depths: Vec<Depth> = frames.iter().map(|frame| Depth { frame: *frame, ..Depth::default() }).collect();
-    for root in roots.iter().filter_map(own) {
-        depths[root].counted = true;
+    calls: &'c [Calls],
+    /// Direct calls of functions of the module.
+    edges: Vec<Vec<usize>>,
+    /// Callees come before their callers, except inside a component.
+    components: Vec<Vec<usize>>,
+}
+
+impl<'c> CallGraph<'c> {
+    pub(super) fn new(imports: u32, calls: &'c [Calls]) -> CallGraph<'c> {
+        let edges: Vec<Vec<usize>> =
+            calls.iter().map(|calls| calls.direct.iter().filter_map(|index| own(imports, *index)).collect()).collect();
+        let components = components(&edges);
+        CallGraph { imports, calls, edges, components }
     }
-    // Callees come before their callers, except inside a cycle.
-    let components = components(&edges);
-    for component in &components {
-        for at in component {
-            if component.len() > 1 || edges[*at].contains(at) {
-                depths[*at].counted = true;
+
+    /// Whether a function can call itself again by direct calls, given its component.
+    fn recurs(&self, component: &[usize], at: usize) -> bool {
+        component.len() > 1 || self.edges[at].contains(&at)
+    }
+
+    /// Decides for every function of the module. `roots` are entry points and functions whose address is taken; `nests`
+    /// says whether an import can call contracts.
+    pub(super) fn depths(&self, frames: &[u64], roots: &BTreeSet<u32>, nests: impl Fn(u32) -> bool) -> Vec<Depth> {
+        let mut depths: Vec<Depth> = frames.iter().map(|frame| Depth { frame: *frame, ..Depth::default() }).collect();
+        for root in roots.iter().filter_map(|root| own(self.imports, *root)) {
+            depths[root].counted = true;
+        }
+        for component in &self.components {
+            for at in component {
+                depths[*at].counted |= self.recurs(component, *at);
             }
         }
+        for at in self.components.iter().flatten() {
+            let callees = || self.edges[*at].iter().map(|callee| depths[*callee]);
+            let below = callees().filter(|callee| !callee.counted).map(|callee| callee.frame + callee.below).max();
+            let has_room = depths[*at].counted
+                || self.calls[*at].indirect
+                || callees().any(|callee| callee.has_room)
+                || self.calls[*at].direct.iter().any(|index| *index < self.imports && nests(*index));
+            depths[*at].below = below.unwrap_or(0);
+            depths[*at].has_room = has_room;
+        }
+        depths
     }
-    for at in components.iter().flatten() {
-        let callees = || edges[*at].iter().map(|callee| depths[*callee]);
-        let below = callees().filter(|callee| !callee.counted).map(|callee| callee.frame + callee.below).max();
-        let has_room = depths[*at].counted
-            || calls[*at].indirect
-            || callees().any(|callee| callee.has_room)
-            || calls[*at].direct.iter().any(|index| *index < imports && nests(*index));
-        depths[*at].below = below.unwrap_or(0);
-        depths[*at].has_room = has_room;
+
+    /// Which functions are checked where they are entered: all but those that cost at most `most`, with what they call
+    /// and is not checked either. `spent` are the price of all metering blocks of each function, and how many calls
+    /// are in it. Whatever goes on for ever passes a check: a function that can call itself again, or something through
+    /// a table, is checked.
+    pub(super) fn checked(&self, spent: &[(u64, u64)], most: u64) -> Vec<bool> {
+        let mut unnoticed: Vec<u64> = vec![0; spent.len()];
+        let mut checked = vec![true; spent.len()];
+        for component in &self.components {
+            for at in component {
+                let (price, calls) = spent[*at];
+                let callee = self.edges[*at].iter().map(|callee| unnoticed[*callee]).max().unwrap_or(0);
+                let sum = price.saturating_add(calls.saturating_mul(callee));
+                if sum <= most && !self.calls[*at].indirect && !self.recurs(component, *at) {
+                    (checked[*at], unnoticed[*at]) = (false, sum);
+                }
+            }
+        }
+        checked
     }
-    depths
+}
+
+/// The position of a function of the module itself.
+fn own(imports: u32, index: u32) -> Option<usize> {
+    index.checked_sub(imports).and_then(|own| usize::try_from(own).ok())
 }
 
 /// Strongly connected components of a graph, each behind those that it leads to (Tarjan's algorithm, without recursion:
@@ -112,7 +150,7 @@ fn components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Calls, Depth, components, depths};
+    use super::{CallGraph, Calls, Depth, components};
 
     #[test]
     fn components_come_behind_what_they_lead_to() {
@@ -136,7 +174,8 @@ mod tests {
         let call = |direct: &[u32]| Calls { direct: direct.iter().copied().collect(), indirect: false };
         let calls = [call(&[2]), call(&[3, 4]), call(&[3, 4]), call(&[0]), call(&[6]), call(&[])];
         let frames = [10, 20, 30, 40, 50, 60];
-        let found = depths(1, &calls, &frames, &[1].into(), |_| false);
+        let graph = CallGraph::new(1, &calls);
+        let found = graph.depths(&frames, &[1].into(), |_| false);
         let depth = |counted, has_room, frame, below| Depth { counted, has_room, frame, below };
         assert_eq!(
             found,
@@ -149,7 +188,29 @@ mod tests {
                 depth(false, false, 60, 0),
             ]
         );
-        let nesting = depths(1, &calls, &frames, &[1].into(), |import| import == 0);
+        let nesting = graph.depths(&frames, &[1].into(), |import| import == 0);
         assert!(nesting[3].has_room && !nesting[4].has_room);
+    }
+
+    #[test]
+    fn what_goes_unnoticed_is_little() {
+        // 0 -> 1 -> 2, twice each; 3 recurs, 4 calls through a table, 5 calls 3.
+        let call = |direct: &[u32], indirect| Calls { direct: direct.iter().copied().collect(), indirect };
+        let calls = [
+            call(&[1], false),
+            call(&[2], false),
+            call(&[], false),
+            call(&[3], false),
+            call(&[], true),
+            call(&[3], false),
+        ];
+        let spent = [(10, 2), (10, 2), (10, 0), (1, 1), (1, 1), (1, 1)];
+        let graph = CallGraph::new(0, &calls);
+        // 10, 30 and 70 with what they call.
+        assert_eq!(graph.checked(&spent, 70), [false, false, false, true, true, false]);
+        assert_eq!(graph.checked(&spent, 69), [true, false, false, true, true, false]);
+        // What is checked itself does not count for its caller.
+        assert_eq!(graph.checked(&spent, 29), [false, true, false, true, true, false]);
+        assert_eq!(graph.checked(&spent, 9), [true, true, true, true, true, false]);
     }
 }

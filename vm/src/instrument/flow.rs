@@ -17,8 +17,9 @@
 //!
 //! Edges of a spanning tree never need one, so the tree is chosen to hold the edges that run most often (Knuth's optimal
 //! placement of counters; Kruskal's algorithm over a union-find that keeps the debts). How often is guessed from the
-//! depth of loops, in integers. Checks compare the counter with the debt of the point where they stand, so they are exact
-//! wherever they are: a frame faults at the first check behind the block that it cannot pay, or at a settlement point.
+//! depth of loops, in integers. Checks compare the counter with the debt of the point where they stand, or outside loops with
+//! zero where that is little more: a frame faults at the first check behind the block that it cannot pay, or soon after, and at a
+//! settlement point at the latest.
 
 use wasmparser::{BlockType, FuncType, Operator};
 
@@ -46,9 +47,9 @@ impl Placement {
 /// A round of a loop that is paid for as a whole costs at most this, so that all rounds there can be fit into 61 bits.
 const COUNTED_ROUND: u64 = 1 << 28;
 
-/// A leaf function up to this price is not checked at its entry: no more than this goes unnoticed for each call in the
-/// function that calls it.
-const UNCHECKED_LEAF: u64 = 2_500_000;
+/// A function up to this price is not checked at its entry, and a check lets up to this pass: no more goes unnoticed for
+/// each call and each check.
+pub(super) const UNCHECKED: i64 = 2_500_000;
 
 /// What is done at one metering block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,8 +58,10 @@ pub(super) struct Block {
     pub(super) charge: i64,
     /// Charged behind its last call.
     pub(super) tail_charge: i64,
-    /// Whether the counter is checked behind the first charge.
+    /// Whether the counter is checked before the first charge.
     pub(super) check: bool,
+    /// Whether a loop comes back to it, and is not paid for as a whole.
+    pub(super) is_header: bool,
     /// The debt behind the first charge, until a call.
     pub(super) debt: i64,
     /// The debt behind the last charge.
@@ -81,9 +84,16 @@ pub(super) struct Plan {
     pub(super) names_function: bool,
     /// Whether an operator is priced by its length, and so checked where it stands.
     pub(super) has_bulk: bool,
+    /// The price of all metering blocks together.
+    pub(super) price: u64,
 }
 
 impl Plan {
+    /// How many calls are in it.
+    pub(super) fn calls(&self) -> u64 {
+        self.blocks.iter().map(|block| u64::from(block.calls)).sum()
+    }
+
     /// Whether anything is checked.
     pub(super) fn checks(&self) -> bool {
         self.has_bulk || self.blocks.iter().any(|block| block.check)
@@ -151,7 +161,6 @@ pub(super) struct Flow<'t> {
     /// Where the current block began, as long as it can be reached.
     from: Option<Vertex>,
     depth: u32,
-    any_call: bool,
     has_bulk: bool,
     names_function: bool,
     metering: Blocks,
@@ -177,7 +186,6 @@ impl<'t> Flow<'t> {
             branches: 0,
             from: Some(OUTSIDE),
             depth: 0,
-            any_call: false,
             has_bulk: false,
             names_function: false,
             metering: Blocks::default(),
@@ -208,7 +216,6 @@ impl<'t> Flow<'t> {
     fn next(&mut self, operator: &Operator<'_>, boundary: bool) -> Option<Vertex> {
         match operator {
             Operator::Call { .. } | Operator::CallIndirect { .. } => {
-                self.any_call = true;
                 let current = self.blocks.len() - 1;
                 self.blocks[current].calls += 1;
                 if let (1, Some(from)) = (self.blocks[current].calls, self.from) {
@@ -436,24 +443,21 @@ impl<'t> Flow<'t> {
             }
         }
         self.place_checks();
-        Plan { blocks: self.blocks, branches, names_function: self.names_function, has_bulk: self.has_bulk }
+        let price = self.prices.iter().fold(0u64, |sum, price| sum.saturating_add(*price));
+        Plan { blocks: self.blocks, branches, names_function: self.names_function, has_bulk: self.has_bulk, price }
     }
 
+    /// Checks loops. Whether the entry is checked depends on what is called: [`super::calls::CallGraph::checked`].
     fn place_checks(&mut self) {
-        let has_loop = !self.headers.is_empty() || self.blocks.iter().any(|block| block.counted.is_some());
-        let is_leaf = !self.any_call && !has_loop && !self.has_bulk;
-        let total = self.prices.iter().fold(0u64, |sum, price| sum.saturating_add(*price));
         if self.placement.is_per_block() {
             for block in &mut self.blocks {
                 block.check = block.charge != 0;
             }
             return;
         }
-        if !is_leaf || total > UNCHECKED_LEAF {
-            self.blocks[0].check = true;
-        }
         for header in &self.headers {
-            self.blocks[*header].check = true;
+            let block = &mut self.blocks[*header];
+            (block.check, block.is_header) = (true, true);
         }
         for block in &mut self.blocks {
             block.check |= block.counted.is_some();

@@ -39,6 +39,7 @@ pub(crate) mod places;
 mod pricing;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::sync::LazyLock;
 
@@ -60,7 +61,7 @@ pub(crate) static FINGERPRINT: LazyLock<[u8; 32]> = LazyLock::new(|| {
     crate::hash::hash("noema instrumentation", &sources)
 });
 
-const SOURCES: [&str; 18] = [
+const SOURCES: [&str; 19] = [
     include_str!("awaited.rs"),
     include_str!("blocks.rs"),
     include_str!("calls.rs"),
@@ -74,6 +75,7 @@ const SOURCES: [&str; 18] = [
     include_str!("operators.rs"),
     include_str!("places.rs"),
     include_str!("pricing.rs"),
+    include_str!("writer.rs"),
     include_str!("../admission/body.rs"),
     include_str!("../admission/features.rs"),
     include_str!("../admission/mod.rs"),

@@ -11,8 +11,8 @@ use wasm_encoder::{
 };
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, FunctionBody, Payload, TypeRef};
 
-use super::calls::{Depth, depths};
-use super::flow::Placement;
+use super::calls::{CallGraph, Depth};
+use super::flow::{Placement, UNCHECKED};
 use super::pricing::Pricing;
 use super::{FAULT, Findings, LEAST_ROOM, Nests, Reach, function, refused};
 use crate::AdmissionError;
@@ -207,7 +207,14 @@ impl<'a> Sections<'a> {
         let nesting =
             |import: u32| usize::try_from(import).ok().and_then(|at| nests.get(at)).is_some_and(|nests| *nests);
         let frame_units: Vec<u64> = findings.iter().map(|findings| findings.frame_units).collect();
-        let depths = depths(imports, &calls, &frame_units, &roots, nesting);
+        let graph = CallGraph::new(imports, &calls);
+        let depths = graph.depths(&frame_units, &roots, nesting);
+        if !placement.is_per_block() {
+            let spent: Vec<_> = surveys.iter().map(|survey| (survey.plan.price, survey.plan.calls())).collect();
+            for (survey, checked) in surveys.iter_mut().zip(graph.checked(&spent, UNCHECKED.cast_unsigned())) {
+                survey.plan.blocks[0].check |= checked;
+            }
+        }
 
         let mut indirect = BTreeMap::new();
         for ty in surveys.iter().flat_map(|survey| &survey.indirect) {
@@ -228,15 +235,7 @@ impl<'a> Sections<'a> {
             let ty = self.function_type(own_types[position]).clone();
             let wrapper = self.block_type(&ty)?;
             let fixes = &findings[position].fixes;
-            let task = function::Task {
-                survey,
-                fixes,
-                depth,
-                names: &names,
-                counters,
-                wrapper,
-                observed: placement == Placement::Observed,
-            };
+            let task = function::Task { survey, fixes, depth, names: &names, counters, wrapper, placement };
             code.function(&function::rewrite(&task, &ty, body)?);
         }
         for import in names.shims.keys() {
