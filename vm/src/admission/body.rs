@@ -4,30 +4,19 @@ use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, ValidatorResour
 
 use super::shape::Shape;
 use super::{AdmissionError, check_in};
-use crate::instrument::{Awaited, Findings, Fix, Reach, makes_raw, may_fix, operator_price};
+use crate::instrument::{Awaited, Findings, Reach, Trace, fixes, makes_raw, may_fix, operator_price};
 use crate::rules::Rules;
 
 /// What is known about a body that is valid and within the limits.
 pub(super) struct Measure {
     /// Locals, parameters included.
     pub(super) locals: u64,
-    /// Price of a frame, in stack units.
-    pub(super) frame_units: u64,
     /// Price of compiling it.
     pub(super) compile_gas: u64,
     /// The most bytes that instrumentation adds to it.
     pub(super) added_bytes: u64,
-    /// Whether it computes floats.
-    pub(super) has_floats: bool,
-    /// Operators that are awaited: loads, and calls that may have one in them.
-    pub(super) awaited: Vec<u32>,
-}
-
-impl Measure {
-    /// What instrumentation needs of it, with the operands that it makes canonical.
-    pub(super) fn findings(self, fixes: Vec<Fix>) -> Findings {
-        Findings { frame_units: self.frame_units, fixes, awaited: self.awaited }
-    }
+    /// What instrumentation needs of it.
+    pub(super) findings: Findings,
 }
 
 /// Units of 8 bytes that a value takes on the logical stack. An operand of unknown type, which only dead code has,
@@ -36,18 +25,20 @@ fn units(ty: Option<ValType>) -> u64 {
     if ty == Some(ValType::V128) { 2 } else { 1 }
 }
 
-/// Validates a body operator by operator.
-pub(super) fn measure(
+/// Validates a body operator by operator. `trace` is for use in here: it is handed on from body to body.
+pub(super) fn measure<'a>(
     rules: &Rules,
     reach: Reach,
     validator: &mut FuncValidator<ValidatorResources>,
-    body: &FunctionBody<'_>,
+    body: &FunctionBody<'a>,
+    trace: &mut Trace<'a>,
 ) -> Result<Measure, AdmissionError> {
     let function = validator.index();
     let limits = &rules.limits;
+    let parameters = validator.len_locals();
 
     // Counted before they are declared: one group of two bytes can ask for four billion locals.
-    let mut locals = u64::from(validator.len_locals());
+    let mut locals = u64::from(parameters);
     for group in body.get_locals_reader()? {
         locals = locals.saturating_add(u64::from(group?.0));
         check_in(function, "locals", locals, limits.locals)?;
@@ -61,6 +52,7 @@ pub(super) fn measure(
     let mut shape = Shape::new(function, locals, limits);
     let mut has_floats = false;
     let mut awaited = Awaited::new(reach, validator.len_locals());
+    trace.clear();
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
@@ -69,29 +61,34 @@ pub(super) fn measure(
         }
         let arity = operator.operator_arity(validator);
         has_floats |= makes_raw(&operator);
+        let popped = arity.map_or(u32::MAX, |(popped, _)| popped);
+        let (floor, is_dead) =
+            validator.get_control_frame(0).map_or((0, true), |frame| (frame.height, frame.unreachable));
+        let mut types = 0;
         if may_fix(&operator) {
             let popped = arity.map_or(0, |(popped, _)| usize::try_from(popped).unwrap_or(usize::MAX));
-            let operands = (0..popped).map_while(|depth| validator.get_operand_type(depth));
-            let floats = operands.filter(|ty| matches!(ty, Some(ValType::F32 | ValType::F64 | ValType::V128)));
-            shape.floats(floats.count());
+            let operands = (0..popped).map_while(|depth| validator.get_operand_type(depth)).flatten();
+            let is_float = |ty: &ValType| matches!(ty, ValType::F32 | ValType::F64 | ValType::V128);
+            types = trace.operands(operands);
+            shape.floats(trace.count_since(types, is_float));
         }
-        let floor = validator.get_control_frame(0).map_or(0, |frame| frame.height);
         validator.op(offset, &operator)?;
-        let popped = arity.map_or(u32::MAX, |(popped, _)| popped);
+        let height = validator.operand_stack_height();
         heights.step(validator, popped);
-        awaited.step(&operator, popped, floor, validator.operand_stack_height());
+        awaited.step(&operator, popped, floor, height);
         check_in(function, "units of operands", heights.largest, limits.operand_units)?;
         shape.step(&operator, arity)?;
+        trace.push(operator, (popped, floor), height, is_dead, types);
     }
     operators.finish()?;
     shape.finish()?;
+    let fixes = if has_floats { fixes(trace, validator.len_locals(), parameters) } else { Vec::new() };
+    let frame_units = rules.machine.frame_units + local_units + heights.largest;
     Ok(Measure {
         locals,
-        frame_units: rules.machine.frame_units + local_units + heights.largest,
         compile_gas: shape.gas(&rules.prices.compile, body.as_bytes().len()),
         added_bytes: shape.added_bytes(has_floats),
-        has_floats,
-        awaited: awaited.finish(),
+        findings: Findings { frame_units, fixes, awaited: awaited.finish() },
     })
 }
 

@@ -3,12 +3,12 @@
 use noema_abi::{ProtocolVersion, WasmType};
 use noema_host::Extensions;
 use wasmparser::{
-    CompositeInnerType, DataKind, ElementItems, ElementKind, ExternalKind, FuncToValidate, FuncType,
-    FuncValidatorAllocations, Parser, Payload, TypeRef, ValType, ValidPayload, Validator, ValidatorResources,
+    CompositeInnerType, DataKind, ElementItems, ElementKind, ExternalKind, FuncType, FuncValidatorAllocations, Parser,
+    Payload, TypeRef, ValType, ValidPayload, Validator,
 };
 
 use super::{AdmissionError, EntryPoints, body, check, features};
-use crate::instrument::{self, Findings, Fix, RESERVED_PREFIX, Reach};
+use crate::instrument::{Findings, RESERVED_PREFIX, Reach, Trace};
 use crate::rules::{Limits, Prices, Rules};
 
 /// Bytes that the accounts of the instrumentation may take.
@@ -40,30 +40,20 @@ pub(super) fn inspect(
     // The accounts and their exports.
     module.add_bytes(ACCOUNTS_BYTES.saturating_add(u64::try_from(wasm.len()).unwrap_or(u64::MAX)))?;
     let mut allocations = FuncValidatorAllocations::default();
+    let mut trace = Trace::default();
     for payload in parser.parse_all(wasm) {
         let payload = payload?;
         // Sizes first: a limit must be cheaper to reach than the work that it prevents.
         module.before_validation(&payload)?;
         if let ValidPayload::Func(function, code) = validator.payload(&payload)? {
-            let mut first = again(&function).into_validator(allocations);
-            let measure = body::measure(rules, module.reach, &mut first, &code)?;
-            allocations = first.into_allocations();
-            let fixes = if measure.has_floats {
-                instrument::fixes(|| again(&function).into_validator(FuncValidatorAllocations::default()), &code)?
-            } else {
-                Vec::new()
-            };
-            module.body(function_index(&module), measure, fixes)?;
+            let mut validator = function.into_validator(allocations);
+            let measure = body::measure(rules, module.reach, &mut validator, &code, &mut trace)?;
+            allocations = validator.into_allocations();
+            module.body(function_index(&module), measure)?;
         }
         module.after_validation(&payload)?;
     }
     module.finish()
-}
-
-/// A body goes past the validator more than once.
-fn again(function: &FuncToValidate<ValidatorResources>) -> FuncToValidate<ValidatorResources> {
-    let FuncToValidate { resources, index, ty, features } = function;
-    FuncToValidate { resources: resources.clone(), index: *index, ty: *ty, features: *features }
 }
 
 /// Validates a module, and looks at its functions only.
@@ -83,9 +73,9 @@ pub(super) fn measure(version: ProtocolVersion, rules: &Rules, wasm: &[u8]) -> R
             }
         }
         if let ValidPayload::Func(function, code) = validator.payload(&payload)? {
-            let validator = || again(&function).into_validator(FuncValidatorAllocations::default());
-            let measure = body::measure(rules, reach, &mut validator(), &code)?;
-            findings.push(measure.findings(instrument::fixes(validator, &code)?));
+            let mut validator = function.into_validator(FuncValidatorAllocations::default());
+            let measure = body::measure(rules, reach, &mut validator, &code, &mut Trace::default())?;
+            findings.push(measure.findings);
         }
     }
     Ok(findings)
@@ -336,12 +326,12 @@ impl<'r> Module<'r> {
         self.types.get(usize::try_from(index).ok()?)
     }
 
-    fn body(&mut self, function: u32, measure: body::Measure, fixes: Vec<Fix>) -> Result<(), AdmissionError> {
+    fn body(&mut self, function: u32, measure: body::Measure) -> Result<(), AdmissionError> {
         self.total_locals = self.total_locals.saturating_add(measure.locals);
         super::check_in(function, "locals up to here", self.total_locals, self.rules.limits.total_locals)?;
         self.add_compile_gas(measure.compile_gas, 1);
         self.add_bytes(measure.added_bytes)?;
-        self.findings.push(measure.findings(fixes));
+        self.findings.push(measure.findings);
         Ok(())
     }
 

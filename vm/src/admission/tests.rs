@@ -317,6 +317,16 @@ fn code_is_limited_before_and_after_instrumentation() {
 }
 
 #[test]
+fn vectors_that_were_computed_in_the_other_shape_are_within_the_bound() {
+    // Each operand is made canonical, in the shape in which it was computed, before an operator of the other shape.
+    for [one, other] in [["f32x4.add", "f64x2.add"], ["f32x4.sqrt f32x4.max", "f64x2.eq local.get 0 f64x2.mul"]] {
+        let sums = repeat(500, &format!("local.get 0 {one} local.get 0 {other} "));
+        let body = format!("(func (param v128) (result v128) local.get 0 local.get 0 {other} {sums})");
+        admit_wat(&with_memory(&body)).unwrap();
+    }
+}
+
+#[test]
 fn instances_are_priced_by_what_they_set_up() {
     let prices = &Rules::of(ProtocolVersion::V1).prices;
     let gas = |fields: &str| admit_wat(&with_memory(fields)).unwrap().instantiate_gas;

@@ -11,10 +11,9 @@
 //! (a sum that starts with what was loaded) is left alone as long as only arithmetic reads it; as soon as anything else
 //! does, what is set to it is made canonical.
 
-use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, WasmModuleResources};
+use wasmparser::{Operator, ValType};
 
-use super::operands::Operands;
-use crate::AdmissionError;
+use super::operands::{Operands, Step, Trace};
 
 /// How the bits of a float or of a vector of floats are divided into numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,124 +65,121 @@ pub(crate) fn makes_raw(operator: &Operator<'_>) -> bool {
     matches!(effect(operator), Effect::Arithmetic { .. } | Effect::Convert(_) | Effect::Splat(_))
 }
 
-/// Whether instrumentation may have to make an operand of this operator canonical.
+/// Whether instrumentation may have to make an operand of this operator canonical. A scalar that goes into arithmetic has the
+/// shape that its type says; a vector may have been computed in the other one.
 pub(crate) fn may_fix(operator: &Operator<'_>) -> bool {
-    !matches!(effect(operator), Effect::Arithmetic { .. } | Effect::Consume(_) | Effect::Forget)
+    match effect(operator) {
+        Effect::Arithmetic { takes, .. } | Effect::Consume(takes) => matches!(takes, Shape::F32x4 | Shape::F64x2),
+        Effect::Forget => false,
+        _ => true,
+    }
 }
 
-/// Finds all fixes of a body that is valid. `validator` makes a new validator for it.
-pub(crate) fn fixes<R: WasmModuleResources>(
-    mut validator: impl FnMut() -> FuncValidator<R>,
-    body: &FunctionBody<'_>,
-) -> Result<Vec<Fix>, AdmissionError> {
-    let mut locals: Option<Vec<Local>> = None;
+/// Finds all fixes of a body that is valid and has this many locals, of which these are parameters.
+pub(crate) fn fixes(trace: &Trace<'_>, locals: u32, parameters: u32) -> Vec<Fix> {
+    let start = (0..locals).map(|at| if at < parameters { Local::Exact } else { Local::Plain });
+    let mut analysis = Analysis {
+        locals: start.collect(),
+        changed: false,
+        stack: Operands::new(),
+        fix: Vec::new(),
+        fixes: Vec::new(),
+    };
     for pass in 1.. {
-        let mut validator = validator();
-        let mut reader = body.get_binary_reader();
-        let parameters = validator.len_locals();
-        validator.read_locals(&mut reader)?;
-        let count = validator.len_locals();
-        let start = locals.unwrap_or_else(|| {
-            (0..count).map(|at| if at < parameters { Local::Exact } else { Local::Plain }).collect()
-        });
-        let mut analysis = Analysis { locals: start, changed: false, stack: Operands::new(), fixes: Vec::new() };
-        let mut operators = body.get_operators_reader()?;
-        let mut number = 0;
-        while !operators.eof() {
-            let (operator, offset) = operators.read_with_offset()?;
-            let popped = operator.operator_arity(&validator).map_or(u32::MAX, |(popped, _)| popped);
-            let floor = validator.get_control_frame(0).map_or(0, |frame| frame.height);
-            let kept = analysis.stack.kept(popped, floor);
-            let result = analysis.take(number, &operator, kept, &validator);
-            validator.op(offset, &operator)?;
-            analysis.stack.replace(kept, validator.operand_stack_height(), result);
-            number += 1;
+        analysis.again();
+        for (number, step) in (0..).zip(&trace.steps) {
+            let kept = analysis.stack.kept(step.popped, step.floor);
+            let result = analysis.take(number, trace, step, kept);
+            analysis.stack.replace(kept, step.height, result);
         }
         if !analysis.changed {
-            return Ok(analysis.fixes);
+            break;
         }
-        let mut found = analysis.locals;
         if pass >= PASSES {
-            found.fill(Local::Seen);
+            // Locals that are seen do not change.
+            analysis.locals.fill(Local::Seen);
         }
-        locals = Some(found);
     }
-    unreachable!("locals that are seen do not change")
+    analysis.fixes
 }
 
 struct Analysis {
     locals: Vec<Local>,
     changed: bool,
     stack: Operands<Kind>,
+    /// For each operand of the operator, from the top, the shape in which it is made canonical.
+    fix: Vec<Option<Shape>>,
     fixes: Vec<Fix>,
 }
 
 impl Analysis {
+    /// Begins another pass with the locals as they are now.
+    fn again(&mut self) {
+        self.changed = false;
+        self.stack = Operands::new();
+        self.fixes.clear();
+    }
+
     fn kind(&self, depth: usize) -> Kind {
         let at = self.stack.len().checked_sub(depth + 1);
         at.map_or(Kind::Exact, |at| self.stack[at])
     }
 
     /// What an operator needs fixed, and what it leaves on top of the stack, where that is not exact.
-    fn take<R: WasmModuleResources>(
-        &mut self,
-        number: u32,
-        operator: &Operator<'_>,
-        kept: usize,
-        validator: &FuncValidator<R>,
-    ) -> Kind {
+    fn take(&mut self, number: u32, trace: &Trace<'_>, step: &Step<'_>, kept: usize) -> Kind {
         // In dead code nothing is set or seen, and operators take values that are not there: what lies below on the
         // stack is another block's.
-        if validator.get_control_frame(0).is_none_or(|frame| frame.unreachable) {
+        if step.is_dead {
             return Kind::Exact;
         }
         let popped = self.stack.len() - kept;
-        let mut fix = Fixes(vec![None; popped]);
-        let result = match effect(operator) {
+        self.fix.clear();
+        self.fix.resize(popped, None);
+        let result = match effect(&step.operator) {
             Effect::Arithmetic { takes, gives } => {
-                (0..popped).for_each(|depth| self.fix_unless(&mut fix, depth, takes));
+                (0..popped).for_each(|depth| self.fix_unless(depth, takes));
                 Kind::Raw(gives)
             }
             Effect::Consume(takes) => {
-                (0..popped).for_each(|depth| self.fix_unless(&mut fix, depth, takes));
+                (0..popped).for_each(|depth| self.fix_unless(depth, takes));
                 Kind::Exact
             }
             Effect::Forget => Kind::Exact,
             Effect::Plain => Kind::Plain,
             Effect::Abs(shape) => match self.kind(0) {
-                Kind::Raw(other) if other != shape => self.fix(&mut fix, 0),
-                Kind::Mixed(_, other) if other != shape => self.fix(&mut fix, 0),
+                Kind::Raw(other) if other != shape => self.fix(0),
+                Kind::Mixed(_, other) if other != shape => self.fix(0),
                 kind => kind,
             },
             Effect::Splat(shape) => match self.kind(0) {
                 Kind::Plain | Kind::Raw(_) => Kind::Raw(shape),
-                _ => self.fix(&mut fix, 0),
+                _ => self.fix(0),
             },
             Effect::Extract { from, to } => match self.kind(0) {
                 Kind::Plain => Kind::Plain,
                 Kind::Raw(shape) if shape == from => Kind::Raw(to),
                 Kind::Mixed(local, shape) if shape == from => Kind::Mixed(local, to),
-                _ => self.fix(&mut fix, 0),
+                _ => self.fix(0),
             },
             Effect::Replace(shape) => {
                 let lane = match self.kind(0) {
                     Kind::Plain | Kind::Raw(_) => Kind::Raw(shape),
                     kind => kind,
                 };
-                self.either(&mut fix, [(1, self.kind(1)), (0, lane)])
+                self.either([(1, self.kind(1)), (0, lane)])
             }
-            Effect::Select => self.either(&mut fix, [(2, self.kind(2)), (1, self.kind(1))]),
+            Effect::Select => self.either([(2, self.kind(2)), (1, self.kind(1))]),
             // They compare, and give one of their operands.
             Effect::PseudoMinimum(shape) => match join(self.kind(1), self.kind(0)) {
                 Some(kind) if kind == Kind::Plain || kind == Kind::Raw(shape) => kind,
                 _ => {
-                    self.fix(&mut fix, 1);
-                    self.fix(&mut fix, 0)
+                    self.fix(1);
+                    self.fix(0)
                 }
             },
             Effect::Convert(gives) => {
                 (0..popped).for_each(|depth| {
-                    self.fix(&mut fix, depth);
+                    self.fix(depth);
                 });
                 Kind::Raw(gives)
             }
@@ -193,30 +189,25 @@ impl Analysis {
                 Local::Raw(shape) => Kind::Raw(shape),
                 Local::Mixed(shape) => Kind::Mixed(local, shape),
             },
-            Effect::LocalSet(local) => self.set(&mut fix, local),
+            Effect::LocalSet(local) => self.set(local),
             Effect::Other => {
                 (0..popped).for_each(|depth| {
-                    self.fix(&mut fix, depth);
+                    self.fix(depth);
                 });
                 Kind::Exact
             }
         };
-        let Fixes(fix) = fix;
-        let lowest = fix.iter().rposition(Option::is_some);
-        if let Some(lowest) = lowest {
-            let operands = (0..=lowest).rev().map(|depth| {
-                let ty = validator.get_operand_type(depth).flatten();
-                (ty.expect("operands of code that runs have types"), fix[depth])
-            });
+        if let Some(lowest) = self.fix.iter().rposition(Option::is_some) {
+            let operands = (0..=lowest).rev().map(|depth| (trace.operand_type(step, depth), self.fix[depth]));
             self.fixes.push(Fix { operator: number, operands: operands.collect() });
         }
         result
     }
 
     /// Sets a local to the value on top. Returns what the value is from now on.
-    fn set(&mut self, fix: &mut Fixes, local: u32) -> Kind {
+    fn set(&mut self, local: u32) -> Kind {
         let kind = match self.kind(0) {
-            Kind::Mixed(..) => self.fix(fix, 0),
+            Kind::Mixed(..) => self.fix(0),
             kind => kind,
         };
         let now = match (self.local(local), kind) {
@@ -231,7 +222,7 @@ impl Analysis {
             (Local::Seen, _) | (_, Kind::Mixed(..)) => Local::Seen,
         };
         self.change(local, now);
-        if now == Local::Seen { self.fix(fix, 0) } else { kind }
+        if now == Local::Seen { self.fix(0) } else { kind }
     }
 
     fn change(&mut self, local: u32, now: Local) {
@@ -243,8 +234,8 @@ impl Analysis {
 
     /// Has an operand made canonical, if it is raw. What comes from a mixed local cannot be, any more: so that local is
     /// seen, and the next pass makes canonical what is set to it. Returns what the operand is then.
-    fn fix(&mut self, fix: &mut Fixes, depth: usize) -> Kind {
-        match (self.kind(depth), fix.0.get_mut(depth)) {
+    fn fix(&mut self, depth: usize) -> Kind {
+        match (self.kind(depth), self.fix.get_mut(depth)) {
             (Kind::Raw(shape), Some(slot)) => *slot = Some(shape),
             (Kind::Mixed(local, _), _) => self.change(local, Local::Seen),
             _ => {}
@@ -253,21 +244,21 @@ impl Analysis {
     }
 
     /// The same, unless the operand is a number of this shape.
-    fn fix_unless(&mut self, fix: &mut Fixes, depth: usize, shape: Shape) {
+    fn fix_unless(&mut self, depth: usize, shape: Shape) {
         match self.kind(depth) {
             Kind::Raw(other) | Kind::Mixed(_, other) if other == shape => {}
             _ => {
-                self.fix(fix, depth);
+                self.fix(depth);
             }
         }
     }
 
     /// What one of two operands is, whichever it is.
-    fn either(&mut self, fix: &mut Fixes, operands: [(usize, Kind); 2]) -> Kind {
+    fn either(&mut self, operands: [(usize, Kind); 2]) -> Kind {
         let [(one, one_kind), (other, other_kind)] = operands;
         join(one_kind, other_kind).unwrap_or_else(|| {
-            self.fix(fix, one);
-            self.fix(fix, other)
+            self.fix(one);
+            self.fix(other)
         })
     }
 
@@ -275,9 +266,6 @@ impl Analysis {
         usize::try_from(local).ok().and_then(|at| self.locals.get(at)).copied().unwrap_or(Local::Seen)
     }
 }
-
-/// For each operand, from the top, the shape in which it is made canonical.
-struct Fixes(Vec<Option<Shape>>);
 
 /// The kind of a value that is one of two.
 fn join(a: Kind, b: Kind) -> Option<Kind> {

@@ -49,6 +49,7 @@ pub(crate) use awaited::Awaited;
 pub(crate) use blocks::Blocks;
 pub(crate) use floats::{Fix, fixes, makes_raw, may_fix};
 pub(crate) use flow::Placement;
+pub(crate) use operands::Trace;
 pub(crate) use operators::{Reach, is_bulk, operator_price};
 
 use crate::AdmissionError;
