@@ -77,6 +77,7 @@ pub(super) fn programs() -> Vec<Program> {
         results_as_addresses(),
         calls(),
         straight_code(),
+        jumps_over_code(),
         store_and_load(),
         across_pages(),
         globals(),
@@ -293,6 +294,27 @@ fn straight_code() -> Program {
     let calls: String = (0..12).map(|function| format!("(call $f{function} (local.get $i))")).collect();
     let code = looped(60, &calls);
     hostile("much code", &module(1, &format!(r#"{functions} (func (export "call") (local $i i32) {code})"#)))
+}
+
+/// Branches over code that never runs, more of both than a processor remembers: none is predicted, and each leads to a line
+/// that no near cache holds.
+fn jumps_over_code() -> Program {
+    let never = |number: u32| {
+        let body = "(local.set $x (i64.rem_s (local.get $x) (local.get $y)))".repeat(3);
+        format!("(if (i32.eq (local.get 0) (i32.const {})) (then {body}))", number + 1_000)
+    };
+    let functions: String = (0..14u32)
+        .map(|function| {
+            let body: String = (0..1900).map(|number| never(function * 1900 + number)).collect();
+            format!(
+                "(func $f{function} (param i32) (local $x i64) (local $y i64)
+                   (local.set $y (i64.extend_i32_u (local.get 0))) {body} (i64.store (i32.const 0) (local.get $x)))"
+            )
+        })
+        .collect();
+    let calls: String = (0..14).map(|function| format!("(call $f{function} (local.get $i))")).collect();
+    let code = looped(60, &calls);
+    hostile("jumps over much code", &module(1, &format!(r#"{functions} (func (export "call") (local $i i32) {code})"#)))
 }
 
 /// Loads of what has just been written in pieces.
