@@ -8,11 +8,11 @@ use std::arch::x86_64::{
     __m128i, __m256i, __m512i, _mm_loadl_epi64, _mm_loadu_si128, _mm_packs_epi16, _mm_packus_epi16, _mm_setr_epi8,
     _mm_shuffle_epi8, _mm_storeu_si128, _mm256_add_epi32, _mm256_blend_epi32, _mm256_castsi256_si128,
     _mm256_cvtepu8_epi32, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_mul_epi32, _mm256_packs_epi32,
-    _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_sllv_epi32, _mm256_srav_epi32, _mm256_srli_epi64,
-    _mm256_storeu_si256, _mm256_sub_epi32, _mm512_add_epi32, _mm512_cvtepu8_epi32, _mm512_cvtsepi32_epi8,
-    _mm512_cvtsepi32_epi16, _mm512_cvtusepi32_epi8, _mm512_loadu_si512, _mm512_mask_shuffle_epi32, _mm512_max_epi32,
-    _mm512_mul_epi32, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_sllv_epi32, _mm512_srav_epi32, _mm512_srli_epi64,
-    _mm512_sub_epi32,
+    _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_shuffle_epi32, _mm256_sllv_epi32, _mm256_srav_epi32,
+    _mm256_srli_epi64, _mm256_storeu_si256, _mm256_sub_epi32, _mm512_add_epi32, _mm512_cvtepu8_epi32,
+    _mm512_cvtsepi32_epi8, _mm512_cvtsepi32_epi16, _mm512_cvtusepi32_epi8, _mm512_loadu_si512,
+    _mm512_mask_shuffle_epi32, _mm512_max_epi32, _mm512_mul_epi32, _mm512_set1_epi32, _mm512_setzero_si512,
+    _mm512_sllv_epi32, _mm512_srav_epi32, _mm512_srli_epi64, _mm512_sub_epi32,
 };
 
 use crate::{DType, Element, Level};
@@ -101,20 +101,22 @@ fn block_avx512<const R: usize, T: Element>(x: &[i32], row: usize, place: usize,
     let half = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_sub_epi32(shifts, _mm512_set1_epi32(33)));
     let shifts = _mm512_sub_epi32(shifts, _mm512_set1_epi32(32));
     let zero_point = _mm512_set1_epi32(scales.zero_point);
-    for r in 0..R {
-        let x = load_512(&x[r * row + place..][..WIDTH]);
+    let mut at = place;
+    for _ in 0..R {
+        let x = load_512(&x[at..][..WIDTH]);
         let even = _mm512_mul_epi32(x, multipliers);
         let odd = _mm512_mul_epi32(_mm512_srli_epi64::<32>(x), odd_multipliers);
         // The upper half of each pair stays where it is in the odd ones, and goes down in the even ones.
         let upper = _mm512_mask_shuffle_epi32::<0b11_11_01_01>(odd, 0b0101_0101_0101_0101, even);
         let rounded = _mm512_srav_epi32(_mm512_add_epi32(upper, half), shifts);
         let y = _mm512_add_epi32(rounded, zero_point);
-        let out = &mut out[r * row + place..][..WIDTH];
+        let out = &mut out[at..][..WIDTH];
         match T::DTYPE {
             DType::I8 => store_128(_mm512_cvtsepi32_epi8(y), out),
             DType::U8 => store_128(_mm512_cvtusepi32_epi8(_mm512_max_epi32(y, _mm512_setzero_si512())), out),
             _ => store_256(_mm512_cvtsepi32_epi16(y), out),
         }
+        at += row;
     }
 }
 
@@ -130,22 +132,24 @@ fn block_avx2<const R: usize, T: Element>(x: &[i32], row: usize, place: usize, s
         let shifts = _mm256_cvtepu8_epi32(unsafe { _mm_loadl_epi64(shifts.as_ptr().cast()) });
         let half = _mm256_sllv_epi32(_mm256_set1_epi32(1), _mm256_sub_epi32(shifts, _mm256_set1_epi32(33)));
         let shifts = _mm256_sub_epi32(shifts, _mm256_set1_epi32(32));
-        (multipliers, _mm256_srli_epi64::<32>(multipliers), half, shifts)
+        (multipliers, _mm256_shuffle_epi32::<0b11_11_01_01>(multipliers), half, shifts)
     };
+    // Not shifted down but moved: of a shift the compiler makes one with signs, and of what follows a product of 64 bits.
     let scale = [each(0), each(1)];
     let zero_point = _mm256_set1_epi32(scales.zero_point);
-    for r in 0..R {
+    let mut at = place;
+    for _ in 0..R {
         let y = |h: usize| {
             let (multipliers, odd_multipliers, half, shifts) = scale[h];
-            let x = load_256(&x[r * row + place + h * HALF..][..HALF]);
+            let x = load_256(&x[at..][..WIDTH][h * HALF..][..HALF]);
             let even = _mm256_mul_epi32(x, multipliers);
-            let odd = _mm256_mul_epi32(_mm256_srli_epi64::<32>(x), odd_multipliers);
+            let odd = _mm256_mul_epi32(_mm256_shuffle_epi32::<0b11_11_01_01>(x), odd_multipliers);
             let upper = _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(even), odd);
             _mm256_add_epi32(_mm256_srav_epi32(_mm256_add_epi32(upper, half), shifts), zero_point)
         };
         // Four of the first and four of the second in each half.
         let words = _mm256_packs_epi32(y(0), y(1));
-        let out = &mut out[r * row + place..][..WIDTH];
+        let out = &mut out[at..][..WIDTH];
         match T::DTYPE {
             DType::I16 => store_256(_mm256_permute4x64_epi64::<0b11_01_10_00>(words), out),
             dtype => {
@@ -158,6 +162,7 @@ fn block_avx2<const R: usize, T: Element>(x: &[i32], row: usize, place: usize, s
                 store_128(_mm_shuffle_epi8(bytes, order), out);
             }
         }
+        at += row;
     }
 }
 
