@@ -36,7 +36,7 @@ pub fn sort_rows<T: Element>(k: &Kernels, order: Order, x: &[T], row: usize, out
     }
     assert!(row > 0 && x.len().is_multiple_of(row), "rows of another shape");
     let level = k.level();
-    let by_network = row <= MAX_NETWORK && x.len() / row >= LANES / 2 && level != Level::Reference;
+    let by_network = (2..=MAX_NETWORK).contains(&row) && x.len() / row >= LANES / 2 && level != Level::Reference;
     let network = if by_network { network(row) } else { Vec::new() };
     k.split_rows((x, row), (&mut *out, row), work(row), |x, out| {
         if by_network {
