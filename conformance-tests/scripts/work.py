@@ -64,8 +64,8 @@ def places(dtype, count, taps, channels, outputs, groups):
         each = 200 + (16 if dtype == "i16" else 8) * outputs + 64 * (channels % 32) * (outputs // channels)
         return count * (6_000 + 100 * outputs + taps * each)
     product = groups * row_of_product(dtype, taps * width, outputs // groups)
-    return count * (product + taps * (10 * channels + 1_500 * groups))
+    return count * (product + 2_000 * groups + taps * (10 * channels + 1_500 * groups))
 
 
 def average_pool(dtype, count, taps, channels):
-    return (2 if dtype == "i64" else 1) * count * (taps * (channels + 16) + 16 * channels)
+    return (2 if dtype == "i64" else 1) * count * (taps * (channels + 16) + 16 * channels + 32)

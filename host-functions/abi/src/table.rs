@@ -255,51 +255,51 @@ macro_rules! host_functions {
             0x0820 since 1 lookup(x: tensor, table: tensor) -> tensor price(1_000_000, 0, 850);
             /// The exponential, correctly rounded: `sat(rne(2^out_bits * exp(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0821 since 1 exp(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
             /// The natural logarithm, correctly rounded: `sat(rne(2^out_bits * ln(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element that is not above 0.
-            /// Work: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0822 since 1 log(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
             /// The logistic function, correctly rounded: `sat(rne(2^out_bits * 1 / (1 + exp(-v))))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0823 since 1 sigmoid(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
             /// The hyperbolic tangent, correctly rounded: `sat(rne(2^out_bits * tanh(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0824 since 1 tanh(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
             /// SiLU, also called swish, correctly rounded: `sat(rne(2^out_bits * v / (1 + exp(-v))))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0825 since 1 silu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
             /// GELU by the error function (not the approximation by `tanh`), correctly rounded: `sat(rne(2^out_bits * v * (1 + erf(v / sqrt(2))) / 2))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0826 since 1 gelu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 3_000);
             /// The error function, correctly rounded: `sat(rne(2^out_bits * erf(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0827 since 1 erf(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 3_000);
             /// The sine of an angle in radians, correctly rounded: `sat(rne(2^out_bits * sin(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0828 since 1 sin(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_400);
             /// The cosine of an angle in radians, correctly rounded: `sat(rne(2^out_bits * cos(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x0829 since 1 cos(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_400);
             /// The square root, correctly rounded: `sat(rne(2^out_bits * sqrt(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element below 0.
-            /// Work: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x082a since 1 sqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_300);
             /// The reciprocal of the square root, correctly rounded: `sat(rne(2^out_bits * 1 / sqrt(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element that is not above 0.
-            /// Work: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x082b since 1 rsqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_300);
             /// The reciprocal, correctly rounded: `sat(rne(2^out_bits * 1 / v))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `DivisionByZero` for an element of 0.
-            /// Work: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
             0x082c since 1 recip(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_300);
             /// The step of a dynamic quantisation to `dtype` (`i8`: `L = 127`; `i16`: `L = 32767`) of each row along the
             /// last axis of `x` (`i8`, `i16` or `i32`): `max(1, ceil(2^32 * max|x| / L))` as `i64` with 32 fraction bits. The
@@ -469,7 +469,7 @@ macro_rules! host_functions {
             /// element beside the image is `sat(pad_value)`. Types and their bound on the length of a sum as for `matmul`.
             /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`, `LimitExceeded`.
             /// Work: for each place: for each group as for a row of `matmul` with all its taps and channels as `k` and its channels of the
-            /// result as `n`, but nothing for the elements of `a` and `b`; for each tap 10 for each channel and 1500 for each group. Where
+            /// result as `n`, but nothing for the elements of `a` and `b`, and 2000; for each tap 10 for each channel and 1500 for each group. Where
             /// groups have one channel: 6000 and 100 for each channel of the result, and for each tap 200, 8 for each channel of the result
             /// (16 for `i16`), and 64 for those of the last `c mod 32` channels. Besides 200 for each weight and 100000 for each group.
             0x0890 since 1 conv2d(x: tensor, weights: tensor, strides: bytes, pads: bytes, dilations: bytes, groups: u32, pad_value: i32) -> tensor price(1_000_000, 100, 10);
@@ -487,7 +487,7 @@ macro_rules! host_functions {
             /// `rne(sum / count)` of the elements of each channel in a window, which moves as for `max_pool`; the count is that of all
             /// taps where `count_pads` is 1, of the elements seen where it is 0 (and 0 where there are none).
             /// `ShapeMismatch`, `BadArgument`, `LimitExceeded`.
-            /// Work: for each place and tap the channels and 16, and 16 for each element of the result; twice as much of `i64`.
+            /// Work: for each place and tap the channels and 16, for each place 32, and 16 for each element of the result; twice as much of `i64`.
             0x0893 since 1 average_pool(x: tensor, window: bytes, strides: bytes, pads: bytes, dilations: bytes, count_pads: u32) -> tensor price(1_000_000, 100, 680);
             /// `rne(sum / count)` of all elements of each channel: `[n, .., c]` to `[n, 1, .., c]`. `ShapeMismatch` for fewer than three
             /// axes and where there is nothing to take the mean of, `LimitExceeded`.

@@ -229,11 +229,12 @@ pub fn l2_norm(dims: &[u32]) -> u64 {
     elements(dims).saturating_add(rows(dims).saturating_mul(4))
 }
 
-/// A function of one number: elements, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+/// A function of one number: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
 #[must_use]
-pub fn function(dtype: DType, elements: u64) -> u64 {
+pub fn function(dtype: DType, result: DType, elements: u64) -> u64 {
     let values = if dtype == DType::I8 { 1 << 8 } else { 1 << 16 };
-    elements.saturating_add(elements.min(values).saturating_mul(150))
+    let each = if result == DType::I32 { 2 } else { 1 };
+    sum(&[times(&[elements, each]), times(&[elements.min(values), 150])])
 }
 
 /// What a product of these types takes: multiplications that one counts as, what a row takes for each 16 columns, what an element of the
@@ -280,7 +281,7 @@ pub struct Places {
 }
 
 /// A convolution with weights that are in order: for each place and group what [`linear`] says of a row of all taps of the group's channels,
-/// without its inputs; for each place and tap 10 for each channel and 1500 for each group. Where a group has one channel, for each place 6000
+/// without its inputs, and 2000; for each place and tap 10 for each channel and 1500 for each group. Where a group has one channel, for each place 6000
 /// and 100 for each channel of the result, and for each of its taps 200, 8 for each channel of the result (16 for `i16`), and 64 for those of
 /// the channels beyond the last multiple of 32.
 #[must_use]
@@ -298,7 +299,7 @@ pub fn convolution(types: [DType; 2], sides: Places) -> u64 {
     } else {
         let products = times(&[factor, groups, panels.saturating_mul(CHANNELS), depth]);
         let gathered = taps.saturating_mul(sum(&[times(&[10, inputs]), times(&[1500, groups])]));
-        sum(&[products, times(&[panel, groups, panels]), gathered])
+        sum(&[products, times(&[panel, groups, panels]), times(&[2000, groups]), gathered])
     };
     places.saturating_mul(place)
 }
@@ -325,16 +326,17 @@ pub fn max_pool(dtype: DType, places: u64, taps: u64, channels: u64) -> u64 {
     sum(&[times(&[places, taps, each]), times(&[16, places, channels])])
 }
 
-/// `average_pool`: for each place and tap the channels and 16, and 16 for each element of the result; twice as much of `i64`.
+/// `average_pool`: for each place and tap the channels and 16, for each place 32, and 16 for each element of the result; twice as much of `i64`.
 #[must_use]
 pub fn average_pool(dtype: DType, places: u64, taps: u64, channels: u64) -> u64 {
-    let all = sum(&[times(&[places, taps, channels.saturating_add(16)]), times(&[16, places, channels])]);
+    let place = sum(&[times(&[taps, channels.saturating_add(16)]), 32, times(&[16, channels])]);
+    let all = places.saturating_mul(place);
     if dtype == DType::I64 { all.saturating_mul(2) } else { all }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{box_runs, matmul, runs, transpose};
+    use super::{Places, average_pool, box_runs, convolution, function, matmul, runs, transpose};
     use crate::DType;
 
     #[test]
@@ -369,6 +371,17 @@ mod tests {
         assert_eq!(transpose(DType::I8, &[2, 3, 4, 1], &[3, 1, 0, 2]), 24 + 32 * 6);
         assert_eq!(transpose(DType::I16, &[2, 3, 4], &[2, 0, 1]), 48 + 24 * 24);
         assert_eq!(transpose(DType::I8, &[1, 1], &[1, 0]), 1 + 32);
+    }
+
+    #[test]
+    fn values_and_places() {
+        assert_eq!(function(DType::I8, DType::I8, 1000), 1000 + 256 * 150);
+        assert_eq!(function(DType::I16, DType::I32, 1000), 2000 + 1000 * 150);
+        assert_eq!(average_pool(DType::I16, 5, 4, 3), 5 * (4 * 19 + 48 + 32));
+        assert_eq!(average_pool(DType::I64, 5, 4, 3), 2 * 5 * (4 * 19 + 48 + 32));
+        let sides = Places { places: 7, taps: 9, channels: [4, 34], groups: 2 };
+        let place = 2 * (32 * 18 + 2 * 1500 + 2000) + 9 * (40 + 2 * 1500);
+        assert_eq!(convolution([DType::I8; 2], sides), 7 * place);
     }
 
     #[test]

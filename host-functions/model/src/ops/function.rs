@@ -73,7 +73,7 @@ impl Operator for Function {
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         let Some(function) = self.function() else { return vec![] };
-        vec![(Opcode::Function(function), work::function(inputs[0].dtype, inputs[0].row_elements()))]
+        vec![(Opcode::Function(function), work::function(inputs[0].dtype, self.dtype, inputs[0].row_elements()))]
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

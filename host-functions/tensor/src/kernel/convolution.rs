@@ -260,19 +260,29 @@ fn fill_patch<X: Factor>(sides: &Convolution, group: usize, (x, pad): (&[X], X),
     }
 }
 
-/// A run that is copied as if it were this long, where there is room.
-const SHORT: usize = 16;
+/// Runs that are copied as if they were that long, where there is room.
+const SHORT: [usize; 3] = [16, 32, 64];
 
 /// Copies a run to `at`. What lies behind it may be written too: runs come one after the other, so that the next one lies there.
 #[inline(always)]
 fn copy_run<X: Factor>(patch: &mut [X], at: usize, x: &[X], run: usize) {
-    if run <= SHORT
-        && let (Some(to), Some(from)) = (patch[at..].first_chunk_mut::<SHORT>(), x.first_chunk::<SHORT>())
-    {
-        *to = *from;
-        return;
+    let copied = match run {
+        _ if run <= SHORT[0] => copy_whole::<X, { SHORT[0] }>(&mut patch[at..], x),
+        _ if run <= SHORT[1] => copy_whole::<X, { SHORT[1] }>(&mut patch[at..], x),
+        _ if run <= SHORT[2] => copy_whole::<X, { SHORT[2] }>(&mut patch[at..], x),
+        _ => false,
+    };
+    if !copied {
+        patch[at..][..run].copy_from_slice(&x[..run]);
     }
-    patch[at..][..run].copy_from_slice(&x[..run]);
+}
+
+/// Copies `N` elements, or says that there is no room.
+#[inline(always)]
+fn copy_whole<X: Factor, const N: usize>(to: &mut [X], from: &[X]) -> bool {
+    let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk::<N>()) else { return false };
+    *to = *from;
+    true
 }
 
 /// Products with weights as they are, for few channels of long patches.

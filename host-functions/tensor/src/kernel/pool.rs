@@ -1,5 +1,6 @@
 //! Pooling of channels-last images, exact; an average is rounded once.
 
+use super::vectors::{Vectors, vectorised};
 use super::{Kernels, Window, reference::rne_ratio, round::rne_div};
 use crate::{DType, Element, Level};
 
@@ -36,14 +37,12 @@ pub fn pool<T: Element>(k: &Kernels, window: &Window, channels: usize, pool: Poo
     let work = window.taps().saturating_mul(channels.saturating_add(LANES)).saturating_mul(WORK);
     let level = k.level();
     let done = k.split_out(out, channels, work, |first, out| {
-        for (place, out) in out.chunks_exact_mut(channels).enumerate() {
-            if level == Level::Reference {
+        if level == Level::Reference {
+            for (place, out) in out.chunks_exact_mut(channels).enumerate() {
                 reference(pool, window, first + place, x, out);
-                continue;
             }
-            for (block, out) in out.chunks_mut(LANES).enumerate() {
-                lanes(pool, (window, first + place), (channels, block * LANES), x, out);
-            }
+        } else {
+            vectorised(level, Places { pool, window, first, channels, x, out });
         }
         Ok(())
     });
@@ -52,7 +51,32 @@ pub fn pool<T: Element>(k: &Kernels, window: &Window, channels: usize, pool: Poo
     k.inject(crate::selftest::Primitive::Pool, out);
 }
 
+/// The places from `first` on.
+struct Places<'a, T> {
+    pool: Pool,
+    window: &'a Window,
+    first: usize,
+    channels: usize,
+    x: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Element> Vectors for Places<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Places { pool, window, first, channels, x, out } = self;
+        for (place, out) in out.chunks_exact_mut(channels).enumerate() {
+            for (block, out) in out.chunks_mut(LANES).enumerate() {
+                lanes(pool, (window, first + place), (channels, block * LANES), x, out);
+            }
+        }
+    }
+}
+
 /// The channels from `start` on, at one place.
+#[inline(always)]
 fn lanes<T: Element>(
     pool: Pool,
     (window, place): (&Window, usize),
@@ -62,38 +86,48 @@ fn lanes<T: Element>(
 ) {
     let width = out.len();
     let mut seen = 0usize;
-    let mut each = |f: &mut dyn FnMut(&[T])| {
-        window.each_tap(place, |pixel| {
-            if let Some(pixel) = pixel {
-                seen += 1;
-                f(&x[pixel * channels + start..][..width]);
+    let pixel = |pixel: usize| &x[pixel * channels + start..][..width];
+    if pool == Pool::Max {
+        out.fill(T::saturate_i64(i64::MIN));
+        window.each_tap(place, |at| {
+            if let Some(at) = at {
+                out.iter_mut().zip(pixel(at)).for_each(|(out, x)| *out = (*out).max(*x));
             }
         });
-    };
-    if pool == Pool::Max {
-        out.fill(T::saturate(i128::MIN));
-        each(&mut |x| out.iter_mut().zip(x).for_each(|(out, x)| *out = (*out).max(*x)));
         return;
     }
     if T::DTYPE == DType::I64 || window.taps() > MAX_NARROW {
         let mut sums = [0i128; LANES];
-        each(&mut |x| sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += Into::<i128>::into(*x)));
+        let sums = &mut sums[..width];
+        window.each_tap(place, |at| {
+            if let Some(at) = at {
+                seen += 1;
+                sums.iter_mut().zip(pixel(at)).for_each(|(sum, x)| *sum += Into::<i128>::into(*x));
+            }
+        });
         let count = count(pool, window, seen);
         for (out, sum) in out.iter_mut().zip(sums) {
-            *out = super::reduce::mean(sum, count);
+            *out = super::reduce::mean(*sum, count);
         }
         return;
     }
     let mut sums = [0i64; LANES];
-    each(&mut |x| sums.iter_mut().zip(x).for_each(|(sum, x)| *sum = sum.wrapping_add((*x).into())));
+    let sums = &mut sums[..width];
+    window.each_tap(place, |at| {
+        if let Some(at) = at {
+            seen += 1;
+            sums.iter_mut().zip(pixel(at)).for_each(|(sum, x)| *sum = sum.wrapping_add((*x).into()));
+        }
+    });
     let count = count(pool, window, seen);
     for (out, sum) in out.iter_mut().zip(sums) {
         let quotient = rne_div(sum.unsigned_abs(), count).cast_signed();
-        *out = T::saturate_i64(if sum < 0 { -quotient } else { quotient });
+        *out = T::saturate_i64(if *sum < 0 { -quotient } else { quotient });
     }
 }
 
 /// What a sum is divided by.
+#[inline(always)]
 fn count(pool: Pool, window: &Window, seen: usize) -> u64 {
     let count = if pool == Pool::Average { window.taps() } else { seen.max(1) };
     u64::try_from(count).expect("a length of this machine")

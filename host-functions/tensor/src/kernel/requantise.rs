@@ -2,6 +2,8 @@
 
 use super::scale::scaled;
 use super::vectors::{Vectors, low, vectorised};
+#[cfg(target_arch = "x86_64")]
+use super::x86::{self, requantise::Uneven};
 use super::{Kernels, reference, round};
 use crate::{DType, Element, Level};
 
@@ -27,7 +29,7 @@ const MIN_ROW: usize = 256;
 /// Where lengths do not fit together, or a shift is above 62.
 pub fn requantise_rows<X: Element, T: Element>(k: &Kernels, x: &[X], row: usize, scales: Scales<'_>, out: &mut [T]) {
     assert_eq!(x.len(), out.len(), "results of another shape");
-    assert!(scales.shifts.iter().all(|shift| *shift <= 62), "a shift above 62");
+    assert!(scales.shifts.iter().fold(true, |all, shift| all & (*shift <= 62)), "a shift above 62");
     for length in [scales.multipliers.len(), scales.shifts.len()] {
         assert!(length == 1 || length == row, "scales of another shape");
     }
@@ -47,7 +49,7 @@ pub fn requantise_rows<X: Element, T: Element>(k: &Kernels, x: &[X], row: usize,
         shifts = scales.shifts.iter().copied().cycle().take(length).collect();
         Scales { multipliers: &multipliers, shifts: &shifts, ..scales }
     };
-    let way = Way::of::<X>(level, scales);
+    let way = vectorised(level, Choice { x: X::DTYPE, level, scales });
     // A rounding costs about as much as this many multiplications of a product.
     const WORK: usize = 16;
     let unit = scales.multipliers.len();
@@ -62,11 +64,17 @@ impl Scales<'_> {
     /// Whether [`uneven`] computes these: no number of 32 bits becomes one in the middle between two results, and the zero point fits behind
     /// it. The first takes a number with as many zeros at its end as the shift has bits, less one, beyond those at the end of the multiplier,
     /// and from 33 on no number but 0 has them.
+    #[inline(always)]
     pub(super) fn are_uneven(&self) -> bool {
-        let beside = |(m, s): (&i32, &u8)| u32::from(*s) >= 33 + if *m == 0 { 0 } else { m.trailing_zeros() };
+        let beside = |(m, s): (&i32, &u8)| {
+            // As many bits of the multiplier as the shift has above 32 are not all zeros, unless the whole is.
+            let lowest = 1i32.wrapping_shl(u32::from(*s).wrapping_sub(32)).wrapping_sub(1);
+            (*s >= 33) & ((*m == 0) | (*m & lowest != 0))
+        };
         self.zero_point.unsigned_abs() <= 1 << 30
             && self.multipliers.len() == self.shifts.len()
-            && self.multipliers.iter().zip(self.shifts).all(beside)
+            // All of them, so that the loop becomes vectors.
+            && self.multipliers.iter().zip(self.shifts).fold(true, |all, scale| all & beside(scale))
     }
 
     fn is_single(&self) -> bool {
@@ -87,12 +95,23 @@ enum Way {
     Wide,
 }
 
-impl Way {
-    fn of<X: Element>(level: Level, scales: Scales<'_>) -> Way {
-        let positive = scales.multipliers.iter().all(|multiplier| *multiplier >= 0);
-        match X::DTYPE {
+/// What a way is chosen by.
+struct Choice<'a> {
+    x: DType,
+    level: Level,
+    scales: Scales<'a>,
+}
+
+impl Vectors for Choice<'_> {
+    type Output = Way;
+
+    #[inline(always)]
+    fn run(self) -> Way {
+        let Choice { x, level, scales } = self;
+        let positive = || scales.multipliers.iter().all(|multiplier| *multiplier >= 0);
+        match x {
             _ if level == Level::Reference => Way::One,
-            DType::I64 if positive => Way::Wide,
+            DType::I64 if positive() => Way::Wide,
             DType::I64 => Way::One,
             _ if scales.are_uneven() => Way::NarrowUneven,
             _ => Way::Narrow,
@@ -118,6 +137,14 @@ impl<X: Element, T: Element> Vectors for Rows<'_, X, T> {
         if let (&[multiplier], &[shift]) = (multipliers, shifts) {
             return row(way, level, zero_point, x, |_| (multiplier, shift), out);
         }
+        #[cfg(target_arch = "x86_64")]
+        let (x, out) = match way {
+            Way::NarrowUneven => {
+                let done = x86::requantise::rows(level, x, Uneven { multipliers, shifts, zero_point }, out);
+                (&x[done..], &mut out[done..])
+            }
+            _ => (x, out),
+        };
         let length = multipliers.len();
         for (x, out) in x.chunks(length).zip(out.chunks_mut(length)) {
             let (multipliers, shifts) = (&multipliers[..x.len()], &shifts[..x.len()]);

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::tests::{all_kernels, reference, values};
-use super::{Head, Scales, Softmax};
+use super::{Head, Order, Scales, Softmax};
 use crate::{Element, Kernels, kernel};
 
 /// `run` gives the same for all kernels.
@@ -76,6 +76,45 @@ proptest! {
         requantised::<i64, u8>(&x, 21, scales)?;
         requantised::<i64, i32>(&x, 21, scales)?;
         requantised::<i64, i64>(&x, 21, scales)?;
+    }
+
+    /// Scales without a middle, for groups of rows and for what is left of them, at every width beside whole vectors.
+    #[test]
+    fn requantise_groups_of_rows(
+        x in prop::collection::vec(number(), 61),
+        multipliers in prop::collection::vec(prop_oneof![Just(0), ((1i32 << 29)..1 << 30).prop_map(|m| 2 * m + 1)], 40),
+        shifts in prop_oneof![prop::collection::vec(33u8..=62, 40), prop::collection::vec(40u8..=46, 40)],
+        row in prop_oneof![1usize..70, 255usize..300],
+        rows in 1usize..14,
+        zero_point in prop_oneof![Just(0), -200i32..200, Just(1 << 30), Just(-(1 << 30)), any::<i32>()],
+    ) {
+        let multipliers: Vec<i32> = multipliers.into_iter().cycle().take(row).collect();
+        let shifts: Vec<u8> = shifts.into_iter().cycle().take(row).collect();
+        let x: Vec<i32> = x.iter().map(|x| i32::saturate_i64(*x)).cycle().take(rows * row).collect();
+        let scales = Scales { multipliers: &multipliers, shifts: &shifts, zero_point };
+        requantised::<i32, i8>(&x, row, scales)?;
+        requantised::<i32, u8>(&x, row, scales)?;
+        requantised::<i32, i16>(&x, row, scales)?;
+        requantised::<i32, i32>(&x, row, scales)?;
+    }
+
+    #[test]
+    fn sort(x in values::<i64>(200), row in 1usize..40, descending in any::<bool>()) {
+        fn check<T: Element>(x: &[i64], row: usize, order: Order) -> Result<(), TestCaseError> {
+            let x: Vec<T> = x[..x.len() / row * row].iter().map(|x| T::saturate_i64(*x)).collect();
+            same(|kernels| {
+                let mut out = vec![T::default(); x.len()];
+                kernel::sort_rows(kernels, order, &x, row, &mut out);
+                out
+            })
+        }
+        let order = if descending { Order::Descending } else { Order::Ascending };
+        let near: Vec<i64> = x.iter().map(|x| x >> 54).collect();
+        check::<i64>(&x, row, order)?;
+        check::<i32>(&x, row, order)?;
+        check::<i16>(&near, row, order)?;
+        check::<i8>(&near, row, order)?;
+        check::<u8>(&near, row, order)?;
     }
 
     /// Every number that lies in the middle of a scale, and its neighbours.

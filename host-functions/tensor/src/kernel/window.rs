@@ -33,7 +33,7 @@ impl Window {
     }
 
     /// Which row (axis 0) or column (axis 1) of the image a tap reads at a place, if it lies in the image.
-    #[inline]
+    #[inline(always)]
     pub(super) fn source(&self, axis: usize, place: usize, tap: usize) -> Option<usize> {
         let (pad, stride, step) = (self.pads[axis], self.strides[axis], tap * self.dilations[axis]);
         let at = if self.transposed {
@@ -49,7 +49,7 @@ impl Window {
     }
 
     /// The image, the row and the column of a place, counted through all images.
-    #[inline]
+    #[inline(always)]
     pub(super) fn place(&self, index: usize) -> (usize, usize, usize) {
         let [rows, columns] = self.output;
         (index / (rows * columns), index / columns % rows, index % columns)
@@ -57,7 +57,7 @@ impl Window {
 
     /// Calls `f` with the place in the image, counted in pixels through all images, that each tap reads at a place; taps
     /// in the order of rows.
-    #[inline]
+    #[inline(always)]
     pub(super) fn each_tap(&self, index: usize, mut f: impl FnMut(Option<usize>)) {
         let (image, row, column) = self.place(index);
         for ky in 0..self.kernel[0] {

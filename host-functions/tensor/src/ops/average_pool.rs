@@ -13,8 +13,8 @@ fn pool(count_pads: u32) -> Result<Pool, Status> {
     }
 }
 
-/// As [`max_pool`](super::max_pool::plan). Work: for each place of the window and each tap the channels and 16, and 16 for each element of
-/// the result; twice as much of `i64`.
+/// As [`max_pool`](super::max_pool::plan). Work: for each place of the window and each tap the channels and 16, for each place 32, and 16 for
+/// each element of the result; twice as much of `i64`.
 ///
 /// # Errors
 /// As there; `BadArgument` also for a `count_pads` above 1.

@@ -48,8 +48,10 @@ pub fn run(
     zero_point: i32,
     _dtype: u32,
 ) -> Result<Tensor, OpError> {
-    let multipliers = multiplier.read(|values: &[i32]| values.iter().all(|m| *m == 0 || *m >= 1 << 30))?;
-    if !multipliers || !shift.read(|values: &[u8]| values.iter().all(|shift| *shift <= 62))? {
+    // All of them, so that the loops become vectors.
+    let multipliers =
+        multiplier.read(|values: &[i32]| values.iter().fold(true, |all, m| all & ((*m == 0) | (*m >= 1 << 30))))?;
+    if !multipliers || !shift.read(|values: &[u8]| values.iter().fold(true, |all, shift| all & (*shift <= 62)))? {
         return Err(Status::BadArgument.into());
     }
     let op = Requantise { context: Context { kernels: k, plan }, x: x.dtype(), zero_point };

@@ -249,6 +249,10 @@ fn order(kernels: &Kernels) -> Result<(), String> {
     compare(&out, &[i16::MIN, -1, 3, 3, 0, 0, 0, i16::MAX])?;
     kernel::sort_rows(kernels, Order::Descending, &x, 8, &mut out);
     compare(&out, &[i16::MAX, 3, 3, 0, 0, 0, -1, i16::MIN])?;
+    // Enough short rows for several at a time.
+    let (many, mut out) = ([x, x].concat(), [7i16; 16]);
+    kernel::sort_rows(kernels, Order::Ascending, &many, 2, &mut out);
+    compare(&out, &[[-1, 3, i16::MIN, 3, 0, i16::MAX, 0, 0]; 2].concat())?;
     let mut out = [77; 6];
     kernel::top_rows(kernels, Order::Descending, &x, 4, 3, &mut out);
     compare(&out, &[0, 2, 1, 0, 1, 2])?;

@@ -15,6 +15,7 @@ pub(super) mod avx512_vnni;
 pub(super) mod avx_vnni;
 pub(super) mod bytes;
 pub(super) mod depthwise;
+pub(super) mod requantise;
 pub(super) mod vectors;
 
 /// Asks for what is about to be written, so that it has come when the sums for it are there: the rows of a large result
