@@ -525,4 +525,5 @@ def main():
         write(f"refused-{name}", about, data, refused=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
