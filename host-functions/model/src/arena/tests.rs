@@ -151,8 +151,8 @@ fn shuffle(nodes: &[(u8, prop::sample::Index, prop::sample::Index)], channels: u
                 let accumulator = [DType::I32, DType::I64][size / 2 % 2];
                 let parameters = vec![Array::I8(weights), Array::I32(vec![-40; size])];
                 let sums = sample.node(Linear { outputs: channels, accumulator }, &[a], parameters);
-                let requantise = Requantise { per_channel: size % 4 == 0, zero_point: -1, dtype: DType::I16 };
-                let count = if size % 4 == 0 { size } else { 1 };
+                let requantise = Requantise { per_channel: size.is_multiple_of(4), zero_point: -1, dtype: DType::I16 };
+                let count = if size.is_multiple_of(4) { size } else { 1 };
                 let scale = vec![Array::I32(vec![1_200_000_000; count]), Array::U8(vec![33; count])];
                 made.push(sample.node(requantise, &[sums], scale));
             }
@@ -165,7 +165,7 @@ fn shuffle(nodes: &[(u8, prop::sample::Index, prop::sample::Index)], channels: u
         }
     }
     let last = *made.last().unwrap();
-    sample.graph.outputs = if nodes.len() % 3 == 0 { vec![last, made[made.len() / 2]] } else { vec![last] };
+    sample.graph.outputs = if nodes.len().is_multiple_of(3) { vec![last, made[made.len() / 2]] } else { vec![last] };
     sample
 }
 
@@ -198,9 +198,9 @@ proptest! {
                     }
                 }
             }
-            for edge in 0..edges.len() {
-                prop_assert_eq!(plan.is_view(edge), roots[edge] != edge);
-                prop_assert!(plan.places[edge].offset == plan.places[roots[edge]].offset);
+            for (edge, root) in roots.iter().enumerate() {
+                prop_assert_eq!(plan.is_view(edge), *root != edge);
+                prop_assert_eq!(plan.places[edge].offset, plan.places[*root].offset);
             }
         }
     }
