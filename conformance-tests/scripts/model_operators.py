@@ -12,6 +12,7 @@ import elementwise
 import exact
 import functions
 import norms
+import text_operators
 import windows
 import work as works
 
@@ -665,4 +666,4 @@ ALL = {
         Embedding, AddRows, LayerNorm, Function, Lookup, MatMul, Attention, Reshape, Transpose, Concat, Slice, Mul, RowStep, QuantiseRows,
         MeanPool, L2Norm, Conv2d, MaxPool, AveragePool, GlobalAveragePool, Lstm, Gru,
     )
-}
+} | text_operators.ALL

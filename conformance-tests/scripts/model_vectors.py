@@ -160,6 +160,11 @@ class Node:
         return [row.index(max(row)) for row in rows]
 
 
+# How many of the inputs of an operator its result may be written over, and which operators compute by rows.
+OVER = {"Relu": 1, "Function": 1, "Lookup": 1, "Requantise": 1, "AddConst": 1, "Softmax": 1, "LayerNorm": 1, "L2Norm": 1, "QuantiseRows": 1, "Add": 2}
+BY_ROW = {"AddConst", "Softmax", "LayerNorm", "L2Norm", "QuantiseRows"}
+
+
 class Model:
     """Edges are those of the longest sequence; `ports` are the input edges with their sequence axes marked."""
 
@@ -208,27 +213,60 @@ class Model:
 
     def memory(self):
         """Bytes for one row: arena and outputs."""
-        first = len(self.inputs)
-        until = [max(first, index) for index in range(len(self.edges))]
-        for index, node in enumerate(self.nodes):
-            for read in node.reads:
-                until[read] = max(until[read], first + index)
+        return min(self.arena(True), self.arena(False)) + sum(self.row_bytes(self.edges[o]) for o in self.outputs)
+
+    def arena(self, shared):
+        first, count = len(self.inputs), len(self.edges)
+        made = lambda edge: self.nodes[edge - first] if edge >= first else None
+        reads = [read for node in self.nodes for read in node.reads] + list(self.outputs)
+        passed, root = set(), list(range(count))
+        for edge in range(first, count) if shared else ():
+            before = made(edge).reads[0]
+            if made(edge).kind == "Requantise" and before == edge - 1 and before >= first and made(before).kind == "Linear" and reads.count(before) == 1:
+                passed.add(before)
+            if made(edge).kind == "Reshape":
+                root[edge] = root[before]
+        until = [max(first, edge) for edge in range(count)]
+        for edge in range(first, count):
+            for read in made(edge).reads:
+                until[root[read]] = max(until[root[read]], edge + (edge in passed))
         for output in self.outputs:
-            until[output] = len(self.edges)
-        placed, end = [], 0
-        for index, edge in enumerate(self.edges):
-            size = align(self.row_bytes(edge), 8)
-            live = [(at, at + long) for at, long, needed in placed if needed >= max(index, first)]
-            at = next(at for at in sorted([0] + [e for _, e in live]) if all(at + size <= s or at >= e for s, e in live))
-            placed.append((at, size, until[index]))
+            until[root[output]] = count
+        place, end = {}, 0  # edge to where it begins and ends; what is given up is taken out
+        for edge in range(count):
+            if edge in passed or root[edge] != edge:
+                continue
+            place = {other: ends for other, ends in place.items() if until[other] >= max(edge, first)}
+            size = align(self.row_bytes(self.edges[edge]), 8)
+            over = self.written_over(made(edge), edge, until, root, passed) if shared and edge >= first else None
+            if over is None:
+                taken = place.values()
+                at = next(at for at in sorted([0] + [e for _, e in taken]) if all(at + size <= s or at >= e for s, e in taken))
+            else:
+                at = place.pop(over)[0]
+            place[edge] = (at, at + size)
             end = max(end, at + size)
-        return end + sum(self.row_bytes(self.edges[o]) for o in self.outputs)
+        return end
+
+    def written_over(self, node, edge, until, root, passed):
+        """The edge in whose place that of a node is computed."""
+        dtype, dims = self.edges[edge]
+        per_channel = node.kind == "Requantise" and node.a["per_channel"]
+        if (per_channel or node.kind in BY_ROW) and dims[-1] > 65_536:
+            return None
+        for read in node.reads[: OVER.get(node.kind, 0)]:
+            if read not in passed and until[root[read]] == edge and SIZES[self.edges[read][0]] >= SIZES[dtype]:
+                return root[read]
+        return None
 
     def cost(self, batch, length=None):
         edges = self.edges_at(length or self.longest)
         ports = sum(self.row_bytes(edge) for edge in edges[: len(self.ports)]) + sum(self.row_bytes(edges[o]) for o in self.outputs)
         row = 200 * ports
+        views = self.arena(True) <= self.arena(False)
         for node in self.nodes:
+            if node.kind == "Reshape" and views:
+                continue
             row += sum(works.PRICE[op] * work for op, work in node.work([edges[r] for r in node.reads]).items())
         return 1_000_000 + 100_000 * len(self.nodes) + batch * row
 
@@ -487,4 +525,5 @@ def main():
         write(f"refused-{name}", about, data, refused=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

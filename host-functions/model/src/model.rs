@@ -13,11 +13,11 @@ use crate::{
     arena::{Arena, ArenaPlan, Sink, Source},
     bounds::{self, Certificate},
     container::{self, Decoded},
-    graph::{Edge, EdgeId, Graph, Node, SEQUENCE},
+    graph::{Edge, EdgeId, Graph, SEQUENCE},
     manifest::Manifest,
     merkle,
     ops::Shapes,
-    prices::PriceList,
+    prices::{Opcode, PriceList},
     schedule::{Entry, Schedule},
 };
 
@@ -70,10 +70,17 @@ pub struct Model {
     decoded: Decoded,
     plan: ArenaPlan,
     longest: u32,
-    /// The edges for the sequences that were run last.
-    shorter: Mutex<Vec<(u32, Arc<[Edge]>)>>,
+    /// What there is for the sequences that were run last.
+    shorter: Mutex<Vec<(u32, Arc<Shorter>)>>,
     schedules: Mutex<BTreeMap<Level, Arc<Schedule>>>,
     on_device: on_device::Slot,
+}
+
+/// The graph for sequences of another length than the longest.
+struct Shorter {
+    edges: Vec<Edge>,
+    /// Where that of the longest would need no less, there is none.
+    plan: Option<ArenaPlan>,
 }
 
 /// How many lengths of sequences a model keeps the edges of.
@@ -171,25 +178,27 @@ impl Model {
         self.decoded.layout.parameters(index, &self.bytes.as_ref()[self.decoded.weights_start..])
     }
 
-    /// Element type and row shape of every edge of the graph, for sequences of this length.
-    fn edges_for(&self, length: u32) -> Result<Option<Arc<[Edge]>>, Status> {
+    /// The graph for sequences of this length; nothing for the longest.
+    fn shorter(&self, length: u32) -> Result<Option<Arc<Shorter>>, Status> {
         if length == self.longest {
             return Ok(None);
         }
         let mut kept = self.shorter.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, edges)) = kept.iter().find(|(other, _)| *other == length) {
-            return Ok(Some(Arc::clone(edges)));
+        if let Some((_, shorter)) = kept.iter().find(|(other, _)| *other == length) {
+            return Ok(Some(Arc::clone(shorter)));
         }
         if length == 0 || length > self.longest {
             return Err(Status::ShapeMismatch);
         }
         let Decoded { graph, edges, layout, .. } = &self.decoded;
-        let edges: Arc<[Edge]> = graph.edges_for(length, edges, layout).map_err(|_| Status::ShapeMismatch)?.into();
+        let edges = graph.edges_for(length, edges, layout).map_err(|_| Status::ShapeMismatch)?;
+        let plan = self.plan.at(graph, &edges);
+        let shorter = Arc::new(Shorter { edges, plan });
         if kept.len() == KEPT_LENGTHS {
             kept.remove(0);
         }
-        kept.push((length, Arc::clone(&edges)));
-        Ok(Some(edges))
+        kept.push((length, Arc::clone(&shorter)));
+        Ok(Some(shorter))
     }
 
     /// [`Model::cost_of`] sequences of the longest length.
@@ -206,18 +215,17 @@ impl Model {
     /// # Errors
     /// `ShapeMismatch` for a length that the graph does not take, `LimitExceeded` where the sum does not fit 63 bits.
     pub fn cost_of(&self, version: ProtocolVersion, extent: Extent) -> Result<u64, Status> {
-        let shorter = self.edges_for(extent.length)?;
-        let edges = shorter.as_deref().unwrap_or(self.edges());
+        let shorter = self.shorter(extent.length)?;
+        let edges = shorter.as_ref().map_or(self.edges(), |shorter| &shorter.edges);
         let prices = PriceList::of(version);
         let inputs = edges.iter().take(self.graph().inputs.len());
         let outputs = self.graph().outputs.iter().map(|id| &edges[place(*id)]);
         let ports = inputs.chain(outputs).map(Edge::row_bytes).fold(0, u64::saturating_add);
         let mut fixed = Some(prices.run);
         let mut per_row = ports.checked_mul(prices.port_byte);
-        for node in &self.graph().nodes {
-            let inputs = node.input_edges(edges).expect("checked when loaded");
+        for index in 0..self.graph().nodes.len() {
             fixed = fixed.and_then(|fixed| fixed.checked_add(prices.node));
-            for (opcode, work) in node.op.operator().work(&inputs) {
+            for (opcode, work) in self.work_of(index, edges) {
                 let gas = work.checked_mul((prices.per_work)(opcode));
                 per_row = per_row.zip(gas).and_then(|(sum, gas)| sum.checked_add(gas));
             }
@@ -233,18 +241,26 @@ impl Model {
     /// # Errors
     /// As [`Model::cost_of`].
     pub fn cost_by_node(&self, version: ProtocolVersion, extent: Extent) -> Result<Vec<(&str, u64)>, Status> {
-        let shorter = self.edges_for(extent.length)?;
-        let edges = shorter.as_deref().unwrap_or(self.edges());
+        let shorter = self.shorter(extent.length)?;
+        let edges = shorter.as_ref().map_or(self.edges(), |shorter| &shorter.edges);
         let prices = PriceList::of(version);
-        let node_gas = |node: &Node| {
-            let inputs = node.input_edges(edges).expect("checked when loaded");
-            let rows = node.op.operator().work(&inputs).into_iter().try_fold(0u64, |sum, (opcode, work)| {
+        let node_gas = |index: usize| {
+            let rows = self.work_of(index, edges).into_iter().try_fold(0u64, |sum, (opcode, work)| {
                 work.checked_mul((prices.per_work)(opcode)).and_then(|gas| sum.checked_add(gas))
             });
             rows.and_then(|rows| rows.checked_mul(u64::from(extent.batch)))?.checked_add(prices.node)
         };
-        let nodes = self.graph().nodes.iter();
-        nodes.map(|node| Ok((node.name.as_str(), node_gas(node).ok_or(Status::LimitExceeded)?))).collect()
+        let nodes = self.graph().nodes.iter().enumerate();
+        nodes.map(|(index, node)| Ok((node.name.as_str(), node_gas(index).ok_or(Status::LimitExceeded)?))).collect()
+    }
+
+    /// What a node does for one row: nothing where its edge is another one under another shape.
+    fn work_of(&self, index: usize, edges: &[Edge]) -> Vec<(Opcode, u64)> {
+        let node = &self.graph().nodes[index];
+        if self.plan.is_view(self.graph().inputs.len() + index) {
+            return vec![];
+        }
+        node.op.operator().work(&node.input_edges(edges).expect("checked when loaded"))
     }
 
     /// Bytes of memory that running a batch of this many rows is charged for: its arena and its outputs, with sequences
@@ -321,19 +337,19 @@ impl Model {
     fn run_on_cpu(&self, kernels: &Kernels, extent: Extent, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
         let batch = extent.batch;
         let rows = usize::try_from(batch).map_err(|_| Status::LimitExceeded)?;
-        let shorter = self.edges_for(extent.length)?;
-        let edges = shorter.as_deref().unwrap_or(self.edges());
+        let shorter = self.shorter(extent.length)?;
+        let edges = shorter.as_ref().map_or(self.edges(), |shorter| &shorter.edges);
+        let plan = shorter.as_ref().and_then(|shorter| shorter.plan.as_ref()).unwrap_or(&self.plan);
         let schedule = self.schedule(kernels.level())?;
-        let plan = schedule.plan(self.graph(), shorter.as_deref());
-        let mut arena = plan.allocate(batch)?;
+        let mut arena = Arena::allocate(plan, batch)?;
         for ((index, tensor), edge) in (0..).zip(inputs).zip(edges) {
             copy_in(tensor, arena.write(EdgeId(index), edge))?;
         }
         for Entry { reads, output, step } in &schedule.entries {
-            let edge = |id: &EdgeId| (*id, &edges[place(*id)]);
             let shapes = Shapes { rows, edges, reads, output: *output };
             let output = EdgeId(u32::try_from(*output).map_err(|_| Status::LimitExceeded)?);
-            arena.with(reads, edge, edge(&output), |sources, sink| step.run(kernels, &shapes, sources, sink))?;
+            let run = |sources: &[Source<'_>], sink: &mut Sink<'_>| step.run(kernels, &shapes, sources, sink);
+            arena.with(reads, edges, output, kernels.threads(), run)?;
         }
         self.graph().outputs.iter().map(|id| copy_out(&arena, *id, &edges[place(*id)], batch)).collect()
     }

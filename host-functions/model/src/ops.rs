@@ -110,6 +110,10 @@ pub use tree_ensemble::{
 };
 
 impl Op {
+    pub(crate) fn in_place(&self) -> Option<InPlace> {
+        self.operator().in_place()
+    }
+
     /// How many edges it reads.
     #[must_use]
     pub fn arity(&self) -> usize {
@@ -141,6 +145,20 @@ impl ParameterSpec {
     }
 }
 
+/// How an operator may be computed where one of its inputs lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InPlace {
+    /// The inputs, by their numbers; the first that can be is written over.
+    pub(crate) inputs: &'static [usize],
+    /// Whether rows along the last axis are computed as wholes, not each element for itself.
+    pub(crate) by_row: bool,
+}
+
+impl InPlace {
+    const ELEMENTS: Option<InPlace> = Some(InPlace { inputs: &[0], by_row: false });
+    const ROWS: Option<InPlace> = Some(InPlace { inputs: &[0], by_row: true });
+}
+
 /// Everything that the rest of the crate asks of an operator. `inputs` always has [`Operator::arity`] edges, and
 /// after [`Operator::infer`] accepted them the other functions may rely on what it checked.
 pub(crate) trait Operator {
@@ -167,6 +185,12 @@ pub(crate) trait Operator {
     /// axis. (Where their number depends on it, that is noticed without this.)
     fn needs_channels(&self) -> bool {
         false
+    }
+
+    /// Whether it may write its result where one of its inputs lies. Then the result has the shape of that input for sequences of any length, and
+    /// a [`Step`] may be given the elements part by part and asks its shapes for the last axis alone.
+    fn in_place(&self) -> Option<InPlace> {
+        None
     }
 
     /// What it needs for running, with weights packed for `level`; the same for sequences of any length.

@@ -1,10 +1,7 @@
 //! In which order and how the nodes of a graph are computed at one kernel level.
 //!
-//! A linear layer that only a requantisation reads is computed together with it: the sums never reach memory. That changes no
-//! bit, no gas and no charge. The charge is for the arena of a graph of which every node is computed by itself
-//! ([`ArenaPlan::new`]); what is done together never takes more, or it is not done.
-
-use std::{borrow::Cow, collections::BTreeMap};
+//! What the plan of the arena gives no place is not computed by itself: the sums of a linear layer are requantised as they are made, and a
+//! view of another edge is no work at all. That changes no bit.
 
 use noema_tensor::{Level, OpError};
 
@@ -24,17 +21,13 @@ pub(crate) struct Entry {
     pub(crate) step: Box<dyn Step>,
 }
 
-/// Everything to do, and where its edges lie.
+/// Everything to do, in order.
 pub(crate) struct Schedule {
-    plan: ArenaPlan,
-    /// As [`ArenaPlan::without`] takes them.
-    absorbed: BTreeMap<usize, usize>,
     pub(crate) entries: Vec<Entry>,
 }
 
 impl Schedule {
-    /// Prepares every node of a graph whose edges are `edges`; `parameters` gives those of a node, and `plan` is the arena that is
-    /// charged for.
+    /// Prepares every node of a graph whose edges are `edges` and lie where `plan` says; `parameters` gives those of a node.
     pub(crate) fn new<'p>(
         level: Level,
         graph: &Graph,
@@ -44,58 +37,26 @@ impl Schedule {
     ) -> Result<Schedule, OpError> {
         let inputs = graph.inputs.len();
         let read = |index: usize| graph.nodes[index].input_edges(edges).expect("checked when loaded");
-        // For each linear layer, as a node, the requantisation that it is computed with.
-        let mut pairs = BTreeMap::new();
-        for (index, node) in graph.nodes.iter().enumerate() {
-            let Op::Requantise(requantise) = &node.op else { continue };
-            let Some(before) = only_reader(graph, node.inputs[0]) else { continue };
-            let Op::Linear(linear) = &graph.nodes[before].op else { continue };
-            if linear_requantised::is_possible(level, linear, requantise) {
-                pairs.insert(before, index);
-            }
-        }
-        let mut absorbed: BTreeMap<usize, usize> =
-            pairs.iter().map(|(one, other)| (one + inputs, other + inputs)).collect();
-        let mut together = ArenaPlan::without(graph, edges, &absorbed);
-        if together.row_bytes() > plan.row_bytes() {
-            (pairs, absorbed, together) = (BTreeMap::new(), BTreeMap::new(), plan.clone());
-        }
-        let mut firsts: BTreeMap<usize, usize> = pairs.iter().map(|(one, other)| (*other, *one)).collect();
         let mut entries = Vec::with_capacity(graph.nodes.len());
         for (index, node) in graph.nodes.iter().enumerate() {
-            if pairs.contains_key(&index) {
+            let output = inputs + index;
+            if plan.is_view(output) || plan.is_passed(output) {
                 continue;
             }
-            let (reads, step) = match (firsts.remove(&index), &node.op) {
-                (Some(first), Op::Requantise(requantise)) => {
-                    let Op::Linear(linear) = &graph.nodes[first].op else { unreachable!("a pair has a linear layer") };
-                    let all = (&parameters(first), &parameters(index));
-                    let step = linear_requantised::prepare(level, (linear, requantise), read(first)[0], all)?;
-                    (&graph.nodes[first].inputs, step)
+            let before = index.checked_sub(1).filter(|before| plan.is_passed(inputs + before));
+            let pair = before.map(|before| (before, &graph.nodes[before].op, &node.op));
+            let (reads, step) = match pair {
+                Some((before, Op::Linear(linear), Op::Requantise(requantise))) => {
+                    let all = (&parameters(before), &parameters(index));
+                    let step = linear_requantised::prepare(level, (linear, requantise), read(before)[0], all)?;
+                    (&graph.nodes[before].inputs, step)
                 }
                 _ => (&node.inputs, node.op.operator().prepare(level, &read(index), &parameters(index))?),
             };
-            entries.push(Entry { reads: reads.clone(), output: inputs + index, step });
+            entries.push(Entry { reads: reads.clone(), output, step });
         }
-        Ok(Schedule { plan: together, absorbed, entries })
+        Ok(Schedule { entries })
     }
-
-    /// Where the edges lie; for sequences of another length than the longest, these are `shorter`.
-    pub(crate) fn plan(&self, graph: &Graph, shorter: Option<&[Edge]>) -> Cow<'_, ArenaPlan> {
-        let own = shorter.map(|edges| ArenaPlan::without(graph, edges, &self.absorbed));
-        // Places are not found by a rule that always needs less for less; what is charged for is that of the longest.
-        match own.filter(|own| own.row_bytes() <= self.plan.row_bytes()) {
-            Some(own) => Cow::Owned(own),
-            None => Cow::Borrowed(&self.plan),
-        }
-    }
-}
-
-/// The node that makes an edge, where one other node reads it and nobody else.
-fn only_reader(graph: &Graph, edge: EdgeId) -> Option<usize> {
-    let reads = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
-    let node = usize::try_from(edge.0).ok()?.checked_sub(graph.inputs.len())?;
-    (reads.filter(|read| **read == edge).count() == 1).then_some(node)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod crypto;
 mod extension;
 mod fake;
 mod hostile;
+mod models;
 mod opcodes;
 mod rows;
 mod scene;

@@ -1,7 +1,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation, work};
 
-use super::{Operator, Shapes, Step};
+use super::{InPlace, Operator, Shapes, Step};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -35,6 +35,10 @@ impl Operator for Add {
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         vec![(Opcode::Add, work::elementwise(inputs[0].dtype, &inputs[0].dims, &[]))]
+    }
+
+    fn in_place(&self) -> Option<InPlace> {
+        Some(InPlace { inputs: &[0, 1], by_row: false })
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -2,7 +2,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
 use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation, work};
 
-use super::{Operator, ParameterSpec, Shapes, Step};
+use super::{InPlace, Operator, ParameterSpec, Shapes, Step};
 use crate::{
     arena::{Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -47,6 +47,10 @@ impl Operator for AddConst {
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         let x = inputs[0];
         vec![(Opcode::Add, work::elementwise(x.dtype, &x.dims, &[&x.dims, &[x.last()]]))]
+    }
+
+    fn in_place(&self) -> Option<InPlace> {
+        InPlace::ROWS
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

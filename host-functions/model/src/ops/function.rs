@@ -6,7 +6,7 @@ use noema_tensor::{
     work,
 };
 
-use super::{Operator, Shapes, Step};
+use super::{InPlace, Operator, Shapes, Step};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -74,6 +74,10 @@ impl Operator for Function {
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         let Some(function) = self.function() else { return vec![] };
         vec![(Opcode::Function(function), work::function(inputs[0].dtype, self.dtype, inputs[0].row_elements()))]
+    }
+
+    fn in_place(&self) -> Option<InPlace> {
+        InPlace::ELEMENTS
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -6,7 +6,7 @@ use noema_tensor::{
     work,
 };
 
-use super::{Operator, Shapes, Step, length, signed_sink, signed_source};
+use super::{InPlace, Operator, Shapes, Step, length, signed_sink, signed_source};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -51,6 +51,10 @@ impl Operator for L2Norm {
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         vec![(Opcode::L2Norm, work::l2_norm(&inputs[0].dims))]
+    }
+
+    fn in_place(&self) -> Option<InPlace> {
+        InPlace::ROWS
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

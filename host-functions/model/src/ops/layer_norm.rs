@@ -6,7 +6,7 @@ use noema_tensor::{
     work,
 };
 
-use super::{Operator, ParameterSpec, Shapes, Step, length, signed_sink, signed_source};
+use super::{InPlace, Operator, ParameterSpec, Shapes, Step, length, signed_sink, signed_source};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -67,6 +67,10 @@ impl Operator for LayerNorm {
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         vec![(Opcode::LayerNorm, work::norm(inputs[0].dtype, &inputs[0].dims, 0))]
+    }
+
+    fn in_place(&self) -> Option<InPlace> {
+        InPlace::ROWS
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

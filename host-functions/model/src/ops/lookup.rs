@@ -2,7 +2,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
 use noema_tensor::{Element, Kernels, Level, OpError, kernel};
 
-use super::{Operator, ParameterSpec, Shapes, Step};
+use super::{InPlace, Operator, ParameterSpec, Shapes, Step};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -51,6 +51,10 @@ impl Operator for Lookup {
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         vec![(Opcode::Lookup, inputs[0].row_elements())]
+    }
+
+    fn in_place(&self) -> Option<InPlace> {
+        InPlace::ELEMENTS
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

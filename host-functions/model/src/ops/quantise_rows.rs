@@ -2,7 +2,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::{DType, Status};
 use noema_tensor::{Kernels, Level, OpError, kernel, work};
 
-use super::{Operator, Shapes, Step, length, signed_source};
+use super::{InPlace, Operator, Shapes, Step, length, signed_source};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -43,6 +43,10 @@ impl Operator for QuantiseRows {
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         vec![(Opcode::QuantiseRows, work::quantise_rows(&inputs[0].dims))]
+    }
+
+    fn in_place(&self) -> Option<InPlace> {
+        InPlace::ROWS
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

@@ -1,7 +1,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation};
 
-use super::{Operator, Shapes, Step};
+use super::{InPlace, Operator, Shapes, Step};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -25,6 +25,10 @@ impl Operator for Relu {
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         vec![(Opcode::Relu, inputs[0].row_bytes())]
+    }
+
+    fn in_place(&self) -> Option<InPlace> {
+        InPlace::ELEMENTS
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {

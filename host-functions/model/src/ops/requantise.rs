@@ -7,7 +7,7 @@ use noema_tensor::{
     work,
 };
 
-use super::{Operator, ParameterSpec, Shapes, Step, length};
+use super::{InPlace, Operator, ParameterSpec, Shapes, Step, length};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -67,6 +67,10 @@ impl Operator for Requantise {
         vec![(Opcode::Requantise, work::requantise(inputs[0].dtype, inputs[0].row_elements(), 0))]
     }
 
+    fn in_place(&self) -> Option<InPlace> {
+        if self.per_channel { InPlace::ROWS } else { InPlace::ELEMENTS }
+    }
+
     fn prepare(&self, _: Level, _: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(RequantiseStep {
             multipliers: parameters.i32s(0).collect(),
@@ -95,7 +99,8 @@ impl Step for RequantiseStep {
         inputs: &[Source<'_>],
         output: &mut Sink<'_>,
     ) -> Result<(), OpError> {
-        let row = length(shapes.input(0).last());
+        // Where all channels have one scale, there need not be whole rows.
+        let row = if self.multipliers.len() == 1 { 1 } else { length(shapes.input(0).last()) };
         match inputs[0] {
             Source::I32(x) => self.to(k, x, row, output),
             Source::I64(x) => self.to(k, x, row, output),

@@ -2,7 +2,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
 use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation, work};
 
-use super::{Operator, Shapes, Step, length};
+use super::{InPlace, Operator, Shapes, Step, length};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -52,6 +52,10 @@ impl Operator for Softmax {
 
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
         vec![(Opcode::Softmax, work::softmax(&inputs[0].dims))]
+    }
+
+    fn in_place(&self) -> Option<InPlace> {
+        InPlace::ROWS
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
