@@ -52,6 +52,8 @@ pub struct Limits {
     pub local_growth: u64,
     /// Bytes that instrumentation may add for a float or vector operand whose bits an operator keeps or shows.
     pub float_growth: u64,
+    /// Bytes that instrumentation may add for an operand of another type above one of those.
+    pub aside_growth: u64,
     /// Bytes that instrumentation may add for a function type.
     pub type_growth: u64,
     /// Bytes that instrumentation may add for a parameter or result of a function type.
@@ -268,6 +270,7 @@ const V1: Rules = Rules {
         call_growth: 24,
         local_growth: 1,
         float_growth: 48,
+        aside_growth: 10,
         type_growth: 32,
         type_value_growth: 3,
         types: 4096,

@@ -68,9 +68,8 @@ pub(super) fn measure<'a>(
         if may_fix(&operator) {
             let popped = arity.map_or(0, |(popped, _)| usize::try_from(popped).unwrap_or(usize::MAX));
             let operands = (0..popped).map_while(|depth| validator.get_operand_type(depth)).flatten();
-            let is_float = |ty: &ValType| matches!(ty, ValType::F32 | ValType::F64 | ValType::V128);
             types = trace.operands(operands);
-            shape.floats(trace.count_since(types, is_float));
+            shape.floats(trace.operand_types(types));
         }
         validator.op(offset, &operator)?;
         let height = validator.operand_stack_height();

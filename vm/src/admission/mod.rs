@@ -109,7 +109,8 @@ pub(crate) fn admit_placed(
         // For an observer only, whose marks are beyond the bound.
         return Ok(admitted(version, instrument::places::report(&instrumented)?, &facts));
     }
-    assert!(bytes <= facts.instrumented_bytes, "the bound of instrumented code is a bound");
+    // What is limited is the bound. That it is one is shown by tests; if it were not, it would be so on every node.
+    check("bytes of instrumented code", bytes, facts.instrumented_bytes)?;
     Ok(admitted(version, instrumented, &facts))
 }
 

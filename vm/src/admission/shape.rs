@@ -1,7 +1,7 @@
 //! What makes a body expensive to compile: counted, limited and priced before any compiler sees it. Compilers that
 //! optimise are not linear in the length of a function, so several of the limits are products.
 
-use wasmparser::Operator;
+use wasmparser::{Operator, ValType};
 
 use super::{AdmissionError, check_in};
 use crate::instrument::{Blocks, is_bulk};
@@ -32,6 +32,8 @@ pub(super) struct Shape<'l> {
     local_operators: u64,
     /// Float and vector operands of operators that may keep or show their bits.
     floats: u64,
+    /// Other operands above one of those.
+    aside: u64,
     /// Bits of constants, by type.
     constants: Vec<(u8, u64)>,
     /// Operators that an optimiser may put together with those of its operands: it tries many ways for each.
@@ -79,6 +81,7 @@ impl<'l> Shape<'l> {
             calls: 0,
             local_operators: 0,
             floats: 0,
+            aside: 0,
             constants: Vec::new(),
             reassociated: 0,
         }
@@ -172,15 +175,22 @@ impl<'l> Shape<'l> {
         amounts.into_iter().fold(0, |gas: u64, (amount, price)| gas.saturating_add(amount.saturating_mul(price)))
     }
 
-    /// Counts float and vector operands of an operator that may keep or show their bits.
-    pub(super) fn floats(&mut self, operands: usize) {
-        self.floats = self.floats.saturating_add(u64::try_from(operands).unwrap_or(u64::MAX));
+    /// Counts the operands, the topmost first, of an operator that may keep or show their bits: floats and vectors, and what
+    /// lies above one of them and has to step aside.
+    pub(super) fn floats(&mut self, operands: &[ValType]) {
+        let is_float = |ty: &ValType| matches!(ty, ValType::F32 | ValType::F64 | ValType::V128);
+        let Some(lowest) = operands.iter().rposition(is_float) else { return };
+        let above = &operands[..lowest];
+        let floats = above.iter().filter(|ty| is_float(ty)).count();
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        self.floats = self.floats.saturating_add(count(floats + 1));
+        self.aside = self.aside.saturating_add(count(above.len() - floats));
     }
 
     /// The most bytes that instrumentation adds to this function.
     pub(super) fn added_bytes(&self, has_floats: bool) -> u64 {
         let Limits { function_growth, block_growth, bulk_growth, name_growth, .. } = self.limits;
-        let Limits { call_growth, local_growth, float_growth, .. } = self.limits;
+        let Limits { call_growth, local_growth, float_growth, aside_growth, .. } = self.limits;
         [
             (1, function_growth),
             (self.metering_blocks, block_growth),
@@ -189,6 +199,7 @@ impl<'l> Shape<'l> {
             (self.calls, call_growth),
             (self.local_operators, local_growth),
             (if has_floats { self.floats } else { 0 }, float_growth),
+            (if has_floats { self.aside } else { 0 }, aside_growth),
         ]
         .into_iter()
         .fold(0, |sum: u64, (count, growth)| sum.saturating_add(growth.saturating_mul(count)))

@@ -326,6 +326,50 @@ fn vectors_that_were_computed_in_the_other_shape_are_within_the_bound() {
     }
 }
 
+/// A value of each type, where there is a local of each; the floats are raw.
+const VALUES: [(&str, &str); 5] = [
+    ("i32", "local.get 0 "),
+    ("i64", "local.get 1 "),
+    ("f32", "local.get 2 local.get 2 f32.add "),
+    ("f64", "local.get 3 local.get 3 f64.add "),
+    ("v128", "local.get 4 local.get 4 f64x2.add "),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Operators that take many operands, each of which steps aside or is made canonical: calls, indirect ones, branches with
+    /// values and the ends of blocks with parameters.
+    #[test]
+    fn operands_that_step_aside_are_within_the_bound(
+        types in prop::collection::vec(prop_oneof![6 => Just(0usize), 1 => 1usize..5], 1..60),
+        operator in 0..4, times in 1u64..60, more_locals in 0u64..300,
+    ) {
+        let names = |count: usize| types[..count].iter().map(|ty| VALUES[*ty].0).collect::<Vec<_>>().join(" ");
+        let values = |count: usize| types[..count].iter().map(|ty| VALUES[*ty].1).collect::<String>();
+        let drops = |count: usize| "drop ".repeat(count);
+        // A block gives at most eight results.
+        let (all, few) = (types.len(), types.len().min(8));
+        let one = match operator {
+            0 => format!("{} call $f ", values(all)),
+            1 => format!("{} i32.const 0 call_indirect (type $t) ", values(all)),
+            2 => format!(
+                "(block (result {}) {} local.get 0 br_if 0 {} {} br 0) {}",
+                names(few), values(few), drops(few), values(few), drops(few),
+            ),
+            _ => format!(
+                "{} (loop (param {}) {} {} local.get 0 br_if 0 {}) ",
+                values(all), names(all), drops(all), values(all), drops(all),
+            ),
+        };
+        let body = repeat(times, &one);
+        let locals = repeat(more_locals, "i32 ");
+        admit_wat(&with_memory(&format!(
+            "(type $t (func (param {}))) (table 1 funcref) (elem (i32.const 0) $f) (func $f (type $t))
+             (func (param i32 i64 f32 f64 v128) (local {locals}) {body})", names(all)
+        ))).unwrap();
+    }
+}
+
 #[test]
 fn instances_are_priced_by_what_they_set_up() {
     let prices = &Rules::of(ProtocolVersion::V1).prices;

@@ -40,9 +40,9 @@ impl<'a> Trace<'a> {
         first
     }
 
-    /// How many of the last types, from this one on, are of a kind.
-    pub(crate) fn count_since(&self, first: usize, kind: impl Fn(&ValType) -> bool) -> usize {
-        self.types[first..].iter().filter(|ty| kind(ty)).count()
+    /// They, again.
+    pub(crate) fn operand_types(&self, first: usize) -> &[ValType] {
+        &self.types[first..]
     }
 
     /// Behind it. `types` is what [`Self::operands`] has given for it.

@@ -53,6 +53,7 @@ fn admission_lists_every_limit() {
         ("`local.tee`, # for every function type", limits.type_growth),
         ("function type and # for each of its parameters", limits.type_value_growth),
         ("compute floats, # for every float", limits.float_growth),
+        ("arithmetic, and # for every operand", limits.aside_growth),
     ];
     for (words, limit) in growth {
         assert_eq!(stated(specification, words), limit, "{words}");
