@@ -282,18 +282,21 @@ fn straight_code() -> Program {
             number * 7 % 13 + 1,
         )
     };
-    let functions: String = (0..12u32)
-        .map(|function| {
-            let body: String = (0..4000).map(|number| line(function * 4000 + number)).collect();
-            format!(
-                "(func $f{function} (param i32) (local {}) (local.set 13 (i64.extend_i32_u (local.get 0))) {body} (i64.store (i32.const 0) (local.get 3)))",
-                "i64 ".repeat(14)
-            )
-        })
-        .collect();
-    let calls: String = (0..12).map(|function| format!("(call $f{function} (local.get $i))")).collect();
-    let code = looped(60, &calls);
-    hostile("much code", &module(1, &format!(r#"{functions} (func (export "call") (local $i i32) {code})"#)))
+    much("much code", 12, |function| {
+        let body: String = (0..4000).map(|number| line(function * 4000 + number)).collect();
+        let locals = "i64 ".repeat(14);
+        format!(
+            "(local {locals}) (local.set 13 (i64.extend_i32_u (local.get 0))) {body} (i64.store (i32.const 0) (local.get 3))"
+        )
+    })
+}
+
+/// Functions of a number, each called with the same one after the other.
+fn much(name: &str, functions: u32, function: impl Fn(u32) -> String) -> Program {
+    let each = |index: u32| format!("(func $f{index} (param i32) {})", function(index));
+    let calls: String = (0..functions).map(|index| format!("(call $f{index} (local.get $i))")).collect();
+    let (functions, code) = ((0..functions).map(each).collect::<String>(), looped(60, &calls));
+    hostile(name, &module(1, &format!(r#"{functions} (func (export "call") (local $i i32) {code})"#)))
 }
 
 /// Branches over code that never runs, more of both than a processor remembers: none is predicted, and each leads to a line
@@ -303,18 +306,13 @@ fn jumps_over_code() -> Program {
         let body = "(local.set $x (i64.rem_s (local.get $x) (local.get $y)))".repeat(3);
         format!("(if (i32.eq (local.get 0) (i32.const {})) (then {body}))", number + 1_000)
     };
-    let functions: String = (0..14u32)
-        .map(|function| {
-            let body: String = (0..1900).map(|number| never(function * 1900 + number)).collect();
-            format!(
-                "(func $f{function} (param i32) (local $x i64) (local $y i64)
-                   (local.set $y (i64.extend_i32_u (local.get 0))) {body} (i64.store (i32.const 0) (local.get $x)))"
-            )
-        })
-        .collect();
-    let calls: String = (0..14).map(|function| format!("(call $f{function} (local.get $i))")).collect();
-    let code = looped(60, &calls);
-    hostile("jumps over much code", &module(1, &format!(r#"{functions} (func (export "call") (local $i i32) {code})"#)))
+    much("jumps over much code", 14, |function| {
+        let body: String = (0..1900).map(|number| never(function * 1900 + number)).collect();
+        format!(
+            "(local $x i64) (local $y i64) (local.set $y (i64.extend_i32_u (local.get 0))) {body}
+             (i64.store (i32.const 0) (local.get $x))"
+        )
+    })
 }
 
 /// Loads of what has just been written in pieces.

@@ -4,7 +4,7 @@ use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, ValidatorResour
 
 use super::shape::Shape;
 use super::{AdmissionError, check_in};
-use crate::instrument::{Awaited, Findings, Reach, Trace, fixes, makes_raw, may_fix, operator_price};
+use crate::instrument::{Awaited, Findings, Reach, Step, Trace, fixes, makes_raw, may_fix, operator_price};
 use crate::rules::Rules;
 
 /// What is known about a body that is valid and within the limits.
@@ -61,23 +61,23 @@ pub(super) fn measure<'a>(
         }
         let arity = operator.operator_arity(validator);
         has_floats |= makes_raw(&operator);
-        let popped = arity.map_or(u32::MAX, |(popped, _)| popped);
+        let takes = arity.map(|(popped, _)| popped);
         let (floor, is_dead) =
             validator.get_control_frame(0).map_or((0, true), |frame| (frame.height, frame.unreachable));
         let mut types = 0;
         if may_fix(&operator) {
-            let popped = arity.map_or(0, |(popped, _)| usize::try_from(popped).unwrap_or(usize::MAX));
-            let operands = (0..popped).map_while(|depth| validator.get_operand_type(depth)).flatten();
-            types = trace.operands(operands);
-            shape.floats(trace.operand_types(types));
+            let depths = 0..usize::try_from(takes.unwrap_or(0)).unwrap_or(usize::MAX);
+            types = trace.types(depths.map_while(|depth| validator.get_operand_type(depth)).flatten());
+            shape.floats(trace.types_from(types));
         }
         validator.op(offset, &operator)?;
+        let popped = takes.unwrap_or(u32::MAX);
         let height = validator.operand_stack_height();
         heights.step(validator, popped);
         awaited.step(&operator, popped, floor, height);
         check_in(function, "units of operands", heights.largest, limits.operand_units)?;
         shape.step(&operator, arity)?;
-        trace.push(operator, (popped, floor), height, is_dead, types);
+        trace.steps.push(Step { operator, popped, floor, height, is_dead, types });
     }
     operators.finish()?;
     shape.finish()?;

@@ -13,7 +13,8 @@
 
 use wasmparser::{Operator, ValType};
 
-use super::operands::{Operands, Step, Trace};
+use super::operands::Operands;
+use super::trace::{Step, Trace};
 
 /// How the bits of a float or of a vector of floats are divided into numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +199,8 @@ impl Analysis {
             }
         };
         if let Some(lowest) = self.fix.iter().rposition(Option::is_some) {
-            let operands = (0..=lowest).rev().map(|depth| (trace.operand_type(step, depth), self.fix[depth]));
+            let types = trace.types_from(step.types);
+            let operands = (0..=lowest).rev().map(|depth| (types[depth], self.fix[depth]));
             self.fixes.push(Fix { operator: number, operands: operands.collect() });
         }
         result

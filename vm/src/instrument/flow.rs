@@ -96,7 +96,7 @@ impl Plan {
 
     /// Whether anything is checked.
     pub(super) fn checks(&self) -> bool {
-        self.has_bulk || self.blocks.iter().any(|block| block.check)
+        self.has_bulk || self.blocks.iter().any(|block| block.check || block.counted.is_some())
     }
 }
 
@@ -458,9 +458,6 @@ impl<'t> Flow<'t> {
         for header in &self.headers {
             let block = &mut self.blocks[*header];
             (block.check, block.is_header) = (true, true);
-        }
-        for block in &mut self.blocks {
-            block.check |= block.counted.is_some();
         }
     }
 }

@@ -39,6 +39,7 @@ pub(crate) mod places;
 mod pricing;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod writer;
 
 use std::sync::LazyLock;
@@ -49,8 +50,8 @@ pub(crate) use awaited::Awaited;
 pub(crate) use blocks::Blocks;
 pub(crate) use floats::{Fix, fixes, makes_raw, may_fix};
 pub(crate) use flow::Placement;
-pub(crate) use operands::Trace;
 pub(crate) use operators::{Reach, is_bulk, operator_price};
+pub(crate) use trace::{Step, Trace};
 
 use crate::AdmissionError;
 use crate::rules::Rules;
@@ -62,7 +63,7 @@ pub(crate) static FINGERPRINT: LazyLock<[u8; 32]> = LazyLock::new(|| {
     crate::hash::hash("noema instrumentation", &sources)
 });
 
-const SOURCES: [&str; 19] = [
+const SOURCES: [&str; 20] = [
     include_str!("awaited.rs"),
     include_str!("blocks.rs"),
     include_str!("calls.rs"),
@@ -76,6 +77,7 @@ const SOURCES: [&str; 19] = [
     include_str!("operators.rs"),
     include_str!("places.rs"),
     include_str!("pricing.rs"),
+    include_str!("trace.rs"),
     include_str!("writer.rs"),
     include_str!("../admission/body.rs"),
     include_str!("../admission/features.rs"),

@@ -221,31 +221,26 @@ impl Writer {
         let (inverse, shift) = (counted.inverse(), counted.shift());
         let local = Instruction::LocalGet(locals.index(counted.local));
         let constant = |value: u32| Instruction::I32Const(value.cast_signed());
-        match counted.end {
+        if let (End::Constant(end), 0) = (counted.end, shift) {
             // (end - local) * inverse - 1, with as much of it as possible in one constant
-            End::Constant(end) if shift == 0 => {
-                let last = end.wrapping_mul(inverse).wrapping_sub(1);
-                if inverse == 1 {
-                    self.emit(constant(last));
-                    self.emit(local);
-                    self.emit(Instruction::I32Sub);
-                } else {
-                    self.emit(local);
-                    self.multiply(inverse.wrapping_neg());
-                    self.emit(constant(last));
-                    self.emit(Instruction::I32Add);
-                }
-                return;
-            }
-            End::Constant(end) => {
-                self.emit(constant(end));
+            let last = end.wrapping_mul(inverse).wrapping_sub(1);
+            if inverse == 1 {
+                self.emit(constant(last));
                 self.emit(local);
-            }
-            End::Local(end) => {
-                self.emit(Instruction::LocalGet(locals.index(end)));
+                self.emit(Instruction::I32Sub);
+            } else {
                 self.emit(local);
+                self.multiply(inverse.wrapping_neg());
+                self.emit(constant(last));
+                self.emit(Instruction::I32Add);
             }
+            return;
         }
+        self.emit(match counted.end {
+            End::Constant(end) => constant(end),
+            End::Local(end) => Instruction::LocalGet(locals.index(end)),
+        });
+        self.emit(local);
         self.emit(Instruction::I32Sub);
         if shift > 0 {
             let distance = self.temporaries.index;

@@ -6,7 +6,7 @@ use noema_abi::{DType, Status, find};
 use noema_model::{Model, graph::SEQUENCE};
 use noema_tensor::{Shape, Tensor};
 
-use super::scene::{OUT, call, scene};
+use super::scene::{OUT, call, hex, scene};
 
 /// Every container of the vectors that is sound.
 fn models() -> Vec<(String, Model)> {
@@ -17,11 +17,7 @@ fn models() -> Vec<(String, Model)> {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let bytes = fs::read(&path).unwrap();
         let bytes = match name.rsplit_once('.').unwrap().1 {
-            "hex" => {
-                let digits: Vec<u8> = bytes.into_iter().filter(u8::is_ascii_hexdigit).collect();
-                let digit = |digit: u8| u8::try_from(char::from(digit).to_digit(16).unwrap()).unwrap();
-                digits.chunks_exact(2).map(|pair| 16 * digit(pair[0]) + digit(pair[1])).collect()
-            }
+            "hex" => hex(&String::from_utf8(bytes).unwrap().split_whitespace().collect::<String>()),
             "model" => bytes,
             _ => continue,
         };
