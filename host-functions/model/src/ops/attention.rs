@@ -2,7 +2,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
 use noema_tensor::{
     Kernels, Level, OpError,
-    kernel::{self, Head, MAX_KEYS, Workspace, round_shift},
+    kernel::{self, Head, MAX_KEYS, round_shift},
     work,
 };
 
@@ -143,7 +143,6 @@ impl Step for AttentionStep {
         };
         let (mut qs, mut ks, mut vs) = (vec![0; group * queries * depth], vec![0; keys * depth], vec![0; keys * width]);
         let mut ys = vec![0; group * queries * width];
-        let mut workspace = Workspace::default();
         for row in 0..shapes.rows {
             let q = &q[row * queries * key_heads * group * depth..][..queries * key_heads * group * depth];
             let k = &k[row * keys * key_heads * depth..][..keys * key_heads * depth];
@@ -167,7 +166,7 @@ impl Step for AttentionStep {
                     position: causal.then_some(0),
                 };
                 let scale = (out_multiplier, out_shift.into());
-                kernel::attention_head(kernels, &head_of, self.softmax, scale, &mut workspace, &mut ys)?;
+                kernel::attention_head(kernels, &head_of, self.softmax, scale, &mut ys)?;
                 for (at, ys) in ys.chunks_exact(queries * width).enumerate() {
                     let column = (head * group + at) * width;
                     for (y, from) in y.chunks_exact_mut(key_heads * group * width).zip(ys.chunks_exact(width)) {

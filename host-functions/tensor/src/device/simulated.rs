@@ -351,16 +351,8 @@ fn attend(attention: &Attention, q: &[i64], k: &[i64], v: &[i64]) -> Vec<i64> {
             position: attention.positions.as_ref().map(|all| all[batch]),
         };
         let mut values = vec![0; rows * width];
-        let mut workspace = kernel::Workspace::default();
-        kernel::attention_head(
-            reference_kernels(),
-            &head,
-            attention.softmax,
-            attention.scale,
-            &mut workspace,
-            &mut values,
-        )
-        .expect("only candle fails");
+        kernel::attention_head(reference_kernels(), &head, attention.softmax, attention.scale, &mut values)
+            .expect("only candle fails");
         out.extend(values.into_iter().map(i64::from));
     }
     out

@@ -12,6 +12,11 @@ pub(crate) trait Ending<A>: Sync {
     /// Whether a sum may come in several pieces.
     const IN_PIECES: bool;
 
+    /// The results as sums, where they are nothing else.
+    fn sums(_: &mut [Self::Out]) -> Option<&mut [A]> {
+        None
+    }
+
     /// What the sum of a channel begins with.
     fn begin(&self, channel: usize) -> A;
 
@@ -26,6 +31,11 @@ pub(super) struct Plain<'a, A>(pub(super) Option<&'a [A]>);
 impl<A: Accumulator> Ending<A> for Plain<'_, A> {
     type Out = A;
     const IN_PIECES: bool = true;
+
+    #[inline(always)]
+    fn sums(out: &mut [A]) -> Option<&mut [A]> {
+        Some(out)
+    }
 
     #[inline(always)]
     fn begin(&self, channel: usize) -> A {

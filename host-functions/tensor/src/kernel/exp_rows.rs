@@ -15,6 +15,7 @@
 use super::vectors::{Vectors, lower, vectorised};
 use super::{
     exp::{LIMIT, exp_neg, exp_neg_reference},
+    exp_estimates::Estimates,
     softmax::Softmax,
     wide,
 };
@@ -30,10 +31,10 @@ const LN_2: u128 = 0x00b1_7217_f7d1_cf79_abc9_e3b3_9803_f2f6;
 const STEP_BITS: u32 = 58;
 
 /// Bits of the place in the table.
-const INDEX_BITS: u32 = 10;
+pub(super) const INDEX_BITS: u32 = 10;
 
 /// `2^-(i / 1024)` with 62 fraction bits, cut; 1 is written as `1 - 2^-62`.
-static POWERS: [u64; 1 << INDEX_BITS] = powers();
+pub(super) static POWERS: [u64; 1 << INDEX_BITS] = powers();
 
 /// `ln(2)`, `ln(2)^2 / 2` and `ln(2)^3 / 6` with 32 fraction bits.
 const COEFFICIENTS: [u64; 3] = [2_977_044_472, 1_031_764_991, 238_388_332];
@@ -56,7 +57,7 @@ const fn powers() -> [u64; 1 << INDEX_BITS] {
 
 /// The scale of exponentials, ready for many of them.
 #[derive(Clone, Copy, Debug)]
-struct Scale {
+pub(super) struct Scale {
     multiplier: u64,
     shift: u32,
     /// The largest distance whose exponential is not 0 for being too small.
@@ -67,17 +68,26 @@ struct Scale {
     factor: [u32; 2],
 }
 
+fn reach(multiplier: u64, shift: u32, limit: u64) -> u32 {
+    let limit = u128::from(limit) << shift;
+    let first = if multiplier == 0 { u128::MAX } else { limit.div_ceil(u128::from(multiplier)) };
+    u32::try_from(first - 1).unwrap_or(u32::MAX)
+}
+
 impl Scale {
     fn new(multiplier: u64, shift: u32) -> Scale {
         // From `LIMIT` on the exponential is 0.
-        let limit = u128::from(LIMIT) << shift;
-        let first = if multiplier == 0 { u128::MAX } else { limit.div_ceil(u128::from(multiplier)) };
-        let reach = u32::try_from(first - 1).unwrap_or(u32::MAX);
+        let reach = reach(multiplier, shift, LIMIT);
         let bits = 32 - reach.leading_zeros();
         // Below 2^64: at the reach, whose top bit is set when it is moved up, `t` is below 32.
         let factor = if bits == 0 { 0 } else { (u128::from(multiplier) * LOG2_E) >> (94 - STEP_BITS + shift - bits) };
         let half = |half: u128| u32::try_from(half & 0xffff_ffff).expect("32 bits");
         Scale { multiplier, shift, reach, up: (32 - bits).min(31), factor: [half(factor >> 32), half(factor)] }
+    }
+
+    /// The largest distance for which the exponent is above `-limit`.
+    pub(super) fn reach_to(&self, limit: u64) -> u32 {
+        reach(self.multiplier, self.shift, limit)
     }
 
     /// What the estimate does not decide.
@@ -91,6 +101,13 @@ impl Scale {
         let [high, low] = self.factor.map(u64::from);
         let distance = u64::from(distance.min(self.reach).wrapping_shl(self.up));
         distance.wrapping_mul(high).wrapping_add(distance.wrapping_mul(low) >> 32)
+    }
+
+    /// The first 32 of the 64 bits of [`Scale::step`], or one less, of a distance that is not beyond the reach.
+    #[inline(always)]
+    #[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the upper half of a product")]
+    pub(super) fn short_step(&self, distance: u32) -> u32 {
+        (u64::from(distance.wrapping_shl(self.up)).wrapping_mul(u64::from(self.factor[0])) >> 32) as u32
     }
 
     /// Replaces distances by exponentials. Nothing wraps: distances have 32 bits, `t` has 63, and the value, which is at
@@ -153,6 +170,11 @@ impl Exponentials {
     pub(super) fn new(level: Level, softmax: Softmax) -> Exponentials {
         let (multiplier, shift, _) = softmax.parts();
         Exponentials { level, scale: Scale::new(multiplier, shift) }
+    }
+
+    /// The same with 24 bits.
+    pub(super) fn estimates(&self) -> Estimates {
+        Estimates::new(self.scale)
     }
 
     /// Replaces the elements of a row by `E_j = rne(2^30 * exp(c * (x_j - max x)))` and returns their sum. The row may be

@@ -77,6 +77,9 @@ pub(crate) trait Accumulator: Element {
     /// The sum modulo the size of the type.
     fn wrapping_plus(self, other: Self) -> Self;
 
+    /// The numbers themselves, if they have 32 bits.
+    fn words(numbers: &mut [Self]) -> Option<&mut [i32]>;
+
     /// The value modulo the size of the type.
     fn wrapping_from(value: i64) -> Self;
 }
@@ -95,6 +98,11 @@ impl Accumulator for i32 {
     #[inline(always)]
     fn wrapping_plus(self, other: i32) -> i32 {
         self.wrapping_add(other)
+    }
+
+    #[inline(always)]
+    fn words(numbers: &mut [i32]) -> Option<&mut [i32]> {
+        Some(numbers)
     }
 
     #[inline(always)]
@@ -118,6 +126,11 @@ impl Accumulator for i64 {
     #[inline(always)]
     fn wrapping_plus(self, other: i64) -> i64 {
         self.wrapping_add(other)
+    }
+
+    #[inline(always)]
+    fn words(_: &mut [i64]) -> Option<&mut [i32]> {
+        None
     }
 
     #[inline(always)]

@@ -12,6 +12,7 @@ mod convolution;
 mod elementwise;
 mod ending;
 mod exp;
+mod exp_estimates;
 mod exp_rows;
 mod freivalds;
 mod function;
@@ -51,7 +52,7 @@ pub(crate) mod x86;
 pub(crate) use exp::tables as exp_tables;
 
 pub use argmax::{argmax_rows, argmin_rows};
-pub use attention::{Head, MAX_KEYS, Scale, Workspace, attention_head};
+pub use attention::{Head, MAX_KEYS, Scale, attention_head};
 pub use binary::{Binary, Operand, Relation, binary, binary_checked, compare, select};
 pub use convolution::{
     Convolution, conv2d_i8, conv2d_i8_wide, conv2d_i16, conv2d_i16_narrow, conv2d_u8, conv2d_u8_wide,

@@ -16,7 +16,7 @@ use std::{
 use super::{
     ending::Ending,
     linear::{Accumulator, Input},
-    panels::{CHANNELS, Panels, Portions, Quad, Sums, drive},
+    panels::{CHANNELS, Panels, Portions, Quad, Sums, drive, never},
 };
 
 /// Quads of a panel piece.
@@ -51,6 +51,7 @@ fn linear_neon<X: Input, A: Accumulator, E: Ending<A>>(
         |_| A::default(),
         |quad| [quad.map(X::into)],
         |_| {},
+        never,
         |left, _, panels, _, sums| {
             for (panel, sums) in panels.iter().zip(sums.as_flattened_mut()) {
                 *sums = one_row(left, panel);

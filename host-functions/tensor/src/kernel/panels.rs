@@ -131,7 +131,9 @@ pub(super) struct Portions {
 /// `columns`, which begin at a panel. `convert` turns four inputs into a quad of each of `S` rows of the left operand, of which the
 /// second counts 256 times as much as the first. `multiply` is given up to `G` such rows, row after row, the length of a row, up to
 /// `P` panel pieces as long, and how many rows count, and writes their products. Before that `expect` is given each place where the
-/// results will go: it may fetch them, so that they are there when the products are.
+/// results will go: it may fetch them, so that they are there when the products are. `straight` is asked first where `S` is 1 and whole
+/// panels are written: given rows of the left operand, their length, panel pieces, what sums begin with (nothing where they are added to
+/// what is there), the rows of the result, the length of one and where in it to write, it may compute the results and say so.
 ///
 /// A result is what `ending` makes of `start(channel)` plus the products of all pieces. Pieces of sums of 64 bits are so short that
 /// their products stay inside 32; sums of 32 bits may wrap, since the whole ones, which the caller has bounded, are right modulo `2^32`.
@@ -148,6 +150,7 @@ pub(super) fn drive<X: Input, L, A: Accumulator, E: Ending<A>, const G: usize, c
     start: impl Fn(usize) -> A,
     convert: impl Fn([X; 4]) -> [L; S],
     expect: impl Fn(&[E::Out]),
+    straight: impl Fn(&[L], usize, &[&[Quad]], Option<&[[A; CHANNELS]; P]>, &mut [E::Out], (usize, usize)) -> bool,
     mut multiply: impl FnMut(&[L], usize, &[&[Quad]], usize, &mut [[Sums; P]; G]),
 ) where
     L: Copy + Default,
@@ -192,6 +195,13 @@ pub(super) fn drive<X: Input, L, A: Accumulator, E: Ending<A>, const G: usize, c
                 for (left, out) in left[..used * length].chunks(G * length).zip(out.chunks_mut(group * n)) {
                     for out in out.chunks_exact(n) {
                         expect(&out[from..from + channels]);
+                    }
+                    let begin_with = (first == 0).then_some(&begin);
+                    if S == 1
+                        && channels == width * CHANNELS
+                        && straight(left, length, &weights[..width], begin_with, out, (n, from))
+                    {
+                        continue;
                     }
                     let rows = out.len() / n * S;
                     multiply(left, length, &weights[..width], rows, &mut sums);
@@ -238,6 +248,12 @@ fn last<X: Input>(rest: &[X]) -> [X; 4] {
     let mut quad = [X::default(); 4];
     quad[..rest.len()].copy_from_slice(rest);
     quad
+}
+
+/// For [`drive`]: a kernel that never writes results itself.
+#[inline(always)]
+pub(super) fn never<L, B, O>(_: &[L], _: usize, _: &[&[Quad]], _: Option<&B>, _: &mut [O], _: (usize, usize)) -> bool {
+    false
 }
 
 /// By value, so that the compiler sees that nothing overlaps and uses vectors.

@@ -199,14 +199,11 @@ proptest! {
         let softmax = Softmax::new(softmax.0, softmax.1, 0).unwrap();
         same(|kernels| {
             let mut out = vec![99; rows * width];
-            // What the workspace was used for before does not matter.
-            let mut workspace = super::Workspace::default();
-            for _ in 0..2 {
-                kernel::attention_head(kernels, &head, softmax, scale, &mut workspace, &mut out).unwrap();
-            }
+            kernel::attention_head(kernels, &head, softmax, scale, &mut out).unwrap();
             out
         })?;
     }
+
 
     #[test]
     fn lookup(bytes in values::<i8>(50), words in values::<i16>(50), unsigned in values::<u8>(50)) {
@@ -228,6 +225,38 @@ proptest! {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Several blocks of rows, of which some are decided by estimates and some are not.
+    #[test]
+    fn attention_of_many_rows(
+        (groups, queries, keys, depth, width) in (1usize..3, 30usize..60, 60usize..150, 1usize..70, 1usize..70),
+        seed in any::<u64>(),
+        causal in any::<bool>(),
+        scale in (multiplier(), 28u32..34),
+        softmax in (multiplier(), 38u32..=46),
+        tied in 0u64..4,
+    ) {
+        let mut state = seed;
+        let mut byte = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state.to_be_bytes()
+        };
+        let rows = groups * queries;
+        let mut bytes = |count: usize| -> Vec<i8> { (0..count).map(|_| byte()[0].cast_signed()).collect() };
+        let (q, k, mut v) = (bytes(rows * depth), bytes(keys * depth), bytes(keys * width));
+        // Where a whole column is the same, its mean is that, and some scales put it in the middle.
+        for (i, v) in v.iter_mut().enumerate() {
+            *v = if tied > 0 && i % width == 0 { 5 } else { *v };
+        }
+        let head = Head { q: &q, k: &k, v: &v, queries, keys, depth, width, length: keys, position: causal.then_some(0) };
+        let softmax = Softmax::new(softmax.0, softmax.1, 0).unwrap();
+        let scale = if tied > 1 { (1 << 30, scale.1 & !1) } else { scale };
+        same(|kernels| {
+            let mut out = vec![99; rows * width];
+            kernel::attention_head(kernels, &head, softmax, scale, &mut out).unwrap();
+            out
+        })?;
+    }
 
     #[test]
     fn products_that_are_requantised_at_once(

@@ -198,7 +198,6 @@ impl CustomOp3 for Attention<'_> {
                 return Ok(());
             }
             let rows = side(self.sides.heads)? / key_heads * queries;
-            let mut workspace = kernel::Workspace::default();
             for (index, out) in out.chunks_exact_mut(rows * width).enumerate() {
                 let batch = index / key_heads;
                 let head = Head {
@@ -212,7 +211,7 @@ impl CustomOp3 for Attention<'_> {
                     length: self.lengths.as_ref().map_or(Ok(keys), |all| side(u64::from(all[batch])))?,
                     position: self.positions.as_ref().map(|all| all[batch]),
                 };
-                kernel::attention_head(self.context.kernels, &head, self.softmax, self.scale, &mut workspace, out)
+                kernel::attention_head(self.context.kernels, &head, self.softmax, self.scale, out)
                     .map_err(OpError::into_candle)?;
             }
             Ok(())

@@ -84,8 +84,7 @@ fn attention(kernels: &Kernels, case: &AttentionHead) -> Result<(), String> {
     let head = Head { q, k, v, queries, keys, depth, width, length, position };
     let softmax = Softmax::new(case.softmax.0, case.softmax.1, 0).map_err(super::text)?;
     let mut out = vec![77i8; case.expected.len()];
-    let mut workspace = kernel::Workspace::default();
-    kernel::attention_head(kernels, &head, softmax, case.scale, &mut workspace, &mut out).map_err(super::text)?;
+    kernel::attention_head(kernels, &head, softmax, case.scale, &mut out).map_err(super::text)?;
     compare(&out, case.expected)
 }
 

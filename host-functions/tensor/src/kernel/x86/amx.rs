@@ -18,7 +18,7 @@ use super::{
 use crate::kernel::{
     ending::Ending,
     linear::{Accumulator, Input},
-    panels::{Panels, Portions, Quad, Sums, drive},
+    panels::{CHANNELS, Panels, Portions, Quad, drive},
 };
 
 /// Rows of a tile, and quads of its rows.
@@ -158,32 +158,85 @@ fn linear_amx<X: Input, A: Accumulator, E: Ending<A>, const S: usize>(
         start,
         convert,
         prefetch,
-        |left, length, panels, rows, sums| multiply(left, length, panels, sums, rows > SIDE),
+        straight::<A, E>,
+        |left, length, panels, rows, sums| {
+            let numbers = sums.as_flattened_mut().as_flattened_mut();
+            let target = Target { numbers, row: PANELS * CHANNELS, begin: Begin::Zero };
+            multiply(left, length, panels, target, rows > SIDE);
+        },
     );
 }
 
-/// Multiplies one or two tiles of rows with one or two panels.
-fn multiply(left: &[Left], length: usize, panels: &[&[Quad]], products: &mut [[Sums; PANELS]; ROWS], two: bool) {
-    let rows = if two { ROWS } else { SIDE };
+/// Sums that are the results themselves go there, where tiles are whole.
+#[inline(always)]
+fn straight<A: Accumulator, E: Ending<A>>(
+    left: &[Left],
+    length: usize,
+    panels: &[&[Quad]],
+    begin: Option<&[[A; CHANNELS]; PANELS]>,
+    out: &mut [E::Out],
+    (row, from): (usize, usize),
+) -> bool {
+    let rows = out.len() / row;
+    if rows != SIDE && rows != ROWS {
+        return false;
+    }
+    let Some(numbers) = E::sums(out).and_then(A::words) else { return false };
+    let mut first = begin.copied().unwrap_or_default();
+    let begin = match A::words(first.as_flattened_mut()).and_then(|words| words.as_array()) {
+        Some(words) if begin.is_some() => Begin::Rows(words),
+        _ => Begin::There,
+    };
+    multiply(left, length, panels, Target { numbers: &mut numbers[from..], row, begin }, rows > SIDE);
+    true
+}
+
+/// Where sums of tiles go.
+struct Target<'a> {
+    numbers: &'a mut [i32],
+    /// Numbers from one row to the next.
+    row: usize,
+    begin: Begin<'a>,
+}
+
+/// What sums begin with.
+enum Begin<'a> {
+    Zero,
+    /// The same in each row.
+    Rows(&'a [i32; PANELS * CHANNELS]),
+    /// What is where they go.
+    There,
+}
+
+/// Multiplies one or, where `two`, two tiles of rows with one or two panels.
+fn multiply(left: &[Left], length: usize, panels: &[&[Quad]], target: Target<'_>, two: bool) {
+    let (rows, beside) = (if two { ROWS } else { SIDE }, panels.len() > 1);
+    let Target { numbers, row, begin } = target;
     assert!(length > 0 && length.is_multiple_of(SIDE) && left.len() >= rows * length, "rows that are no tiles");
     assert!(panels.iter().all(|panel| panel.len() >= length), "panels that are no tiles");
+    let width = if beside { 2 * CHANNELS } else { CHANNELS };
+    assert!(row >= width && numbers.len() >= (rows - 1) * row + width, "sums that are no tiles");
     let bytes = length * size_of::<Left>();
     let steps = length / SIDE;
     let a = left.as_ptr();
     // The second tile of rows, which is only read where there are two.
-    let below = a.wrapping_add(SIDE * length);
-    let b = panels[0].as_ptr();
-    let beside = panels[panels.len() - 1].as_ptr();
-    let out = products.as_mut_ptr();
-    let out_below = out.wrapping_add(SIDE);
-    let wide = size_of::<[Sums; PANELS]>();
+    let d = a.wrapping_add(SIDE * length);
+    let (b, c) = (panels[0].as_ptr(), panels[panels.len() - 1].as_ptr());
+    let wide = row * size_of::<i32>();
+    let out = numbers.as_mut_ptr();
+    let below = out.wrapping_add(SIDE * row);
     // SAFETY: there are `rows` rows of `length` quads on the left, and as many quads in each panel, as asserted; each step reads 16 of them
-    // in each row and goes on by as many. Sums are 16 rows of 16 numbers, `wide` bytes from each other, for each tile that is written: the
-    // array has 32 rows of two. The tile registers are shaped for that.
+    // in each row and goes on by as many. Sums are 16 rows of 16 numbers, `wide` bytes from each other, for each tile that is read or written,
+    // as asserted; or, in `Begin::Rows`, one row of them for each panel. The tile registers are shaped for that, and nothing between these
+    // instructions uses them.
     unsafe {
-        match (two, panels.len() > 1) {
+        match begin {
+            Begin::Zero => asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack)),
+            Begin::Rows(first) => load(first.as_ptr(), first.as_ptr(), 0, (two, beside)),
+            Begin::There => load(out, below, wide, (two, beside)),
+        }
+        match (two, beside) {
             (true, true) => asm!(
-                "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
                 "2:",
                 "tileloadd tmm4, [{a} + {row} * 1]",
                 "tileloadd tmm6, [{b} + {quad} * 1]",
@@ -196,17 +249,11 @@ fn multiply(left: &[Left], length: usize, panels: &[&[Quad]], products: &mut [[S
                 "add {a}, 64", "add {d}, 64", "add {b}, 1024", "add {c}, 1024",
                 "dec {steps}",
                 "jnz 2b",
-                "tilestored [{out} + {wide} * 1], tmm0",
-                "tilestored [{out} + {wide} * 1 + 64], tmm1",
-                "tilestored [{below} + {wide} * 1], tmm2",
-                "tilestored [{below} + {wide} * 1 + 64], tmm3",
-                a = inout(reg) a => _, d = inout(reg) below => _, b = inout(reg) b => _, c = inout(reg) beside => _,
-                row = in(reg) bytes, quad = in(reg) 64usize, wide = in(reg) wide,
-                out = in(reg) out, below = in(reg) out_below, steps = inout(reg) steps => _,
+                a = inout(reg) a => _, d = inout(reg) d => _, b = inout(reg) b => _, c = inout(reg) c => _,
+                row = in(reg) bytes, quad = in(reg) 64usize, steps = inout(reg) steps => _,
                 options(nostack)
             ),
             (true, false) => asm!(
-                "tilezero tmm0", "tilezero tmm2",
                 "2:",
                 "tileloadd tmm4, [{a} + {row} * 1]",
                 "tileloadd tmm6, [{b} + {quad} * 1]",
@@ -216,15 +263,11 @@ fn multiply(left: &[Left], length: usize, panels: &[&[Quad]], products: &mut [[S
                 "add {a}, 64", "add {d}, 64", "add {b}, 1024",
                 "dec {steps}",
                 "jnz 2b",
-                "tilestored [{out} + {wide} * 1], tmm0",
-                "tilestored [{below} + {wide} * 1], tmm2",
-                a = inout(reg) a => _, d = inout(reg) below => _, b = inout(reg) b => _,
-                row = in(reg) bytes, quad = in(reg) 64usize, wide = in(reg) wide,
-                out = in(reg) out, below = in(reg) out_below, steps = inout(reg) steps => _,
+                a = inout(reg) a => _, d = inout(reg) d => _, b = inout(reg) b => _,
+                row = in(reg) bytes, quad = in(reg) 64usize, steps = inout(reg) steps => _,
                 options(nostack)
             ),
             (false, true) => asm!(
-                "tilezero tmm0", "tilezero tmm1",
                 "2:",
                 "tileloadd tmm4, [{a} + {row} * 1]",
                 "tileloadd tmm6, [{b} + {quad} * 1]",
@@ -234,15 +277,11 @@ fn multiply(left: &[Left], length: usize, panels: &[&[Quad]], products: &mut [[S
                 "add {a}, 64", "add {b}, 1024", "add {c}, 1024",
                 "dec {steps}",
                 "jnz 2b",
-                "tilestored [{out} + {wide} * 1], tmm0",
-                "tilestored [{out} + {wide} * 1 + 64], tmm1",
-                a = inout(reg) a => _, b = inout(reg) b => _, c = inout(reg) beside => _,
-                row = in(reg) bytes, quad = in(reg) 64usize, wide = in(reg) wide,
-                out = in(reg) out, steps = inout(reg) steps => _,
+                a = inout(reg) a => _, b = inout(reg) b => _, c = inout(reg) c => _,
+                row = in(reg) bytes, quad = in(reg) 64usize, steps = inout(reg) steps => _,
                 options(nostack)
             ),
             (false, false) => asm!(
-                "tilezero tmm0",
                 "2:",
                 "tileloadd tmm4, [{a} + {row} * 1]",
                 "tileloadd tmm6, [{b} + {quad} * 1]",
@@ -250,12 +289,54 @@ fn multiply(left: &[Left], length: usize, panels: &[&[Quad]], products: &mut [[S
                 "add {a}, 64", "add {b}, 1024",
                 "dec {steps}",
                 "jnz 2b",
-                "tilestored [{out} + {wide} * 1], tmm0",
                 a = inout(reg) a => _, b = inout(reg) b => _,
-                row = in(reg) bytes, quad = in(reg) 64usize, wide = in(reg) wide,
-                out = in(reg) out, steps = inout(reg) steps => _,
+                row = in(reg) bytes, quad = in(reg) 64usize, steps = inout(reg) steps => _,
                 options(nostack)
             ),
+        }
+        asm!("tilestored [{out} + {wide} * 1], tmm0", out = in(reg) out, wide = in(reg) wide, options(nostack));
+        if beside {
+            asm!("tilestored [{out} + {wide} * 1 + 64], tmm1", out = in(reg) out, wide = in(reg) wide, options(nostack));
+        }
+        if two {
+            asm!("tilestored [{out} + {wide} * 1], tmm2", out = in(reg) below, wide = in(reg) wide, options(nostack));
+            if beside {
+                asm!(
+                    "tilestored [{out} + {wide} * 1 + 64], tmm3",
+                    out = in(reg) below, wide = in(reg) wide, options(nostack)
+                );
+            }
+        }
+    }
+}
+
+/// Loads sums of one or two tiles of rows and panels.
+///
+/// # Safety
+/// At `rows` and, where there are two, `below`, there are 16 rows of 16 numbers, or of 32 where there are two panels, `wide` bytes from each
+/// other. The tile registers are shaped.
+#[inline(always)]
+unsafe fn load(rows: *const i32, below: *const i32, wide: usize, (two, beside): (bool, bool)) {
+    // SAFETY: as the caller says.
+    unsafe {
+        asm!("tileloadd tmm0, [{from} + {wide} * 1]", from = in(reg) rows, wide = in(reg) wide, options(nostack, readonly));
+        if beside {
+            asm!(
+                "tileloadd tmm1, [{from} + {wide} * 1 + 64]",
+                from = in(reg) rows, wide = in(reg) wide, options(nostack, readonly)
+            );
+        }
+        if two {
+            asm!(
+                "tileloadd tmm2, [{from} + {wide} * 1]",
+                from = in(reg) below, wide = in(reg) wide, options(nostack, readonly)
+            );
+            if beside {
+                asm!(
+                    "tileloadd tmm3, [{from} + {wide} * 1 + 64]",
+                    from = in(reg) below, wide = in(reg) wide, options(nostack, readonly)
+                );
+            }
         }
     }
 }

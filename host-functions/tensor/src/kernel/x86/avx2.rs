@@ -23,7 +23,7 @@ use crate::{
     kernel::{
         ending::Ending,
         linear::{Accumulator, Input},
-        panels::{CHANNELS, Panels, Portions, Quad, Sums, drive},
+        panels::{CHANNELS, Panels, Portions, Quad, Sums, drive, never},
     },
 };
 
@@ -83,6 +83,7 @@ fn linear_avx2<X: Input, A: Accumulator, E: Ending<A>>(
         |_| A::default(),
         |quad| [widen(quad)],
         prefetch,
+        never,
         |left, length, panels, rows, sums| {
             let (panel, sums) = (panels[0], sums[..rows].as_flattened_mut());
             if !many {

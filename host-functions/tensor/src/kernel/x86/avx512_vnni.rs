@@ -14,7 +14,7 @@ use super::{
 use crate::kernel::{
     ending::Ending,
     linear::{Accumulator, Input},
-    panels::{CHANNELS, Panels, Quad, Sums, drive},
+    panels::{CHANNELS, Panels, Quad, Sums, drive, never},
 };
 
 /// Rows and panels of one pass: 24 sums, which hide the latency of `vpdpbusd`, and 10 loads for the 24 products.
@@ -62,6 +62,7 @@ fn linear_avx512_vnni<X: Input, A: Accumulator, E: Ending<A>, const S: usize>(
         start,
         convert,
         prefetch,
+        never,
         |left, length, panels, count, sums| {
             let sums = &mut sums[..count];
             match *panels {

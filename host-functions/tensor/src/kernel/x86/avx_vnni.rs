@@ -19,7 +19,7 @@ use super::{
 use crate::kernel::{
     ending::Ending,
     linear::Accumulator,
-    panels::{CHANNELS, Panels, Quad, Sums, drive},
+    panels::{CHANNELS, Panels, Quad, Sums, drive, never},
 };
 
 /// Rows that one pass over a panel multiplies: 6 rows of 2 vectors are 12 sums, enough to hide the
@@ -53,6 +53,7 @@ fn linear_avx_vnni<X: Unsigned, A: Accumulator, E: Ending<A>>(
         |channel| bytes::start::<X, A>(w, channel),
         |quad| [quad.map(X::unsigned)],
         prefetch,
+        never,
         |left, length, panels, rows, sums| {
             let (panel, sums) = (panels[0], sums[..rows].as_flattened_mut());
             match sums.len() {
