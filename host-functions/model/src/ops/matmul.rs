@@ -1,10 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{
-    Kernels, Level, OpError,
-    kernel::{self, PackedWeights, PackedWeights16},
-    work,
-};
+use noema_tensor::{Kernels, Level, OpError, kernel, work};
 
 use super::{Operator, Shapes, Step, length};
 use crate::{
@@ -86,22 +82,21 @@ impl Step for MatMulStep {
         let [m, depth, n] = sides(&[shapes.input(0), shapes.input(1)]).map_err(OpError::Node)?.map(length);
         /// Every product of one combination of types.
         macro_rules! products {
-            ($packed:ident, $linear:ident, $a:expr, $b:expr, $y:expr) => {{
+            ($matmul:ident, $a:expr, $b:expr, $y:expr) => {{
                 let pairs = $a.chunks_exact(m * depth).zip($b.chunks_exact(depth * n));
                 for ((a, b), y) in pairs.zip($y.chunks_exact_mut(m * n)) {
-                    let packed = $packed::pack_columns(k.level(), depth, n, b)?;
-                    kernel::$linear(k, a, m, &packed, y)?;
+                    kernel::$matmul(k, a, b, (m, depth, n), y)?;
                 }
                 Ok(())
             }};
         }
         match (inputs[0], inputs[1], output) {
-            (Source::I8(a), Source::I8(b), Sink::I32(y)) => products!(PackedWeights, linear_i8, a, b, y),
-            (Source::I8(a), Source::I8(b), Sink::I64(y)) => products!(PackedWeights, linear_i8_wide, a, b, y),
-            (Source::U8(a), Source::I8(b), Sink::I32(y)) => products!(PackedWeights, linear_u8, a, b, y),
-            (Source::U8(a), Source::I8(b), Sink::I64(y)) => products!(PackedWeights, linear_u8_wide, a, b, y),
-            (Source::I16(a), Source::I8(b), Sink::I64(y)) => products!(PackedWeights, linear_i16, a, b, y),
-            (Source::I16(a), Source::I16(b), Sink::I64(y)) => products!(PackedWeights16, linear_i16_i16, a, b, y),
+            (Source::I8(a), Source::I8(b), Sink::I32(y)) => products!(matmul_i8, a, b, y),
+            (Source::I8(a), Source::I8(b), Sink::I64(y)) => products!(matmul_i8_wide, a, b, y),
+            (Source::U8(a), Source::I8(b), Sink::I32(y)) => products!(matmul_u8, a, b, y),
+            (Source::U8(a), Source::I8(b), Sink::I64(y)) => products!(matmul_u8_wide, a, b, y),
+            (Source::I16(a), Source::I8(b), Sink::I64(y)) => products!(matmul_i16, a, b, y),
+            (Source::I16(a), Source::I16(b), Sink::I64(y)) => products!(matmul_i16_i16, a, b, y),
             _ => Err(arena::unexpected()),
         }
     }

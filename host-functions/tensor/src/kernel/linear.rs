@@ -329,7 +329,7 @@ pub fn linear_requantised<T: Element>(
     activations!(x, x => product::<_, i32, _>(k, x, rows, w, &ending, out))
 }
 
-fn product<X: Input, A: Accumulator, E: Ending<A>>(
+pub(super) fn product<X: Input, A: Accumulator, E: Ending<A>>(
     kernels: &Kernels,
     x: &[X],
     rows: usize,

@@ -21,6 +21,7 @@ mod l2_norm;
 mod linear;
 mod log_softmax;
 mod lookup;
+mod matmul;
 mod movement;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -69,6 +70,7 @@ pub use linear::{
 };
 pub use log_softmax::log_softmax_rows;
 pub use lookup::lookup;
+pub use matmul::{matmul_i8, matmul_i8_wide, matmul_i16, matmul_i16_i16, matmul_u8, matmul_u8_wide};
 pub use movement::{
     Places, copy_strided, gather, gather_elements, paste_box, pick, row_major, scatter, tile, triangle,
 };

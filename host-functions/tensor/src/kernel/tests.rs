@@ -107,6 +107,40 @@ proptest! {
         check(&case, PackedWeights16::pack_columns, kernel::linear_i16_i16)?;
     }
 
+    /// With few rows and many, and across the pieces of a result.
+    #[test]
+    fn matmul(
+        m in 0usize..7,
+        k in prop_oneof![3 => 0usize..40, 1 => 508usize..515, 1 => 1020usize..1030],
+        n in prop_oneof![3 => 0usize..40, 1 => 1022usize..1027, 1 => 2046usize..2060],
+        words in values::<i16>(500),
+        bytes in values::<i8>(501),
+    ) {
+        type Matmul<X, A> = fn(&Kernels, &[X], &[i8], (usize, usize, usize), &mut [A]) -> Result<(), OpError>;
+        fn check<X, A: Element>(a: &[X], b: &[i8], sides: (usize, usize, usize), matmul: Matmul<X, A>) -> Result<(), TestCaseError> {
+            let run = |kernels: &Kernels| {
+                let mut out = vec![A::saturate_i64(99); sides.0 * sides.2];
+                matmul(kernels, a, b, sides, &mut out).unwrap();
+                out
+            };
+            let expected = run(&reference());
+            for kernels in all_kernels() {
+                prop_assert!(run(kernels) == expected, "{}, {} threads: {sides:?}", kernels.level(), kernels.threads());
+            }
+            Ok(())
+        }
+        let words: Vec<i16> = words.into_iter().cycle().take(m * k).collect();
+        let b: Vec<i8> = bytes.into_iter().cycle().take(k * n).collect();
+        let unsigned: Vec<u8> = words.iter().map(|word| word.to_le_bytes()[0]).collect();
+        let signed: Vec<i8> = unsigned.iter().map(|byte| byte.cast_signed()).collect();
+        let sides = (m, k, n);
+        check(&signed, &b, sides, kernel::matmul_i8)?;
+        check(&signed, &b, sides, kernel::matmul_i8_wide)?;
+        check(&unsigned, &b, sides, kernel::matmul_u8)?;
+        check(&unsigned, &b, sides, kernel::matmul_u8_wide)?;
+        check(&words, &b, sides, kernel::matmul_i16)?;
+    }
+
     #[test]
     fn requantise(
         x in values::<i64>(40),

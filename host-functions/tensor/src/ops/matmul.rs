@@ -13,8 +13,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout};
 
 use super::storage::{Context, Fresh, slice};
 use crate::{
-    DType, Element, Kernels, OpError, Plan, Shape, Status, Tensor,
-    kernel::{self, PackedWeights, PackedWeights16},
+    DType, Element, Kernels, OpError, Plan, Shape, Status, Tensor, kernel,
     program::{self, Operation},
     shape::product,
     work,
@@ -101,25 +100,23 @@ impl CustomOp2 for MatMul<'_> {
     }
 
     fn cpu_fwd(&self, a: &CpuStorage, la: &Layout, b: &CpuStorage, lb: &Layout) -> candle_core::Result<Fresh> {
-        let (i8_plane, i16_planes) = (PackedWeights::pack_columns, PackedWeights16::pack_columns);
         match self.types {
-            (DType::I8, _, DType::I32) => self.batches(slice(a, la)?, slice(b, lb)?, i8_plane, kernel::linear_i8),
-            (DType::I8, ..) => self.batches(slice(a, la)?, slice(b, lb)?, i8_plane, kernel::linear_i8_wide),
-            (DType::U8, _, DType::I32) => self.batches(slice(a, la)?, slice(b, lb)?, i8_plane, kernel::linear_u8),
-            (DType::U8, ..) => self.batches(slice(a, la)?, slice(b, lb)?, i8_plane, kernel::linear_u8_wide),
-            (_, DType::I8, _) => self.batches(slice(a, la)?, slice(b, lb)?, i8_plane, kernel::linear_i16),
-            _ => self.batches(slice(a, la)?, slice(b, lb)?, i16_planes, kernel::linear_i16_i16),
+            (DType::I8, _, DType::I32) => self.batches(slice(a, la)?, slice(b, lb)?, kernel::matmul_i8),
+            (DType::I8, ..) => self.batches(slice(a, la)?, slice(b, lb)?, kernel::matmul_i8_wide),
+            (DType::U8, _, DType::I32) => self.batches(slice(a, la)?, slice(b, lb)?, kernel::matmul_u8),
+            (DType::U8, ..) => self.batches(slice(a, la)?, slice(b, lb)?, kernel::matmul_u8_wide),
+            (_, DType::I8, _) => self.batches(slice(a, la)?, slice(b, lb)?, kernel::matmul_i16),
+            _ => self.batches(slice(a, la)?, slice(b, lb)?, kernel::matmul_i16_i16),
         }
     }
 }
 
 impl MatMul<'_> {
-    fn batches<X, W, P, Y: Element>(
+    fn batches<X, W, Y: Element>(
         &self,
         a: &[X],
         b: &[W],
-        pack: impl Fn(crate::Level, usize, usize, &[W]) -> Result<P, OpError>,
-        linear: impl Fn(&Kernels, &[X], usize, &P, &mut [Y]) -> Result<(), OpError>,
+        matmul: impl Fn(&Kernels, &[X], &[W], (usize, usize, usize), &mut [Y]) -> Result<(), OpError>,
     ) -> candle_core::Result<Fresh> {
         let program::Sides { m, k, n, .. } = self.sides.lengths()?;
         self.context.fill(|out: &mut [Y]| {
@@ -128,8 +125,7 @@ impl MatMul<'_> {
             }
             let kernels = self.context.kernels;
             for ((a, b), out) in a.chunks_exact(m * k).zip(b.chunks_exact(k * n)).zip(out.chunks_exact_mut(m * n)) {
-                let weights = pack(kernels.level(), k, n, b).map_err(OpError::into_candle)?;
-                linear(kernels, a, m, &weights, out).map_err(OpError::into_candle)?;
+                matmul(kernels, a, b, (m, k, n), out).map_err(OpError::into_candle)?;
             }
             Ok(())
         })

@@ -162,11 +162,11 @@ fn product(kernels: &Kernels, case: &Product) -> Result<(), String> {
     let x_u8 = || fill(&case.x_fill, x, |[byte, _]| byte);
     let x_i16 = || fill(&case.x_fill, x, i16::from_be_bytes);
     match (case.x, case.w, case.out) {
-        (DType::I8, DType::I8, DType::I32) => linear(kernels, case, &x_i8(), kernel::linear_i8),
-        (DType::I8, DType::I8, _) => linear(kernels, case, &x_i8(), kernel::linear_i8_wide),
-        (DType::U8, DType::I8, DType::I32) => linear(kernels, case, &x_u8(), kernel::linear_u8),
-        (DType::U8, DType::I8, _) => linear(kernels, case, &x_u8(), kernel::linear_u8_wide),
-        (_, DType::I8, _) => linear(kernels, case, &x_i16(), kernel::linear_i16),
+        (DType::I8, DType::I8, DType::I32) => linear(kernels, case, &x_i8(), kernel::linear_i8, kernel::matmul_i8),
+        (DType::I8, DType::I8, _) => linear(kernels, case, &x_i8(), kernel::linear_i8_wide, kernel::matmul_i8_wide),
+        (DType::U8, DType::I8, DType::I32) => linear(kernels, case, &x_u8(), kernel::linear_u8, kernel::matmul_u8),
+        (DType::U8, DType::I8, _) => linear(kernels, case, &x_u8(), kernel::linear_u8_wide, kernel::matmul_u8_wide),
+        (_, DType::I8, _) => linear(kernels, case, &x_i16(), kernel::linear_i16, kernel::matmul_i16),
         _ => {
             let w = fill(&case.w_fill, w, i16::from_be_bytes);
             let w = PackedWeights16::pack(kernels.level(), case.k, case.n, &w).map_err(text)?;
@@ -182,12 +182,21 @@ fn linear<X: Element, A: Element>(
     case: &Product,
     x: &[X],
     run: impl Fn(&Kernels, &[X], usize, &PackedWeights, &mut [A]) -> Result<(), OpError>,
+    matmul: impl Fn(&Kernels, &[X], &[i8], (usize, usize, usize), &mut [A]) -> Result<(), OpError>,
 ) -> Result<(), String> {
-    let w = fill(&case.w_fill, case.k * case.n, |[byte, _]| byte.cast_signed());
-    let w = PackedWeights::pack(kernels.level(), case.k, case.n, &w).map_err(text)?;
+    let rows = fill(&case.w_fill, case.k * case.n, |[byte, _]| byte.cast_signed());
+    let w = PackedWeights::pack(kernels.level(), case.k, case.n, &rows).map_err(text)?;
     // What was there before must not shine through.
     let mut out = vec![A::saturate_i64(-77); case.rows * case.n];
     run(kernels, x, case.rows, &w, &mut out).map_err(text)?;
+    product_checksum(case, &out)?;
+    // Row by row, which goes another way than all of them together.
+    let columns: Vec<i8> =
+        (0..case.k).flat_map(|i| (0..case.n).map(move |j| j * case.k + i)).map(|at| rows[at]).collect();
+    out.fill(A::saturate_i64(-77));
+    for (x, out) in x.chunks_exact(case.k.max(1)).zip(out.chunks_exact_mut(case.n.max(1))) {
+        matmul(kernels, x, &columns, (1, case.k, case.n), out).map_err(text)?;
+    }
     product_checksum(case, &out)
 }
 
