@@ -4,7 +4,7 @@
 //! - `onnxruntime-f32` and `onnxruntime-int8` (with `--python`): the original by onnxruntime, as it is and dynamically quantised by
 //!   its own tool (`benches/peers/onnxruntime/peer.py`).
 //!
-//! Before anything is timed the embeddings of both are compared.
+//! Before anything is timed the embeddings of both are compared. And what it costs to open the container where a node has it.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,6 +18,8 @@ use crate::measure::{Contender, Effort, compare};
 use crate::peers::Peer;
 use crate::report::{Report, Row, Sense};
 use crate::threads;
+
+mod opening;
 
 /// Arguments of `noema-bench model`.
 #[derive(Clone, Debug, clap::Args)]
@@ -62,6 +64,12 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
         let mut rows = Vec::new();
         for tokens in &options.tokens {
             rows.extend(one_length(*tokens, &float, &model, &kernels, &mut peers, options.effort)?);
+        }
+        if let Some(tokens) = options.tokens.iter().min() {
+            let ids = Tensor::from_vec(Shape::new(&[1, *tokens])?, vec![0; usize::try_from(*tokens)?])?;
+            let length = Tensor::from_vec(Shape::new(&[1])?, vec![tokens.cast_signed()])?;
+            let run = || model.run(&kernels, &[&ids, &length]);
+            rows.extend(opening::rows(&model, &format!("{tokens} tokens"), run, options.effort)?);
         }
         Ok(rows)
     })?);

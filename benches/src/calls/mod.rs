@@ -21,6 +21,7 @@ use raw::Raw;
 
 pub(crate) use contracts::ordinary;
 pub use contracts::{EMPTY, STORAGE};
+pub(crate) use models::deployed as with_model;
 
 /// Arguments of `noema-bench calls`.
 #[derive(Clone, Debug, clap::Args)]

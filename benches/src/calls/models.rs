@@ -46,19 +46,20 @@ pub(super) fn add(report: &mut Report, effort: Effort) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A machine with this contract and this model on it.
-fn deployed(model: &Model, text: &str) -> anyhow::Result<Deployed> {
+/// A machine with this contract and this model on it. The contract gives a byte that is 1.
+///
+/// # Errors
+/// The model or the contract is refused, or the contract gives something else.
+pub(crate) fn deployed(model: &Model, text: &str) -> anyhow::Result<Deployed> {
     let mut deployed = Deployed::of_code(&wat::parse_str(text)?).map_err(anyhow::Error::msg)?;
     let container = model.container();
     let id = model.id().0;
-    let chunks = container.chunks(merkle::CHUNK_BYTES).zip(0_u32..).map(|(bytes, index)| {
-        let proof = merkle::proof(container, u64::from(index)).context("a chunk of the model")?;
-        Ok(Action::ModelChunk { id, index, bytes: bytes.to_vec(), proof })
-    });
+    let tree = merkle::MerkleTree::new(container);
     let total_len = u64::try_from(container.len())?;
-    deployed.commit(Action::BeginModel { total_len, top: merkle::MerkleTree::new(container).top() })?;
-    for chunk in chunks.collect::<anyhow::Result<Vec<_>>>()? {
-        deployed.commit(chunk)?;
+    deployed.commit(Action::BeginModel { total_len, top: tree.top() })?;
+    for (bytes, index) in container.chunks(merkle::CHUNK_BYTES).zip(0_u32..) {
+        let proof = tree.proof(u64::from(index)).context("a chunk of the model")?;
+        deployed.commit(Action::ModelChunk { id, index, bytes: bytes.to_vec(), proof })?;
     }
     deployed.commit(Action::FinishModel { id })?;
     let receipt = deployed.call().receipt;

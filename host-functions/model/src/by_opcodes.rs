@@ -1,7 +1,7 @@
 //! Running a graph opcode by opcode, as a contract would: the oracle of the operators.
 
 use noema_abi::DType;
-use noema_tensor::{Kernels, OpError, Shape, Tensor, kernel, ops, ops::Arg};
+use noema_tensor::{Kernels, OpError, Shape, Tensor, ops, ops::Arg};
 
 use crate::{
     Extent, Model,
@@ -14,6 +14,13 @@ mod recurrent;
 
 /// Runs the graph opcode by opcode, as a contract would.
 pub(crate) fn by_opcodes(model: &Model, kernels: &Kernels, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
+    let tensors = edges_by_opcodes(model, kernels, inputs)?;
+    let output = |id: &EdgeId| tensors[usize::try_from(id.0).unwrap()].clone();
+    Ok(model.graph().outputs.iter().map(output).collect())
+}
+
+/// The same, with what flows on every edge.
+pub(crate) fn edges_by_opcodes(model: &Model, kernels: &Kernels, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
     let mut tensors: Vec<Tensor> = inputs.iter().map(|x| (*x).clone()).collect();
     let Extent { batch, length } = model.extent_of(inputs)?;
     let edges = model.graph().edges_at(length).unwrap();
@@ -72,8 +79,7 @@ pub(crate) fn by_opcodes(model: &Model, kernels: &Kernels, inputs: &[&Tensor]) -
         };
         tensors.push(y);
     }
-    let output = |id: &EdgeId| tensors[usize::try_from(id.0).unwrap()].clone();
-    Ok(model.graph().outputs.iter().map(output).collect())
+    Ok(tensors)
 }
 
 fn cast(x: &Tensor, dtype: DType) -> Tensor {
@@ -201,14 +207,9 @@ impl Composed<'_> {
                 )
             }
             Op::Function(op) => {
-                let name = match op.function().unwrap() {
-                    kernel::Function::Gelu => "gelu",
-                    kernel::Function::Recip => "recip",
-                    kernel::Function::Sqrt => "sqrt",
-                    _ => "tanh",
-                };
+                let name = format!("{:?}", op.function().unwrap()).to_lowercase();
                 let bits = [Arg::U32(op.in_bits.into()), Arg::U32(op.out_bits.into()), Arg::U32(op.dtype.code())];
-                self.call(name, &[&[Arg::Tensor(x)], &bits[..]].concat())
+                self.call(&name, &[&[Arg::Tensor(x)], &bits[..]].concat())
             }
             Op::Lookup(op) => {
                 let table = self.parameter(0, op.dtype, &[1 << (8 * u32::try_from(x.dtype().size()).unwrap())]);

@@ -71,6 +71,8 @@ pub mod graph;
 pub mod manifest;
 pub mod merkle;
 mod model;
+#[cfg(test)]
+mod mutated;
 pub mod ops;
 pub mod parameters;
 pub mod prices;

@@ -138,7 +138,7 @@ impl Array {
         }
     }
 
-    fn to_le_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_le_bytes(&self) -> Vec<u8> {
         match self {
             Array::I8(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Array::U8(values) => values.clone(),

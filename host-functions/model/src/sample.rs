@@ -287,3 +287,17 @@ pub(crate) fn input(edge: &Edge, rows: u32, seed: u64) -> Tensor {
         .collect();
     Tensor::from_le_bytes(edge.dtype, Shape::new(&dims).unwrap(), &bytes).unwrap()
 }
+
+/// Its elements, whatever their type.
+pub(crate) fn values(tensor: &Tensor) -> Vec<i64> {
+    fn wide<T: noema_tensor::Element>(tensor: &Tensor) -> Vec<i64> {
+        tensor.to_vec::<T>().unwrap().into_iter().map(Into::into).collect()
+    }
+    match tensor.dtype() {
+        DType::I8 => wide::<i8>(tensor),
+        DType::U8 => wide::<u8>(tensor),
+        DType::I16 => wide::<i16>(tensor),
+        DType::I32 => wide::<i32>(tensor),
+        DType::I64 => wide::<i64>(tensor),
+    }
+}

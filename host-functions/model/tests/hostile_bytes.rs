@@ -1,6 +1,8 @@
 //! Containers that claim to be huge must be refused without using memory for what they claim. One test in its own
 //! process, so that nothing else moves the high-water mark.
 
+use std::path::Path;
+
 use noema_model::{
     Manifest, Model, ModelError, Port,
     bounds::Certificate,
@@ -32,6 +34,28 @@ fn hostile(input: Edge, op: impl Into<Op>, nodes: usize) -> Vec<u8> {
         accuracy: String::new(),
     };
     container::write(&manifest, &graph, &Certificate { edges: vec![] }, &[]).unwrap()
+}
+
+/// The models of the conformance vectors.
+fn real() -> Vec<Vec<u8>> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance-tests/vectors/models");
+    let mut found = vec![];
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name.starts_with("refused") || name.ends_with(".json") {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        if !name.ends_with(".hex") {
+            found.push(bytes);
+            continue;
+        }
+        let digits: Vec<u8> = bytes.into_iter().filter(u8::is_ascii_hexdigit).collect();
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        found.push(digits.chunks(2).map(byte).collect());
+    }
+    found
 }
 
 #[test]
@@ -86,6 +110,24 @@ fn claims_are_not_believed() {
         assert!(!error.to_string().is_empty());
     }
     assert!(matches!(Model::from_bytes(containers[3].clone()), Err(ModelError::Limit { .. })));
+    // The same in the headers of real models, with numbers that are allowed here and there.
+    let (mut refused, mut loaded) = (0, 0);
+    for bytes in real() {
+        let header_end = 16 + usize::try_from(u32::from_le_bytes(bytes[12..16].try_into().unwrap())).unwrap();
+        let step = if bytes.len() > 100_000 { 7 } else { 1 };
+        for at in (12..header_end - 4).step_by(step) {
+            for number in [u32::MAX, 1 << 31 | 1 << 16, 1 << 28, 1 << 20] {
+                let mut bytes = bytes.clone();
+                bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+                match Model::from_bytes(bytes) {
+                    Err(_) => refused += 1,
+                    Ok(_) => loaded += 1,
+                }
+            }
+        }
+    }
+    // Epsilons, names that are shown, and the like.
+    assert!(refused > 1000 && loaded > 0, "{refused} refused, {loaded} loaded");
     let used = high_water() - before;
     assert!(used < 48 << 20, "{used} bytes");
 }

@@ -8,21 +8,8 @@ use crate::{
     graph::{Edge, EdgeId},
     ops::{Add, Linear, Relu, Requantise},
     parameters::Array,
-    sample::{self, Numbers, Sample, samples},
+    sample::{self, Numbers, Sample, samples, values},
 };
-
-fn values(tensor: &Tensor) -> Vec<i64> {
-    fn wide<T: noema_tensor::Element>(tensor: &Tensor) -> Vec<i64> {
-        tensor.to_vec::<T>().unwrap().into_iter().map(Into::into).collect()
-    }
-    match tensor.dtype() {
-        DType::I8 => wide::<i8>(tensor),
-        DType::U8 => wide::<u8>(tensor),
-        DType::I16 => wide::<i16>(tensor),
-        DType::I32 => wide::<i32>(tensor),
-        DType::I64 => wide::<i64>(tensor),
-    }
-}
 
 fn one_linear(k: u32, weight: i8, bias: i32, accumulator: DType) -> Sample {
     let mut sample = Sample::new(Edge::new(DType::I8, &[k]));
