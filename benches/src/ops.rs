@@ -1,15 +1,19 @@
 //! `noema-bench ops`: opcodes beside what does the same with floats or with plain memory.
 //!
-//! - `candle-f32`: candle's function of the same name on floats (softmax, norms, functions, sums, sums along an axis, transposition);
+//! - `candle-f32`: candle's function of the same name on floats (softmax, norms, functions, sums, sums along an axis, transposition,
+//!   convolutions);
 //! - `copy`: candle copying the tensor that is requantised;
+//! - `i8`: our own product of 8 bits, beside those of 16 bits on the left;
 //! - `read`: adding up the bytes of the weights that a single row is multiplied with.
 //!
 //! Every opcode makes a new tensor, as candle's functions do. Before anything is timed the results of candle's functions are
 //! compared with ours.
 
+mod images;
+
 use anyhow::{Context, ensure};
 use candle_core::{D, Device, Tensor as Floats};
-use noema_tensor::kernel::{PackedWeights, linear_i8};
+use noema_tensor::kernel::{PackedWeights, linear_i8, linear_i16, linear_i16_narrow};
 use noema_tensor::ops::{self, Arg};
 use noema_tensor::{DType, Kernels, Level, Shape, Tensor};
 
@@ -47,6 +51,8 @@ struct Case {
     float: Float,
     /// What a unit of our result stands for, and how far both may be apart in such units; nothing where they are not the same.
     unit: Option<(f64, f64)>,
+    /// Whether tensors are images and windows with their channels last, which candle wants first.
+    images: bool,
 }
 
 /// Measures every opcode.
@@ -61,7 +67,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
         let kernels = Kernels::new(level, threads)?;
         let wanted = |name: &str| options.only.as_ref().is_none_or(|part| name.contains(part.as_str()));
         let mut rows = Vec::new();
-        for case in cases()?.into_iter().filter(|case| wanted(&case.name)) {
+        for case in cases()?.into_iter().chain(images::cases()?).filter(|case| wanted(&case.name)) {
             eprintln!("ops: {}", case.name);
             let name = case.name.clone();
             rows.push(one_case(case, &kernels, threads, options.effort).context(name)?);
@@ -73,6 +79,13 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
                 rows.push(one_row(name, (k, n), &kernels, threads, options.effort)?);
             }
         }
+        for wide in [false, true] {
+            let name = format!("linear i16 128x768x768, sums of {} bits", if wide { 64 } else { 32 });
+            if wanted(&name) {
+                eprintln!("ops: {name}");
+                rows.push(of_words(name, wide, &kernels, threads, options.effort)?);
+            }
+        }
         ensure!(!rows.is_empty(), "no row is called like that");
         Ok(rows)
     })?);
@@ -80,12 +93,18 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
 }
 
 fn one_case(case: Case, kernels: &Kernels, threads: usize, effort: Effort) -> anyhow::Result<Row> {
-    let Case { name, opcode, tensors, numbers, peer, float, unit } = case;
-    let floats = tensors.iter().map(|(tensor, unit)| to_floats(tensor, *unit)).collect::<anyhow::Result<Vec<_>>>()?;
+    let Case { name, opcode, tensors, numbers, peer, float, unit, images } = case;
+    let mut floats =
+        tensors.iter().map(|(tensor, unit)| to_floats(tensor, *unit)).collect::<anyhow::Result<Vec<_>>>()?;
+    if images {
+        floats = floats.iter().map(images::channels_first).collect::<Result<_, _>>()?;
+    }
     let arguments: Vec<Arg<'_>> = tensors.iter().map(|(tensor, _)| Arg::Tensor(tensor)).chain(numbers).collect();
     if let Some((unit, allowed)) = unit {
         let ours = to_floats(&ops::call(kernels, opcode, &arguments)?, unit)?.flatten_all()?.to_vec1::<f32>()?;
-        let theirs = float(&floats)?.flatten_all()?.to_vec1::<f32>()?;
+        let theirs = float(&floats)?;
+        let theirs = if images { images::channels_last(&theirs)? } else { theirs };
+        let theirs = theirs.flatten_all()?.to_vec1::<f32>()?;
         ensure!(ours.len() == theirs.len(), "{} results and {}", ours.len(), theirs.len());
         let apart = ours.iter().zip(&theirs).map(|(a, b)| f64::from((a - b).abs()) / unit).fold(0.0, f64::max);
         ensure!(apart <= allowed, "{apart:.2} units apart");
@@ -130,6 +149,33 @@ fn one_row(
     ];
     let ratio = compare(effort, &mut contenders).remove(0);
     Ok(Row { case: name, peer: "read".to_owned(), threads, sense: Sense::Speed, ratio })
+}
+
+/// Rows of 16 bits times weights of 8, beside rows of 8 bits times the same weights.
+fn of_words(name: String, wide: bool, kernels: &Kernels, threads: usize, effort: Effort) -> anyhow::Result<Row> {
+    let (rows, k, n) = (128, 768, 768);
+    let x = bytes(rows * k, 1);
+    let weights = PackedWeights::pack(kernels.level(), k, n, &bytes(k * n, 2))?;
+    // Of 13 bits, so that every sum fits 32: `768 * 2^12 * 2^7 < 2^31`.
+    let words: Vec<i16> = x.iter().map(|x| i16::from(*x) * 32).collect();
+    let (mut sums, mut narrow, mut long) = (vec![0; rows * n], vec![0; rows * n], vec![0; rows * n]);
+    linear_i16(kernels, &words, rows, &weights, &mut long)?;
+    linear_i16_narrow(kernels, &words, rows, &weights, &mut narrow)?;
+    linear_i8(kernels, &x, rows, &weights, &mut sums)?;
+    let same = long.iter().zip(&narrow).zip(&sums).all(|((a, b), c)| *a == i64::from(*b) && *b == 32 * c);
+    ensure!(same, "products differ");
+    let mut contenders = [
+        Contender::new("noema", || {
+            let done = match wide {
+                true => linear_i16(kernels, &words, rows, &weights, &mut long),
+                false => linear_i16_narrow(kernels, &words, rows, &weights, &mut narrow),
+            };
+            done.expect("it did so before");
+        }),
+        Contender::new("i8", || linear_i8(kernels, &x, rows, &weights, &mut sums).expect("it did so before")),
+    ];
+    let ratio = compare(effort, &mut contenders).remove(0);
+    Ok(Row { case: name, peer: "i8".to_owned(), threads, sense: Sense::Speed, ratio })
 }
 
 fn bytes(count: usize, seed: usize) -> Vec<i8> {
@@ -186,7 +232,7 @@ fn cases() -> anyhow::Result<Vec<Case>> {
     use DType::{I8, I16, I32, I64};
     let mut cases = Vec::new();
     let mut case = |name: String, opcode, tensors, numbers, float: Float, unit| {
-        cases.push(Case { name, opcode, tensors, numbers, peer: "candle-f32", float, unit });
+        cases.push(Case { name, opcode, tensors, numbers, peer: "candle-f32", float, unit, images: false });
     };
     // Softmax of numbers from -8 to 8.
     for (dtype, bits) in [(I8, 7), (I16, 15), (I32, 20)] {
@@ -259,7 +305,8 @@ fn cases() -> anyhow::Result<Vec<Case>> {
         let numbers = vec![Arg::I32(0), code(dtype)];
         let tensors = vec![(wide.clone(), 1.0), (scales.clone(), 1.0), (shifts.clone(), 1.0)];
         let (name, float): (_, Float) = (format!("requantise i32 to {dtype} 128x3072"), Box::new(|x| x[0].copy()));
-        cases.push(Case { name, opcode: "requantise", tensors, numbers, peer: "copy", float, unit: None });
+        let opcode = "requantise";
+        cases.push(Case { name, opcode, tensors, numbers, peer: "copy", float, unit: None, images: false });
     }
     Ok(cases)
 }

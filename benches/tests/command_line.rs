@@ -89,6 +89,12 @@ fn opcodes_have_rows_of_their_own() {
     assert!(rows.contains(&"reduce_max i16 128x768, axis 0 vs candle-f32 1t"), "{rows:?}");
     let line = self::line(&["ops", "--json", "--only", "1x768x768"]);
     assert_eq!(names(&line["rows"]), ["linear i8 1x768x768 vs read 1t"]);
+    let line = self::line(&["ops", "--json", "--only", "14x14"]);
+    let expected =
+        ["conv2d i8 mobilenet 14x14x512, depthwise vs candle-f32 1t", "conv2d i8 resnet 14x14x256 vs candle-f32 1t"];
+    assert_eq!(names(&line["rows"]), expected);
+    let line = self::line(&["ops", "--json", "--only", "linear i16"]);
+    assert_eq!(names(&line["rows"]).len(), 2);
 }
 
 #[test]
