@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use noema_model::{DirModelStore, ModelId, ModelStore, ModelStoreError, merkle};
 use noema_state::root::{self, Proof};
-use noema_state::{Batch, Column, DEFAULT_CACHE_BYTES, StateStore, StateView, StoreKind};
+use noema_state::{Batch, Column, DEFAULT_CACHE_BYTES, StateStore, StateView, StoreError, StoreKind};
 use noema_tensor::{Kernels, Level};
 use noema_vm::layout::ModelRecord;
 use noema_vm::{
@@ -19,6 +21,10 @@ use crate::directory::{Directory, exists};
 use crate::ledger::{self, Account, BlockParameters, Executed};
 use crate::rows::{self, Head};
 use crate::{Block, ChainError, Genesis, Header, SignedTransaction, TransactionReceipt};
+
+/// How often, and after what time, a chain in use is tried again.
+const MOMENTS: u32 = 10;
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// How this process runs a chain. Nothing of it changes a receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,11 +136,22 @@ impl Chain {
         Chain::start(directory, store, config)
     }
 
-    /// Opens a chain. After a crash it is at the last block that was committed.
+    /// Opens a chain. After a crash it is at the last block that was committed. Where it is in use it waits for half a second: who has
+    /// been killed, or started another process, may hold the lock a moment longer than the chain.
     ///
     /// # Errors
     /// `Missing`, `NotAChain`, `Version`, `OtherStore`, `Busy`, `Kernels`, `Damaged`, `Store`.
     pub fn open(path: &Path, config: &ChainConfig) -> Result<Chain, ChainError> {
+        for _ in 0..MOMENTS {
+            match Chain::open_at_once(path, config) {
+                Err(ChainError::Busy { .. } | ChainError::Store(StoreError::Busy { .. })) => thread::sleep(MOMENT),
+                opened_or_refused => return opened_or_refused,
+            }
+        }
+        Chain::open_at_once(path, config)
+    }
+
+    fn open_at_once(path: &Path, config: &ChainConfig) -> Result<Chain, ChainError> {
         let directory = Directory::open(path, config.store)?;
         let store = directory.store_kind().open(&directory.store(), config.cache_bytes)?;
         Chain::start(directory, store, config)

@@ -60,6 +60,22 @@ fn a_chain_is_open_once() {
 }
 
 #[test]
+fn a_chain_that_is_closed_soon_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = init(directory.path());
+    let (about_to_open, opens) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            opens.recv().unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            drop(chain);
+        });
+        about_to_open.send(()).unwrap();
+        assert_eq!(open(directory.path()).unwrap().height(), 0);
+    });
+}
+
+#[test]
 fn another_version_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     drop(init(directory.path()));

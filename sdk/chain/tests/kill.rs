@@ -9,7 +9,6 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use std::{env, thread};
 
@@ -26,18 +25,8 @@ const STORE: &str = "NOEMA_KILL_TEST_STORE";
 /// How often to kill the process of each store; 300 unless set.
 const KILLS: &str = "NOEMA_KILLS";
 
-/// Held while a test has a chain open, and alone while one starts a process: what is forked has the files of all other tests, with
-/// their locks, until it becomes the new process.
-static FORK: RwLock<()> = RwLock::new(());
-
-fn no_forks() -> RwLockReadGuard<'static, ()> {
-    // A test that failed says so itself.
-    FORK.read().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// This executable again, running only the test `name`.
 fn start(name: &str, directory: &Path, store: StoreKind) -> Child {
-    let _alone = FORK.write().unwrap_or_else(PoisonError::into_inner);
     Command::new(env::current_exe().unwrap())
         .args(["--ignored", "--exact", name, "--nocapture", "--test-threads=1"])
         .env(DIRECTORY, directory)
@@ -150,7 +139,6 @@ fn kill_while_blocks_are_committed(kind: StoreKind) {
     for number in 0..kills {
         if number % 25 == 0 {
             directory = tempfile::tempdir().unwrap();
-            let _open = no_forks();
             drop(init_with(directory.path(), kind));
             height = 0;
         }
@@ -163,7 +151,6 @@ fn kill_while_blocks_are_committed(kind: StoreKind) {
         let printed = kill(start("child_commits_blocks", path, kind), commits, Duration::from_micros(wait));
         let said = printed.iter().filter_map(|line| line.strip_prefix("committed ")?.parse::<u64>().ok()).max();
 
-        let _open = no_forks();
         let chain = open(path).unwrap_or_else(|error| panic!("kill {number}: {error}"));
         let expected = said.unwrap_or(height);
         assert!(expected >= height + commits.min(1));
@@ -210,7 +197,6 @@ fn kill_while_a_chain_is_created(kind: StoreKind) {
         let (commits, wait) = if number < 15 { (0, number * number * 200) } else { (1, 0) };
         let printed = kill(start("child_creates_a_chain", &path, kind), commits, Duration::from_micros(wait));
         let done = printed.iter().any(|line| line == "committed 0");
-        let _open = no_forks();
         match open(&path) {
             Ok(chain) => {
                 whole += 1;
@@ -236,10 +222,7 @@ fn kill_while_a_chain_is_created(kind: StoreKind) {
 fn a_chain_in_another_process_is_in_use() {
     for kind in StoreKind::available() {
         let directory = tempfile::tempdir().unwrap();
-        {
-            let _open = no_forks();
-            drop(init_with(directory.path(), kind));
-        }
+        drop(init_with(directory.path(), kind));
         let mut child = start("child_commits_blocks", directory.path(), kind);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().starts_with("open ")), "the other process did not open the chain");
@@ -252,7 +235,6 @@ fn a_chain_in_another_process_is_in_use() {
         ));
         child.kill().unwrap();
         child.wait().unwrap();
-        let _open = no_forks();
         open(directory.path()).unwrap();
     }
 }
