@@ -214,6 +214,8 @@ pub struct Machine {
     pub near_pages: u64,
     /// The most pages of a middle one; also of a memory that declares no maximum, unless it starts with more.
     pub middle_pages: u64,
+    /// The most branches and calls that the functions of a module can have before each of them costs more.
+    pub foreseen_branches: u64,
     /// Elements that a table can have.
     pub table_elements: u64,
     /// Most bytes of a model.
@@ -348,6 +350,7 @@ const V1: Rules = Rules {
         memory_pages: 1024,
         near_pages: 16,
         middle_pages: 64,
+        foreseen_branches: 8_192,
         table_elements: 16_384,
         model_bytes: 1 << 30,
     },

@@ -4,7 +4,7 @@ use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, ValidatorResour
 
 use super::shape::Shape;
 use super::{AdmissionError, check_in};
-use crate::instrument::{Awaited, Findings, Reach, Step, Trace, fixes, makes_raw, may_fix, operator_price};
+use crate::instrument::{Awaited, Findings, Reach, Step, Trace, fixes, is_branch, makes_raw, may_fix, operator_price};
 use crate::rules::Rules;
 
 /// What is known about a body that is valid and within the limits.
@@ -50,7 +50,7 @@ pub(super) fn measure<'a>(
 
     let mut heights = Heights::default();
     let mut shape = Shape::new(function, locals, limits);
-    let mut has_floats = false;
+    let (mut has_floats, mut branches) = (false, 0);
     let mut awaited = Awaited::new(reach, validator.len_locals());
     trace.clear();
     let mut operators = body.get_operators_reader()?;
@@ -61,6 +61,7 @@ pub(super) fn measure<'a>(
         }
         let arity = operator.operator_arity(validator);
         has_floats |= makes_raw(&operator);
+        branches += u64::from(is_branch(&operator));
         let takes = arity.map(|(popped, _)| popped);
         let (floor, is_dead) =
             validator.get_control_frame(0).map_or((0, true), |frame| (frame.height, frame.unreachable));
@@ -87,7 +88,7 @@ pub(super) fn measure<'a>(
         locals,
         compile_gas: shape.gas(&rules.prices.compile, body.as_bytes().len()),
         added_bytes: shape.added_bytes(has_floats),
-        findings: Findings { frame_units, fixes, awaited: awaited.finish() },
+        findings: Findings { frame_units, fixes, awaited: awaited.finish(), branches },
     })
 }
 

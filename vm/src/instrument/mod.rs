@@ -50,7 +50,7 @@ pub(crate) use awaited::Awaited;
 pub(crate) use blocks::Blocks;
 pub(crate) use floats::{Fix, fixes, makes_raw, may_fix};
 pub(crate) use flow::Placement;
-pub(crate) use operators::{Reach, is_bulk, operator_price};
+pub(crate) use operators::{Reach, is_branch, is_bulk, operator_price};
 pub(crate) use trace::{Step, Trace};
 
 use crate::AdmissionError;
@@ -111,6 +111,8 @@ pub(crate) struct Findings {
     pub(crate) fixes: Vec<Fix>,
     /// Operators that are awaited: loads, and calls that may have one in them.
     pub(crate) awaited: Vec<u32>,
+    /// How many branches and calls it has.
+    pub(crate) branches: u64,
 }
 
 /// Rewrites a module that admission has validated, and about whose functions it has found this out.

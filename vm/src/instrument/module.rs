@@ -13,6 +13,7 @@ use wasmparser::{CompositeInnerType, ExternalKind, FuncType, FunctionBody, Paylo
 
 use super::calls::{CallGraph, Depth};
 use super::flow::{Placement, UNCHECKED};
+use super::operators::Setting;
 use super::pricing::Pricing;
 use super::{FAULT, Findings, LEAST_ROOM, Nests, Reach, function, refused};
 use crate::AdmissionError;
@@ -187,14 +188,18 @@ impl<'a> Sections<'a> {
         let globals = self.imported_globals() + self.globals.as_ref().map_or(0, |globals| globals.count());
         let counters = Counters { least_room: globals, fault: globals + 1 };
         let imports = count(self.imports.len());
-        let reach = self.memories.first().map_or(Reach::Near, |memory| rules.machine.reach(memory));
+        let branches = findings.iter().fold(0, |sum: u64, findings| sum.saturating_add(findings.branches));
+        let setting = Setting {
+            reach: self.memories.first().map_or(Reach::Near, |memory| rules.machine.reach(memory)),
+            unforeseen: branches > rules.machine.foreseen_branches,
+        };
         let memories = self.memories(&rules.machine)?;
         let bodies = std::mem::take(&mut self.bodies);
         let mut surveys = Vec::with_capacity(bodies.len());
         for (position, body) in bodies.iter().enumerate() {
             let index = imports + count(position);
             let ty = self.function_type(self.own_types[position]);
-            let pricing = Pricing::new(reach, &findings[position].awaited);
+            let pricing = Pricing::new(setting, &findings[position].awaited);
             surveys.push(function::survey(rules, placement, index, &self.function_types, ty, body, pricing)?);
         }
 

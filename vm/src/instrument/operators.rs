@@ -61,6 +61,9 @@ const BRANCH_TABLE: u64 = 8_000;
 const CALL: u64 = 5_000;
 /// Mispredicted, with the loads that check the type.
 const CALL_INDIRECT: u64 = 10_000;
+/// What a branch or call costs more in a module that has more of them than a processor remembers: none is foreseen, and where it leads
+/// has to come from a cache far away.
+pub(super) const UNFORESEEN: u64 = 7_000;
 /// An operator that leaves compiled code, without what its length costs.
 const BULK: u64 = 20_000;
 /// Most vector operators.
@@ -90,6 +93,21 @@ pub(crate) enum Reach {
     Middle,
     /// More.
     Far,
+}
+
+/// What prices depend on besides operators and where they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Setting {
+    /// Of the memory.
+    pub(super) reach: Reach,
+    /// Whether the module has more branches than [`crate::rules::Machine::foreseen_branches`].
+    pub(super) unforeseen: bool,
+}
+
+/// Whether an operator leads elsewhere: a branch, also the one at the end of a first arm, or a call.
+pub(crate) fn is_branch(operator: &Operator<'_>) -> bool {
+    use Operator::{Br, BrIf, BrTable, Call, CallIndirect, Else, If};
+    matches!(operator, Br { .. } | BrIf { .. } | BrTable { .. } | If { .. } | Else | Call { .. } | CallIndirect { .. })
 }
 
 /// How an operator uses the memory.

@@ -3,11 +3,13 @@
 use wasmparser::{BinaryReaderError, Operator, OperatorsReader};
 
 use super::blocks::Blocks;
-use super::operators::{Access, LATCH, LATCH_EXIT, Reach, access, access_price, awaited_call, operator_price};
+use super::operators::{
+    Access, LATCH, LATCH_EXIT, Setting, UNFORESEEN, access, access_price, awaited_call, is_branch, operator_price,
+};
 
 /// Goes over a body.
 pub(super) struct Pricing<'a> {
-    reach: Reach,
+    setting: Setting,
     /// Loads and calls that something waits for, in their order.
     awaited: &'a [u32],
     blocks: Blocks,
@@ -18,8 +20,8 @@ pub(super) struct Pricing<'a> {
 
 impl<'a> Pricing<'a> {
     /// At the beginning of a body.
-    pub(super) fn new(reach: Reach, awaited: &'a [u32]) -> Pricing<'a> {
-        Pricing { reach, awaited, blocks: Blocks::default(), number: 0, behind_latch: false }
+    pub(super) fn new(setting: Setting, awaited: &'a [u32]) -> Pricing<'a> {
+        Pricing { setting, awaited, blocks: Blocks::default(), number: 0, behind_latch: false }
     }
 
     /// The price of the next operator, behind which the reader stands; nothing where no version allows it.
@@ -35,16 +37,21 @@ impl<'a> Pricing<'a> {
             && matches!(behind.clone().read()?, Operator::End);
         let behind_latch = std::mem::replace(&mut self.behind_latch, is_latch);
         self.blocks.step(operator);
-        Ok(match operator {
+        let Setting { reach, unforeseen } = self.setting;
+        // At the end of a loop the way out is the one that nobody foresees.
+        let leads_elsewhere = if is_latch { false } else { is_branch(operator) || behind_latch };
+        let more = if unforeseen && leads_elsewhere { UNFORESEEN } else { 0 };
+        let price = match operator {
             Operator::BrIf { .. } if is_latch => Some(LATCH),
             Operator::End if behind_latch => Some(LATCH_EXIT),
             Operator::Call { .. } | Operator::CallIndirect { .. } if is_awaited => {
-                operator_price(operator).map(|price| price + awaited_call(self.reach))
+                operator_price(operator).map(|price| price + awaited_call(reach))
             }
             _ => match access(operator) {
-                Some(access) => Some(access_price(access, self.reach, is_awaited && access == Access::Load)),
+                Some(access) => Some(access_price(access, reach, is_awaited && access == Access::Load)),
                 None => operator_price(operator),
             },
-        })
+        };
+        Ok(price.map(|price| price + more))
     }
 }

@@ -175,6 +175,33 @@ fn loops_pay_for_every_round() {
     assert_eq!(rounds(1000), ENTRY + 400 + 1000 * round + 5_000);
 }
 
+/// From one branch to the next in number, all of them cost more; what is no branch does not.
+#[test]
+fn branches_cost_more_where_there_are_many() {
+    const MORE: i64 = 7_000;
+    const FEW: usize = 8_192;
+    // What runs: an `if` with both arms, one that is not taken, a loop of three rounds, calls, a branch and a table.
+    let tried = r#"(if (i32.const 1) (then nop) (else nop)) (if (i32.const 0) (then))
+        (local.set $i (i32.const 3))
+        (loop (local.set $i (i32.sub (local.get $i) (i32.const 1))) (br_if 0 (i32.and (local.get $i) (local.get $i))))
+        (call $f) (call_indirect (i32.const 0)) (block (br 0)) (block (br_table 0 (i32.const 0)))
+        (block (br_if 0 (i32.const 1)))"#;
+    let branches = ["if", "else", "if", "br_if", "call", "call_indirect", "br", "br_table", "br_if"].len();
+    let gas = |others: usize| {
+        // Dead code counts: it is code all the same. A function has at most 4,096 blocks.
+        let others = ["(br 0)".repeat(3_000), "(br 0)".repeat(3_000), "(br 0)".repeat(others - 6_000 - branches)];
+        let others: String = others.iter().map(|body| format!("(func {body})")).collect();
+        gas_of(&contract(&format!(
+            r#"(table 1 funcref) (elem (i32.const 0) $f) (func $f)
+               {others}
+               (func (export "call") (local $i i32) {tried})"#
+        )))
+    };
+    // The first arm with the branch behind it, and the way out of the loop; not its two branches back.
+    assert_eq!(gas(FEW + 1) - gas(FEW), 9 * MORE);
+    assert_eq!(gas(FEW), gas(6_000 + branches));
+}
+
 /// A loop whose local `$i` goes from `start` to `end` in steps.
 fn counting(start: i32, step: i32, end: &str, update: &str) -> String {
     let update = update.replace("STEP", &step.to_string()).replace("END", end);

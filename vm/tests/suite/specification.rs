@@ -84,8 +84,10 @@ fn stated(text: &str, words: &str) -> u64 {
 #[test]
 fn gas_states_every_price() {
     let text = include_str!("../../../docs/spec/gas.md");
-    let prices = &Rules::of(ProtocolVersion::V1).prices;
+    let rules = Rules::of(ProtocolVersion::V1);
+    let prices = &rules.prices;
     for (words, expected) in [
+        ("module have more than # `br`", rules.machine.foreseen_branches),
         ("every message: #, and", prices.message),
         ("and # for every byte of code, input", prices.message_byte),
         ("call, view: #, then", prices.load),

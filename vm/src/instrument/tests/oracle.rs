@@ -8,7 +8,7 @@ use wasmparser::{FunctionBody, Operator, Parser};
 use wasmtime::{Config, Engine, Instance, OperatorCost, Store};
 
 use super::super::Findings;
-use super::super::operators::{ENTRY_PRICE, LATCH, Reach, operator_price};
+use super::super::operators::{ENTRY_PRICE, LATCH, Reach, Setting, operator_price};
 use super::super::pricing::Pricing;
 use crate::admission::findings;
 
@@ -24,6 +24,9 @@ macro_rules! define_set_cost {
 }
 wasmparser::for_each_operator!(define_set_cost);
 
+/// Random modules have a near memory and few branches.
+const SETTING: Setting = Setting { reach: Reach::Near, unforeseen: false };
+
 /// The module as the oracle can count it. A price in its table has 8 bits and is the same for every operator of a kind: what a
 /// price is beyond that stands in front of the operator as so many `nop`, which cost one here, and nothing otherwise.
 struct Padded<'a> {
@@ -37,7 +40,7 @@ impl Reencode for Padded<'_> {
 
     fn parse_function_body(&mut self, code: &mut CodeSection, body: FunctionBody<'_>) -> Result<(), Error> {
         assert_eq!(body.get_locals_reader().unwrap().get_count(), 0);
-        let mut pricing = Pricing::new(Reach::Near, &self.findings.next().expect("one for each body").awaited);
+        let mut pricing = Pricing::new(SETTING, &self.findings.next().expect("one for each body").awaited);
         let mut function = Function::new([]);
         let mut operators = body.get_operators_reader().unwrap();
         while !operators.eof() {
