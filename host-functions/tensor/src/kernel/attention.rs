@@ -140,6 +140,10 @@ impl Prepared<'_> {
                 }
                 None => (0..count).collect(),
             };
+            if 2 * left.len() > count {
+                // Many keys, or values that are alike: the other rows would not be decided either.
+                estimates = None;
+            }
             for row in left {
                 places.push(start + row);
                 kept.extend_from_slice(&scores[row * keys..(row + 1) * keys]);
