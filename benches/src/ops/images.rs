@@ -7,16 +7,34 @@ use noema_tensor::ops::Arg;
 
 use super::{Case, Float, integers};
 
-/// Name, side of the image, channels on both sides, side of the window, stride and groups.
-const SHAPES: [(&str, u32, [u32; 2], u32, u32, u32); 8] = [
-    ("resnet 56x56x64", 56, [64, 64], 3, 1, 1),
-    ("resnet 28x28x128", 28, [128, 128], 3, 1, 1),
-    ("resnet 56x56x64 to 28x28x128", 56, [64, 128], 3, 2, 1),
-    ("resnet 14x14x256", 14, [256, 256], 3, 1, 1),
-    ("mobilenet 56x56x64 to 128, 1x1", 56, [64, 128], 1, 1, 1),
-    ("mobilenet 112x112x32, depthwise", 112, [32, 32], 3, 1, 32),
-    ("mobilenet 56x56x128, depthwise", 56, [128, 128], 3, 1, 128),
-    ("mobilenet 14x14x512, depthwise", 14, [512, 512], 3, 1, 512),
+struct Shape {
+    name: &'static str,
+    /// Of the image.
+    side: u32,
+    /// Of the image, and of the result.
+    channels: [u32; 2],
+    /// Side of the window.
+    window: u32,
+    stride: u32,
+    groups: u32,
+}
+
+impl Shape {
+    const fn new(name: &'static str, side: u32, channels: [u32; 2], window: u32, stride: u32, groups: u32) -> Shape {
+        Shape { name, side, channels, window, stride, groups }
+    }
+}
+
+/// Of ResNet and MobileNet.
+const SHAPES: [Shape; 8] = [
+    Shape::new("resnet 56x56x64", 56, [64, 64], 3, 1, 1),
+    Shape::new("resnet 28x28x128", 28, [128, 128], 3, 1, 1),
+    Shape::new("resnet 56x56x64 to 28x28x128", 56, [64, 128], 3, 2, 1),
+    Shape::new("resnet 14x14x256", 14, [256, 256], 3, 1, 1),
+    Shape::new("mobilenet 56x56x64 to 128, 1x1", 56, [64, 128], 1, 1, 1),
+    Shape::new("mobilenet 112x112x32, depthwise", 112, [32, 32], 3, 1, 32),
+    Shape::new("mobilenet 56x56x128, depthwise", 56, [128, 128], 3, 1, 128),
+    Shape::new("mobilenet 14x14x512, depthwise", 14, [512, 512], 3, 1, 512),
 ];
 
 /// Two numbers of 32 bits, and four.
@@ -28,7 +46,7 @@ const PADS: &[u8] = &[1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0];
 pub(super) fn cases() -> anyhow::Result<Vec<Case>> {
     SHAPES
         .iter()
-        .map(|&(name, side, [channels, outputs], window, stride, groups)| {
+        .map(|&Shape { name, side, channels: [channels, outputs], window, stride, groups }| {
             // So small that sums of floats are exact.
             let x = integers(DType::I8, &[1, side, side, channels], 5)?;
             let weights = integers(DType::I8, &[outputs, window, window, channels / groups], 5)?;
