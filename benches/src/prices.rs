@@ -178,13 +178,14 @@ fn case(
     let times = (SAMPLE_NS / nanoseconds(1).max(1)).clamp(1, 2000);
     let mut samples: Vec<u64> = (0..SAMPLES).map(|_| nanoseconds(times)).collect();
     samples.sort_unstable();
-    let cold = if row.doc.contains("2^in_bits") && first >= COLD_NS { first } else { 0 };
-    let time = samples[SAMPLES / 2].max(cold);
     let operands = arguments.iter().map(|argument| match argument {
         Argument::Tensor(tensor) => tensor.elements().saturating_mul(tensor.dtype().size() as u64),
         _ => 0,
     });
     let largest = operands.chain([plan.bytes()]).max().unwrap_or(0);
+    let is_function = row.doc.contains("2^in_bits");
+    let cold = if is_function && largest > LARGE && first >= COLD_NS { first } else { 0 };
+    let time = samples[SAMPLES / 2].max(cold);
     #[allow(clippy::as_conversions, clippy::cast_precision_loss, reason = "counts for a ratio")]
     let ratio = time as f64 * 1000.0 / gas as f64;
     let words: Vec<String> = arguments.iter().map(Argument::to_string).collect();

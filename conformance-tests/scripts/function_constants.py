@@ -15,12 +15,13 @@ def hexadecimal(value):
 
 
 def number(name, doc, value):
-    return [f"/// {doc}", f"pub(super) const {name}: u128 = {hexadecimal(value)};", ""]
+    return [f"/// {doc}", f"pub(super) const {name}: {'u64' if value < 1 << 64 else 'u128'} = {hexadecimal(value)};", ""]
 
 
 def table(name, doc, values):
-    lines = [f"/// {doc}", f"pub(super) static {name}: [u128; {len(values)}] = ["]
-    return lines + [f"    {hexadecimal(value)}," for value in values] + ["];", ""]
+    lines = [f"/// {doc}", f"pub(super) const {name}: [u64; {len(values)}] = ["]
+    fours = [values[i : i + 4] for i in range(0, len(values), 4)]
+    return lines + ["    " + " ".join(f"{hexadecimal(value)}," for value in four) for four in fours] + ["];", ""]
 
 
 def wide(name, doc, value):
@@ -31,22 +32,24 @@ def wide(name, doc, value):
 def rust_source():
     with mpmath.workprec(500):
         pi, root = mpmath.pi, mpmath.sqrt
-        sixteenths = lambda count, f: [truncated(f(mpmath.mpf(i) / 16), 124) for i in range(count)]
+        sixteenths = lambda count, f: [truncated(f(mpmath.mpf(i) / 16), 62) for i in range(count)]
+        middles = [mpmath.mpf((128 + i) * 256 + 128) / 2**15 for i in range(128)]
         lines = [
             "//! Written by `conformance-tests/scripts/generate_vectors.py`; not to be edited by hand. All are truncated.",
             "#![cfg_attr(rustfmt, rustfmt_skip)]",
             "",
             "use super::reference::Wide;",
             "",
-            *number("LN_2", "`ln 2`, with 120 fraction bits.", truncated(mpmath.log(2), 120)),
+            *number("LN_2", "`ln 2`, with 64 fraction bits.", truncated(mpmath.log(2), 64)),
             *number("TWO_OVER_PI", "`2 / pi`, with 112 fraction bits.", truncated(2 / pi, 112)),
-            *number("HALF_PI", "`pi / 2`, with 127 fraction bits.", truncated(pi / 2, 127)),
+            *number("HALF_PI", "`pi / 2`, with 63 fraction bits.", truncated(pi / 2, 63)),
             *wide("PI_256", "`pi`, with 256 fraction bits.", truncated(pi, 256)),
             *wide("TWO_OVER_SQRT_PI_256", "`2 / sqrt(pi)`, with 256 fraction bits.", truncated(2 / root(pi), 256)),
             *wide("ONE_OVER_SQRT_TWO_PI_256", "`1 / sqrt(2 pi)`, with 256 fraction bits.", truncated(1 / root(2 * pi), 256)),
-            *table("ERF", "`erf(i / 16)`, with 124 fraction bits.", sixteenths(97, mpmath.erf)),
-            *table("DENSITY", "`2 / sqrt(pi) * exp(-(i / 16)^2)`, with 124 fraction bits.", sixteenths(97, lambda c: 2 / root(pi) * mpmath.exp(-c * c))),
-            *table("NORMAL", "The standard normal distribution at `i / 16` less one half, with 124 fraction bits.", sixteenths(129, lambda c: mpmath.erf(c / root(2)) / 2)),
-            *table("NORMAL_DENSITY", "`1 / sqrt(2 pi) * exp(-(i / 16)^2 / 2)`, with 124 fraction bits.", sixteenths(129, lambda c: mpmath.exp(-c * c / 2) / root(2 * pi))),
+            *table("LOG_CENTRES", "`ln c` of `c = 1 + i / 128 + 1 / 256`, with 62 fraction bits.", [truncated(mpmath.log(c), 62) for c in middles]),
+            *table("ERF_SIXTEENTHS", "`erf(i / 16)`, with 62 fraction bits.", sixteenths(97, mpmath.erf)),
+            *table("DENSITY", "`2 / sqrt(pi) * exp(-(i / 16)^2)`, with 62 fraction bits.", sixteenths(97, lambda c: 2 / root(pi) * mpmath.exp(-c * c))),
+            *table("NORMAL_SIXTEENTHS", "The standard normal distribution at `i / 16` less one half, with 62 fraction bits.", sixteenths(129, lambda c: mpmath.erf(c / root(2)) / 2)),
+            *table("NORMAL_DENSITY", "`1 / sqrt(2 pi) * exp(-(i / 16)^2 / 2)`, with 62 fraction bits.", sixteenths(129, lambda c: mpmath.exp(-c * c / 2) / root(2 * pi))),
         ]
     return "\n".join(lines[:-1]) + "\n"

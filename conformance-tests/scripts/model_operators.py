@@ -137,7 +137,7 @@ class Function:
 
     def work(a, inputs):
         elements = prod(inputs[0][1])
-        return {a["function"]: elements * (2 if a["dtype"] == "i32" else 1) + 150 * min(elements, 256 if inputs[0][0] == "i8" else 65_536)}
+        return {a["function"]: elements * (2 if a["dtype"] == "i32" else 1) + 7 * min(elements, 256 if inputs[0][0] == "i8" else 65_536)}
 
     def run(node, inputs, values, out, batch):
         a = node.a

@@ -220,23 +220,23 @@ macro_rules! host_functions {
             /// bits by the 48 digits of the specification, `fraction_bits` at most 30, rows of 1 to 65536. `TypeMismatch`,
             /// `ShapeMismatch`, `BadArgument`.
             /// Work: elements, and 10 for each row.
-            0x0813 since 1 log_softmax(x: tensor, multiplier: i32, shift: u32, fraction_bits: u32) -> tensor price(1_000_000, 0, 27_000);
+            0x0813 since 1 log_softmax(x: tensor, multiplier: i32, shift: u32, fraction_bits: u32) -> tensor price(1_000_000, 0, 22_000);
             /// `x_j / sqrt(sum x^2 + epsilon / 2^24)` with `fraction_bits` (at most 30) over the last axis of `x` (`i8`, `i16` or `i32`,
             /// rows of 1 to 65536) to `dtype` (one of the same). With `R = 2^24 * sum x^2 + epsilon`, `e` and `T` as for `layer_norm`:
             /// `y_j = sat(rne(x_j * T * 2^fraction_bits / 2^(e + 19)))`. `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
             /// Work: elements, and 4 for each row.
-            0x0814 since 1 l2_norm(x: tensor, epsilon: u64, fraction_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 15_000);
+            0x0814 since 1 l2_norm(x: tensor, epsilon: u64, fraction_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 13_000);
             /// `layer_norm` of all elements of an image `[n, .., c]` that belong to one of `groups` equal parts of its channels, as one
             /// row; `gain` and `bias` of `i32` `[c]`. A group has at most 65536 elements of `i32`, 2^24 of `i8` or `i16`.
             /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
             /// Work: 2 for each element, 16 for each group of each image, and one for each group of each place.
-            0x0815 since 1 group_norm(x: tensor, gain: tensor, bias: tensor, groups: u32, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 10_000);
+            0x0815 since 1 group_norm(x: tensor, gain: tensor, bias: tensor, groups: u32, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 7_000);
             /// Rotary embedding of `x` `[.., m, d]` (`i8`, `i16` or `i32`) by tables `[m, d / 2]` of `i16` with `bits` (at most 15) fraction
             /// bits. With `(a, b)` elements `i` and `i + d / 2` of row `r` (`interleaved` 0) or `2 i` and `2 i + 1` (1):
             /// `sat(rne((a * cos[r, i] - b * sin[r, i]) / 2^bits))` and `sat(rne((b * cos[r, i] + a * sin[r, i]) / 2^bits))`.
             /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
             /// Work: elements, and one for each row.
-            0x0816 since 1 rotary(x: tensor, cos: tensor, sin: tensor, bits: u32, interleaved: u32) -> tensor price(1_000_000, 0, 5_500);
+            0x0816 since 1 rotary(x: tensor, cos: tensor, sin: tensor, bits: u32, interleaved: u32) -> tensor price(1_000_000, 0, 3_500);
             /// Attention of `q` `[.., h, m, d]` over `k` `[.., g, n, d]` and `v` `[.., g, n, w]`, all `i8`, to `i8`
             /// `[.., h, m, w]`; `h` is a multiple of `g`, `n` at most 65536, `d` at most 131071. `lengths` and `positions` are empty
             /// or have a little-endian `u32` for each element of the batch: query `i` sees the keys `j < length`,
@@ -255,52 +255,52 @@ macro_rules! host_functions {
             0x0820 since 1 lookup(x: tensor, table: tensor) -> tensor price(1_000_000, 0, 850);
             /// The exponential, correctly rounded: `sat(rne(2^out_bits * exp(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0821 since 1 exp(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
+            /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0821 since 1 exp(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 800);
             /// The natural logarithm, correctly rounded: `sat(rne(2^out_bits * ln(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element that is not above 0.
-            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0822 since 1 log(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
+            /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0822 since 1 log(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
             /// The logistic function, correctly rounded: `sat(rne(2^out_bits * 1 / (1 + exp(-v))))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0823 since 1 sigmoid(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
+            /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0823 since 1 sigmoid(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
             /// The hyperbolic tangent, correctly rounded: `sat(rne(2^out_bits * tanh(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0824 since 1 tanh(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
+            /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0824 since 1 tanh(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
             /// SiLU, also called swish, correctly rounded: `sat(rne(2^out_bits * v / (1 + exp(-v))))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0825 since 1 silu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
+            /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0825 since 1 silu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
             /// GELU by the error function (not the approximation by `tanh`), correctly rounded: `sat(rne(2^out_bits * v * (1 + erf(v / sqrt(2))) / 2))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0826 since 1 gelu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 3_000);
+            /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0826 since 1 gelu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
             /// The error function, correctly rounded: `sat(rne(2^out_bits * erf(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0827 since 1 erf(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 3_000);
+            /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0827 since 1 erf(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
             /// The sine of an angle in radians, correctly rounded: `sat(rne(2^out_bits * sin(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0828 since 1 sin(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_400);
+            /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0828 since 1 sin(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
             /// The cosine of an angle in radians, correctly rounded: `sat(rne(2^out_bits * cos(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
-            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0829 since 1 cos(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_400);
+            /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x0829 since 1 cos(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
             /// The square root, correctly rounded: `sat(rne(2^out_bits * sqrt(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element below 0.
-            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x082a since 1 sqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_300);
+            /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x082a since 1 sqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
             /// The reciprocal of the square root, correctly rounded: `sat(rne(2^out_bits * 1 / sqrt(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element that is not above 0.
-            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x082b since 1 rsqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_300);
+            /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x082b since 1 rsqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
             /// The reciprocal, correctly rounded: `sat(rne(2^out_bits * 1 / v))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `DivisionByZero` for an element of 0.
-            /// Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x082c since 1 recip(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_300);
+            /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
+            0x082c since 1 recip(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
             /// The step of a dynamic quantisation to `dtype` (`i8`: `L = 127`; `i16`: `L = 32767`) of each row along the
             /// last axis of `x` (`i8`, `i16` or `i32`): `max(1, ceil(2^32 * max|x| / L))` as `i64` with 32 fraction bits. The
             /// last axis becomes 1. `TypeMismatch`, `ShapeMismatch`.
@@ -459,7 +459,7 @@ macro_rules! host_functions {
             0x0886 since 1 reduce_prod(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 4_800);
             /// Rows along the last axis in order: the largest first (`order` 0) or the smallest (`order` 1). `ShapeMismatch`,
             /// `BadArgument`. Work: elements times the bits of the length of a row.
-            0x0887 since 1 sort(x: tensor, order: u32) -> tensor price(1_000_000, 0, 2_200);
+            0x0887 since 1 sort(x: tensor, order: u32) -> tensor price(1_000_000, 0, 1_700);
             /// Indices, as `i32`, of the `count` largest (`order` 0) or smallest (`order` 1) elements of each row along the last axis
             /// (1 to 2^20 long), in order, the lower index first among equals. `ShapeMismatch`, `BadArgument`.
             /// Work: elements of `x` times one more than the bits of `count`, and 8 for each row.
@@ -488,14 +488,14 @@ macro_rules! host_functions {
             /// taps where `count_pads` is 1, of the elements seen where it is 0 (and 0 where there are none).
             /// `ShapeMismatch`, `BadArgument`, `LimitExceeded`.
             /// Work: for each place and tap the channels and 16, for each place 32, and 16 for each element of the result; twice as much of `i64`.
-            0x0893 since 1 average_pool(x: tensor, window: bytes, strides: bytes, pads: bytes, dilations: bytes, count_pads: u32) -> tensor price(1_000_000, 100, 680);
+            0x0893 since 1 average_pool(x: tensor, window: bytes, strides: bytes, pads: bytes, dilations: bytes, count_pads: u32) -> tensor price(1_000_000, 100, 550);
             /// `rne(sum / count)` of all elements of each channel: `[n, .., c]` to `[n, 1, .., c]`. `ShapeMismatch` for fewer than three
             /// axes and where there is nothing to take the mean of, `LimitExceeded`.
             /// Work: as for `reduce_mean` of all places of an image.
             0x0894 since 1 global_average_pool(x: tensor) -> tensor price(1_000_000, 0, 66);
             /// Keccak-256, as 32 elements of `u8`, of `"noema.tensor.v1"`, the code of the element type, the rank and the axes
             /// (little-endian `u32` each) and the elements (little-endian, row-major). Work: bytes of the elements.
-            0x08a0 since 1 tensor_hash(x: tensor) -> tensor price(2_000_000, 0, 4_000);
+            0x08a0 since 1 tensor_hash(x: tensor) -> tensor price(2_000_000, 0, 3_000);
             /// Freivalds' check: for each row of `c` `[.., m, n]` (`i32` or `i64`) 1 if it is that of `a` `[.., m, k]` times `b` `[k, n]` (types as for
             /// `matmul`, `k` at most 2^28), else 0 but for a probability below 2^-60 over the seed: `c r = a (b r)` modulo `2^61 - 1` with
             /// no `|c|` above `2^60`, where `r` is hashed from `seed`, which whoever chose `c` must not have known.

@@ -36,7 +36,7 @@ pub enum Opcode {
     LayerNorm,
     /// Work: elements, and 4 for each vector.
     L2Norm,
-    /// Work: elements, twice where the result is `i32`, and 150 for each value that is computed.
+    /// Work: elements, twice where the result is `i32`, and 7 for each value that is computed.
     Function(Function),
     /// Work: elements.
     Lookup,

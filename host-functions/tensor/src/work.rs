@@ -229,12 +229,12 @@ pub fn l2_norm(dims: &[u32]) -> u64 {
     elements(dims).saturating_add(rows(dims).saturating_mul(4))
 }
 
-/// A function of one number: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+/// A function of one number: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
 #[must_use]
 pub fn function(dtype: DType, result: DType, elements: u64) -> u64 {
     let values = if dtype == DType::I8 { 1 << 8 } else { 1 << 16 };
     let each = if result == DType::I32 { 2 } else { 1 };
-    sum(&[times(&[elements, each]), times(&[elements.min(values), 150])])
+    sum(&[times(&[elements, each]), times(&[elements.min(values), 7])])
 }
 
 /// What a product of these types takes: multiplications that one counts as, what a row takes for each 16 columns, what an element of the
@@ -375,8 +375,8 @@ mod tests {
 
     #[test]
     fn values_and_places() {
-        assert_eq!(function(DType::I8, DType::I8, 1000), 1000 + 256 * 150);
-        assert_eq!(function(DType::I16, DType::I32, 1000), 2000 + 1000 * 150);
+        assert_eq!(function(DType::I8, DType::I8, 1000), 1000 + 256 * 7);
+        assert_eq!(function(DType::I16, DType::I32, 1000), 2000 + 1000 * 7);
         assert_eq!(average_pool(DType::I16, 5, 4, 3), 5 * (4 * 19 + 48 + 32));
         assert_eq!(average_pool(DType::I64, 5, 4, 3), 2 * 5 * (4 * 19 + 48 + 32));
         let sides = Places { places: 7, taps: 9, channels: [4, 34], groups: 2 };

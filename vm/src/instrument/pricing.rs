@@ -39,7 +39,7 @@ impl<'a> Pricing<'a> {
         self.blocks.step(operator);
         let Setting { reach, unforeseen } = self.setting;
         // At the end of a loop the way out is the one that nobody foresees.
-        let leads_elsewhere = if is_latch { false } else { is_branch(operator) || behind_latch };
+        let leads_elsewhere = !is_latch && (is_branch(operator) || behind_latch);
         let more = if unforeseen && leads_elsewhere { UNFORESEEN } else { 0 };
         let price = match operator {
             Operator::BrIf { .. } if is_latch => Some(LATCH),

@@ -336,6 +336,19 @@ pub fn select<T: Element>(
     k.inject(crate::selftest::Primitive::Select, out);
 }
 
+/// Fewer elements of a run than this gain nothing from vectors.
+const FEW: usize = 32;
+
+/// What vectors leave over would be chosen by branches, which no processor predicts: one of both is read from memory instead. Not compiled
+/// for the vectors of a caller, which would be gathers.
+#[inline(never)]
+fn few_chosen<T: Element>(condition: &[u8], both: [T; 2], out: &mut [T]) {
+    let both = std::hint::black_box(both);
+    for (condition, out) in condition.iter().zip(out) {
+        *out = both[usize::from(*condition != 0)];
+    }
+}
+
 struct Selected<'a, T> {
     condition: &'a [u8],
     sides: [&'a [T]; 2],
@@ -365,12 +378,10 @@ impl<T: Element> Vectors for Selected<'_, T> {
                     let a = a[at_a];
                     chosen(&condition[at..at + len], b[at_b..at_b + len].iter().map(|b| (a, *b)), out);
                 }
+                [1, 0, 0] if len < FEW => few_chosen(&condition[at..at + len], [b[at_b], a[at_a]], out),
                 [1, 0, 0] => {
-                    // Read and not chosen, so that nothing has to be predicted.
-                    let both = [b[at_b], a[at_a]];
-                    for (condition, out) in condition[at..at + len].iter().zip(out) {
-                        *out = both[usize::from(*condition != 0)];
-                    }
+                    let both = (a[at_a], b[at_b]);
+                    chosen(&condition[at..at + len], std::iter::repeat(both), out);
                 }
                 // A whole run of one of them.
                 [0, step_a, step_b] => {

@@ -54,6 +54,38 @@ pub(crate) fn tables() -> Vec<u64> {
     all.flat_map(|entry| [*entry as u64, (entry >> 64) as u64]).collect()
 }
 
+/// `exp(-i / 8)` with 64 bits, truncated.
+#[inline(always)]
+pub(super) fn eighths(i: usize) -> u64 {
+    high(EIGHTHS[i])
+}
+
+/// `exp(-i / 2^11)` with 64 bits, truncated.
+#[inline(always)]
+pub(super) fn steps_11(i: usize) -> u64 {
+    high(STEPS_11[i])
+}
+
+/// `exp(-i / 2^19)` with 64 bits, truncated.
+#[inline(always)]
+pub(super) fn steps_19(i: usize) -> u64 {
+    high(STEPS_19[i])
+}
+
+/// The highest 64 bits of `exp(-i / 8)` from the first that is set on, and how many are clear before it.
+#[allow(clippy::as_conversions, reason = "at most 128 bits are clear")]
+pub(super) const fn eighths_normalised(i: usize) -> (u64, i32) {
+    const TABLE: [u128; 512] = table(3);
+    let zeros = TABLE[i].leading_zeros();
+    (high(TABLE[i] << zeros), zeros as i32)
+}
+
+#[inline(always)]
+#[allow(clippy::as_conversions, reason = "the upper half")]
+const fn high(fraction: u128) -> u64 {
+    (fraction >> 64) as u64
+}
+
 /// `exp(-i / 2^bits)` for each `i`, truncated to 128 bits.
 ///
 /// With 192 bits: `exp(-1 / 2^bits)` is off by less than 100 units, each of up to 511 products adds

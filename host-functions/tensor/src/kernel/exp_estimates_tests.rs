@@ -1,15 +1,10 @@
 use proptest::prelude::*;
 
 use super::{ERROR, LANES, PLANES};
-use crate::Level;
 use crate::kernel::Softmax;
 use crate::kernel::exp::fraction;
 use crate::kernel::exp_rows::Exponentials;
-
-/// Levels whose loops are compiled differently.
-fn levels() -> impl Iterator<Item = Level> {
-    Level::available().into_iter().filter(|level| !matches!(level, Level::Reference | Level::CandleF32 | Level::Cuda))
-}
+use crate::kernel::vectors::levels;
 
 /// Estimates of a row at every level, and the largest error, in units of `2^-16` of the last bit.
 fn check(row: &[i32], multiplier: i32, shift: u32) -> u64 {

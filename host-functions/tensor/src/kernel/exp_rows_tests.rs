@@ -1,14 +1,9 @@
 use proptest::prelude::*;
 
 use super::{ERROR, Exponentials, LN_2, LOG2_E, POWERS, Scale, estimate};
-use crate::Level;
 use crate::kernel::Softmax;
 use crate::kernel::exp::{exp_neg, exp_neg_reference, fraction};
-
-/// Levels whose loops are compiled differently.
-fn levels() -> impl Iterator<Item = Level> {
-    Level::available().into_iter().filter(|level| !matches!(level, Level::Reference | Level::CandleF32 | Level::Cuda))
-}
+use crate::kernel::vectors::levels;
 
 fn check(row: &[i32], multiplier: i32, shift: u32) {
     let softmax = Softmax::new(multiplier, shift, 0).unwrap();

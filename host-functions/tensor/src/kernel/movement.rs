@@ -9,6 +9,8 @@ use super::strided::{Runs, merged};
 pub fn copy_strided<T: Copy>(x: &[T], first: usize, strides: &[usize], dims: &[usize], out: &mut [T]) {
     if out.len() == dims.iter().product::<usize>()
         && let [outer @ .., (rows, [1]), (columns, [step])] = &merged(dims, [strides])[..]
+        // An element that is repeated is a run.
+        && *step > 1
         && (*rows).min(*columns) >= MIN_TURNED
         && outer.len() <= 1
     {

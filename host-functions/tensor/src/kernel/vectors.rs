@@ -28,6 +28,12 @@ pub(super) fn vectorised<V: Vectors>(level: Level, work: V) -> V::Output {
     }
 }
 
+/// Levels whose loops are compiled differently.
+#[cfg(test)]
+pub(super) fn levels() -> impl Iterator<Item = Level> {
+    Level::available().into_iter().filter(|level| !matches!(level, Level::Reference | Level::CandleF32 | Level::Cuda))
+}
+
 /// The number as 32 bits, which it must fit.
 #[inline(always)]
 #[allow(clippy::as_conversions, reason = "a conversion that fails would keep the loop from becoming vectors")]

@@ -6,7 +6,7 @@
 use super::function;
 use crate::{Kernels, OpError, Plan, Status, Tensor, kernel::Function};
 
-/// Checks types and numbers. Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+/// Checks types and numbers. Work: `work::function`.
 ///
 /// # Errors
 /// `TypeMismatch` where `x` is not `i8` or `i16`, or for a result that is not `i8`, `u8`, `i16` or `i32`;

@@ -19,7 +19,7 @@ use crate::{
     work,
 };
 
-/// Checks types and numbers. Work: elements, twice where the result is `i32`, and 150 for each of the first 256 (`i8`) or 65536 (`i16`).
+/// Checks types and numbers. Work: [`work::function`].
 pub(super) fn plan(x: &Tensor, in_bits: u32, out_bits: u32, dtype: u32) -> Result<Plan, Status> {
     let dtype = DType::from_code(dtype).filter(|dtype| *dtype != DType::I64).ok_or(Status::TypeMismatch)?;
     if !matches!(x.dtype(), DType::I8 | DType::I16) {

@@ -11,7 +11,7 @@
 
 use super::{
     Prepared,
-    mean::{is_usual, rounded},
+    mean::{is_usual, of_row, rounded},
 };
 use crate::kernel::{
     exp_estimates::{ERROR, Estimates, PLANES},
@@ -62,7 +62,7 @@ impl Prepared<'_> {
         let mut left = Vec::new();
         for (row, (out, total)) in out.chunks_exact_mut(width).zip(&*totals).enumerate() {
             let seen = u64::try_from(self.head.visible(first + row)).expect("at most 2^16");
-            let sums: [&[i32]; PLANES] = std::array::from_fn(|p| &sums[(p * count + row) * width..][..width]);
+            let sums: [&[i32]; PLANES] = of_row(sums, row, count, width);
             if *total == 0 {
                 out.fill(0);
             } else if !rounded(level, sums, *total, ((256 * ERROR * seen) << 23) / *total + 1, self.scale, out) {

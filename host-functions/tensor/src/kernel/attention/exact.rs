@@ -5,7 +5,7 @@
 
 use super::{
     Prepared,
-    mean::{exactly, is_usual, joined, rounded},
+    mean::{exactly, is_usual, joined, of_row, rounded},
 };
 use crate::OpError;
 use crate::kernel::{
@@ -41,12 +41,13 @@ impl Prepared<'_> {
         let mut sums = vec![0; PLANES * count * width];
         linear_u8(self.kernels, &planes, PLANES * count, &self.values, &mut sums)?;
         for (row, (place, total)) in places.iter().zip(totals).enumerate() {
-            let sums: [&[i32]; PLANES] = std::array::from_fn(|p| &sums[(p * count + row) * width..][..width]);
+            let sums: [&[i32]; PLANES] = of_row(&sums, row, count, width);
             let out = &mut out[place * width..(place + 1) * width];
             let fast = self.level() != crate::Level::Reference && total > 0 && is_usual(self.scale);
             if !(fast && rounded(self.level(), sums, total, 0, self.scale, out)) {
                 for (i, out) in out.iter_mut().enumerate() {
-                    *out = exactly(self.level(), joined(sums.map(|sums| sums[i])), total, self.scale);
+                    let [sum] = joined(sums.map(|sums| [sums[i]]));
+                    *out = exactly(self.level(), sum, total, self.scale);
                 }
             }
         }

@@ -7,15 +7,21 @@ use crate::kernel::{
 };
 use crate::{Element, Level};
 
-/// What a sum over planes of bytes is: `sum over p of 2^(8 p) * sums[p]`.
+/// What sums over planes of bytes are, some at a time: `sum over p of 2^(8 p) * sums[p]`, at most 54 bits.
 #[inline(always)]
-pub(super) fn joined<const P: usize>(sums: [i32; P]) -> i64 {
-    let mut joint = 0i64;
-    for (p, sum) in (0u32..).zip(sums) {
-        // At most 54 bits.
-        joint = joint.wrapping_add(i64::from(sum) << (8 * p));
+pub(super) fn joined<const P: usize, const N: usize>(sums: [[i32; N]; P]) -> [i64; N] {
+    let mut joint = [0i64; N];
+    for p in (0..P).rev() {
+        for i in 0..N {
+            joint[i] = (joint[i] << 8).wrapping_add(i64::from(sums[p][i]));
+        }
     }
     joint
+}
+
+/// The sums of one of `count` rows, plane by plane.
+pub(super) fn of_row<const P: usize>(sums: &[i32], row: usize, count: usize, width: usize) -> [&[i32]; P] {
+    std::array::from_fn(|p| &sums[(p * count + row) * width..][..width])
 }
 
 /// Shifts of a scale that [`rounded`] takes, if its multiplier is positive.
@@ -99,12 +105,7 @@ impl Rounding {
     fn chunk<const P: usize>(self, sums: [[i32; LANES]; P], doubtful: &mut [i8; LANES]) -> [i8; LANES] {
         let Rounding { up, factor, shift, error } = self;
         let (half, mask) = (1i64 << (shift - 1), (1i64 << shift) - 1);
-        let (mut joint, mut results) = ([0i64; LANES], [0i8; LANES]);
-        for p in (0..P).rev() {
-            for i in 0..LANES {
-                joint[i] = (joint[i] << 8).wrapping_add(i64::from(sums[p][i]));
-            }
-        }
+        let (joint, mut results) = (joined(sums), [0i8; LANES]);
         for i in 0..LANES {
             // At most 31 bits and the sign, times at most 31: nothing wraps. What an error makes wrap is doubtful anyway.
             let x = low(joint[i].wrapping_shl(up) >> 23);

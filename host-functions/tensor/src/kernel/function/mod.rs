@@ -3,22 +3,24 @@
 //! # Why the rounding is right
 //! `sqrt`, `rsqrt` and `recip` are exact integer arithmetic with exact ties ([`algebraic`]). All others
 //! have irrational values but for one argument each, so nothing lies exactly in the middle between
-//! two integers. `value.rs` computes them with 92 fraction bits and an error of at most 8 units (`ERROR`). An
+//! two integers. `value.rs` computes them with 64 bits and an error of a few units of the last (`ERROR`). An
 //! argument has at most 16 bits and [`MAX_IN_BITS`] of them behind the point, a result at most
 //! [`MAX_OUT_BITS`], so the arguments can be enumerated: the test `every_argument` shows for each
 //! function, each number of 16 bits and each `in_bits` that the value is further than the error from
-//! every rounding boundary of every `out_bits`. The error itself is argued in `value.rs` and measured
-//! against 256 bits (`reference.rs`) for every 8-bit argument and a sample of the others. Every argument takes the
-//! same path: there is no second try that a contract could buy.
+//! every rounding boundary of every `out_bits`. The error is measured against 256 bits (`reference.rs`) for every argument
+//! by a test that takes a minute and a half, for every 8-bit argument and a sample of the others by one that always runs.
+//! No argument takes a second try that a contract could buy.
 
+use super::Kernels;
 use super::lookup::{index, values};
-use super::{Kernels, round};
+use super::vectors::{Vectors, vectorised};
 use crate::{Element, Level};
 
 mod algebraic;
 mod constants;
 mod known;
 mod reference;
+mod series;
 mod value;
 
 /// The most fraction bits of an argument.
@@ -97,7 +99,7 @@ pub struct Format {
 
 /// Applies a function to 8- or 16-bit numbers; results of at most 32 bits.
 ///
-/// Values that were asked for before, of the functions and formats that were used last, are not computed again.
+/// Many values of a function and format are kept, and not computed again by the next call.
 ///
 /// # Panics
 /// Where the lengths differ, an element is outside the function's domain, or a format or type is too wide.
@@ -105,73 +107,147 @@ pub fn apply<X: Element, Y: Element>(k: &Kernels, function: Function, format: Fo
     assert_eq!(x.len(), out.len(), "results of another shape");
     assert!(format.in_bits <= MAX_IN_BITS && format.out_bits <= MAX_OUT_BITS, "a format out of range");
     assert!(X::DTYPE.size() <= 2 && Y::DTYPE.size() <= 4, "a type out of range");
+    assert!(x.iter().all(|x| function.is_defined_at((*x).into())), "outside the domain");
     let level = k.level();
-    let fast = level != Level::Reference;
-    let table = if fast { known::table(function, format, X::DTYPE.min(), values::<X>(), x.len()) } else { None };
-    if let Some(table) = &table
-        && X::DTYPE.size() == 1
-        && x.len() >= values::<X>()
-    {
-        return of_all(k, function, format, table, x, out);
-    }
-    // A value that is known costs a few of what a product counts; those that are not are few in the long run.
-    const WORK: usize = 40;
-    k.split_rows((x, 1), (&mut *out, 1), WORK, |x, out| {
-        for (x, out) in x.iter().zip(out) {
-            let place = index(*x);
-            let x: i64 = (*x).into();
-            *out = match &table {
-                Some(table) => Y::saturate_i64(table.value(place, || {
-                    assert!(function.is_defined_at(x), "outside the domain");
-                    evaluate(function, x, format)
-                })),
-                None => {
-                    assert!(function.is_defined_at(x), "outside the domain");
-                    Y::saturate(if fast {
-                        evaluate(function, x, format)
-                    } else {
-                        reference::evaluate(function, x, format)
-                    })
-                }
-            };
+    let known = || known::table((function, format, X::DTYPE.min(), values::<X>()), x.len());
+    let table = if level == Level::Reference { None } else { known() };
+    let table = table.as_ref().map(|table| table.get_or_init(|| all_values::<X>(level, function, format)));
+    match table {
+        Some(table) if X::DTYPE.size() == 1 && x.len() >= values::<X>() => {
+            let results: Vec<Y> = table.iter().map(|value| Y::saturate_i64((*value).into())).collect();
+            super::lookup(k, x, &results, out);
         }
-    });
+        _ => {
+            // What an element costs, in multiplications of a product.
+            let work = if table.is_some() { 40 } else { 200 };
+            k.split_rows((x, 1), (&mut *out, 1), work, |x, out| match table {
+                Some(table) => looked_up(level, table, x, out),
+                None if level == Level::Reference => by_reference(function, format, x, out),
+                None => computed(level, function, format, x, out),
+            });
+        }
+    }
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Function, out);
 }
 
-/// So many numbers of 8 bits that each stands for itself: all values, then a look at each element.
-fn of_all<X: Element, Y: Element>(
-    k: &Kernels,
+/// How many values are computed or looked up before they become results: loops of one kind each.
+const SOME: usize = 256;
+
+fn looked_up<X: Element, Y: Element>(level: Level, table: &[i32], x: &[X], out: &mut [Y]) {
+    let table = &table[..values::<X>()];
+    let mut found = [0; SOME];
+    for (x, out) in x.chunks(SOME).zip(out.chunks_mut(SOME)) {
+        let found = &mut found[..x.len()];
+        for (found, x) in found.iter_mut().zip(x) {
+            *found = table[index(*x)];
+        }
+        vectorised(level, Saturate { values: found, out });
+    }
+}
+
+/// The values of all arguments, of which those where the function is not defined have any.
+fn all_values<X: Element>(level: Level, function: Function, format: Format) -> Vec<i32> {
+    let least = X::DTYPE.min();
+    let defined = |x: i64| if function.is_defined_at(x) { x } else { 1 };
+    let mut values: Vec<i64> = (0..1 << (8 * X::DTYPE.size())).map(|place: i64| defined(least + place)).collect();
+    evaluate(level, function, format, &mut values);
+    values.into_iter().map(i32::saturate_i64).collect()
+}
+
+fn by_reference<X: Element, Y: Element>(function: Function, format: Format, x: &[X], out: &mut [Y]) {
+    for (x, out) in x.iter().zip(out) {
+        *out = Y::saturate(reference::evaluate(function, (*x).into(), format));
+    }
+}
+
+fn computed<X: Element, Y: Element>(level: Level, function: Function, format: Format, x: &[X], out: &mut [Y]) {
+    let mut values = [0; SOME];
+    for (x, out) in x.chunks(SOME).zip(out.chunks_mut(SOME)) {
+        let values = &mut values[..x.len()];
+        for (value, x) in values.iter_mut().zip(x) {
+            *value = (*x).into();
+        }
+        evaluate(level, function, format, values);
+        vectorised(level, Saturate { values, out });
+    }
+}
+
+/// Cuts values to what their type holds; without a branch, as it may be any of them.
+struct Saturate<'a, V, Y> {
+    values: &'a [V],
+    out: &'a mut [Y],
+}
+
+impl<V: Copy + Into<i64>, Y: Element> Vectors for Saturate<'_, V, Y> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (value, out) in self.values.iter().zip(self.out) {
+            *out = Y::saturate_i64((*value).into());
+        }
+    }
+}
+
+/// Puts values in the place of arguments: `rne(2^out_bits * f(x / 2^in_bits))`, or something beyond 32 bits where that is.
+fn evaluate(level: Level, function: Function, format: Format, values: &mut [i64]) {
+    let work = Evaluate { function, format, values };
+    match function {
+        // Divisions are slower where the compiler makes vectors of what is around them.
+        Function::Sqrt | Function::Rsqrt | Function::Recip => work.run(),
+        _ => vectorised(level, work),
+    }
+}
+
+struct Evaluate<'a> {
     function: Function,
     format: Format,
-    table: &known::Table,
-    x: &[X],
-    out: &mut [Y],
-) {
-    let value = |place: usize| {
-        let number = X::DTYPE.min() + i64::try_from(place).unwrap_or(0);
-        let defined = function.is_defined_at(number);
-        defined.then(|| Y::saturate_i64(table.value(place, || evaluate(function, number, format))))
-    };
-    let results: Vec<Option<Y>> = (0..values::<X>()).map(value).collect();
-    let undefined = |x: &X| results[index(*x)].is_none();
-    assert!(results.iter().all(Option::is_some) || !x.iter().any(undefined), "outside the domain");
-    let results: Vec<Y> = results.into_iter().map(Option::unwrap_or_default).collect();
-    super::lookup(k, x, &results, out);
-    #[cfg(test)]
-    k.inject(crate::selftest::Primitive::Function, out);
+    values: &'a mut [i64],
 }
 
-/// `rne(2^out_bits * f(x / 2^in_bits))`, or something beyond 32 bits where that is.
-fn evaluate(function: Function, x: i64, format: Format) -> i128 {
+impl Vectors for Evaluate<'_> {
+    type Output = ();
+
+    /// The function is chosen once, not for each element.
+    #[inline(always)]
+    fn run(self) {
+        match self.function {
+            Function::Exp => self.each(Function::Exp),
+            Function::Log => self.each(Function::Log),
+            Function::Sigmoid => self.each(Function::Sigmoid),
+            Function::Tanh => self.each(Function::Tanh),
+            Function::Silu => self.each(Function::Silu),
+            Function::Gelu => self.each(Function::Gelu),
+            Function::Erf => self.each(Function::Erf),
+            Function::Sin => self.each(Function::Sin),
+            Function::Cos => self.each(Function::Cos),
+            Function::Sqrt => self.each(Function::Sqrt),
+            Function::Rsqrt => self.each(Function::Rsqrt),
+            Function::Recip => self.each(Function::Recip),
+        }
+    }
+}
+
+impl Evaluate<'_> {
+    #[inline(always)]
+    fn each(self, function: Function) {
+        for value in self.values {
+            *value = one_value(function, *value, self.format);
+        }
+    }
+}
+
+/// [`evaluate`] of one.
+#[inline(always)]
+fn one_value(function: Function, x: i64, format: Format) -> i64 {
     let Format { in_bits, out_bits } = format;
-    let positive = u128::from(x.unsigned_abs());
+    let y = x.unsigned_abs();
     match function {
-        Function::Sqrt => algebraic::sqrt(positive, in_bits, out_bits),
-        Function::Rsqrt => algebraic::rsqrt(positive, in_bits, out_bits),
+        Function::Sqrt => algebraic::sqrt(y, in_bits, out_bits),
+        Function::Rsqrt => algebraic::rsqrt(y, in_bits, out_bits),
         Function::Recip => algebraic::recip(x, in_bits, out_bits),
-        _ => round::rne_shift(value::value(function, x, in_bits), value::FRACTION_BITS - out_bits),
+        _ => value::value(function, x, in_bits).round(out_bits),
     }
 }
 

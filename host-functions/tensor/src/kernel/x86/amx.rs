@@ -183,9 +183,10 @@ fn straight<A: Accumulator, E: Ending<A>>(
     }
     let Some(numbers) = E::sums(out).and_then(A::words) else { return false };
     let mut first = begin.copied().unwrap_or_default();
-    let begin = match A::words(first.as_flattened_mut()).and_then(|words| words.as_array()) {
-        Some(words) if begin.is_some() => Begin::Rows(words),
-        _ => Begin::There,
+    let begin = match (begin, A::words(first.as_flattened_mut()).and_then(|words| words.as_array())) {
+        (None, _) => Begin::There,
+        (Some(_), Some(words)) => Begin::Rows(words),
+        (Some(_), None) => return false,
     };
     multiply(left, length, panels, Target { numbers: &mut numbers[from..], row, begin }, rows > SIDE);
     true
