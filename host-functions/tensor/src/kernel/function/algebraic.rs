@@ -74,6 +74,7 @@ fn root(n: u64) -> u64 {
 }
 
 /// `2^16 / sqrt(x)` in the middle of each 128th from 1 to 4.
+#[allow(clippy::as_conversions, reason = "constants cannot call From; at most 16 bits")]
 static INVERSE_ROOTS: [u16; 384] = {
     let (mut out, mut i) = ([0; 384], 0);
     while i < 384 {

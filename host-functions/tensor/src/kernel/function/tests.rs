@@ -86,7 +86,7 @@ fn check(function: Function, x: i64, in_bits: u32) -> i128 {
     if is_nearly_level(function, x, in_bits) {
         let level = (1 << BITS) - ((i128::from(x * x)) << (BITS - 1 - 2 * in_bits));
         let above = signed - level;
-        assert!(0 <= above && above < 1 << (BITS - 52) && found == level + (1 << (BITS - 62)), "{what}");
+        assert!((0..1 << (BITS - 52)).contains(&above) && found == level + (1 << (BITS - 62)), "{what}");
         return i128::MAX;
     }
     if function == Function::Exp && x < 0 && x.unsigned_abs() >> in_bits >= 22 {
