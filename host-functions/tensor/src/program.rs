@@ -154,7 +154,7 @@ pub enum Operation<'a> {
     },
     /// `op.neg` and its like.
     Unary(Unary),
-    /// `op.lookup`, and every function of 8 bits.
+    /// `op.lookup`, every function of 8 bits, and those of 16 bits of many elements.
     Lookup {
         /// An entry for every value of the operand's type, the lowest first, in little-endian bytes.
         table: Cow<'a, [u8]>,

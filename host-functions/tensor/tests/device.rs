@@ -224,6 +224,21 @@ fn a_device_gives_the_same_bits() {
     assert!(accelerator.runs() > 300, "{} runs", accelerator.runs());
 }
 
+/// From as many elements on as a table of it has.
+#[test]
+fn functions_of_16_bits_are_tables_where_there_are_many_elements() {
+    let (cpu, device) = (Kernels::new(Level::Portable, 1).unwrap(), with(SimulatedDevice::new(), 1));
+    let mut numbers = Numbers(4);
+    for (rows, runs) in [(255, 0), (256, 4)] {
+        let x = numbers.tensor(DType::I16, &[rows, 256]);
+        for (name, dtype) in [("gelu", DType::I8), ("tanh", DType::I16), ("exp", DType::I32), ("sigmoid", DType::U8)] {
+            same(&[&cpu, &device], name, &[Arg::Tensor(&x), Arg::U32(9), Arg::U32(6), Arg::U32(dtype.code())]);
+        }
+        assert_eq!(device.accelerator().unwrap().runs(), runs);
+    }
+    assert_eq!(device.accelerator().unwrap().alarms(), []);
+}
+
 #[test]
 fn small_work_stays_on_the_cpu() {
     let settings = Settings { min_work: 1 << 20, ..Settings::default() };

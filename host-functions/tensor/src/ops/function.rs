@@ -50,9 +50,12 @@ pub(super) fn run(
     let format = Format { in_bits, out_bits };
     let op = FunctionOp { context: Context { kernels: k, plan }, x: x.dtype(), function, format };
     let host = || Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone());
-    // On a device a function is a table, which for 16 bits takes longer to make than most tensors to compute.
+    // On a device a function is a table, which for 16 bits takes longer to make than fewer elements to compute.
     match x.dtype() {
-        DType::I8 => k.run(plan, &[x], || Ok(Operation::Lookup { table: op.table()?.into() }), host),
+        DType::I8 => k.run(plan, &[x], || Ok(Operation::Lookup { table: op.table::<i8>()?.into() }), host),
+        _ if x.elements() >= 1 << 16 => {
+            k.run(plan, &[x], || Ok(Operation::Lookup { table: op.table::<i16>()?.into() }), host)
+        }
         _ => host(),
     }
 }
@@ -74,15 +77,15 @@ struct FunctionOp<'a> {
 }
 
 impl FunctionOp<'_> {
-    /// The results for all 256 numbers; 0 where the function is not defined.
-    fn table(&self) -> Result<Vec<u8>, OpError> {
-        let all: Vec<i8> = (i8::MIN..=i8::MAX).collect();
-        let defined: Vec<i8> = all.iter().copied().filter(|x| self.function.is_defined_at((*x).into())).collect();
+    /// The results for all numbers of a type; 0 where the function is not defined.
+    fn table<X: Element>(&self) -> Result<Vec<u8>, OpError> {
+        let all: Vec<X> = (X::DTYPE.min()..=X::DTYPE.max()).map(X::saturate_i64).collect();
+        let defined: Vec<X> = all.iter().copied().filter(|x| self.function.is_defined_at((*x).into())).collect();
         with_element!(self.context.plan.dtype, T => {
             let mut values = vec![T::default(); defined.len()];
             kernel::apply_function(self.context.kernels, self.function, self.format, &defined, &mut values);
             let mut values = defined.into_iter().zip(values).peekable();
-            let entry = |x: &i8| values.next_if(|(defined, _)| defined == x).map_or(T::default(), |(_, value)| value);
+            let entry = |x: &X| values.next_if(|(defined, _)| defined == x).map_or(T::default(), |(_, value)| value);
             Ok(T::write_le(&all.iter().map(entry).collect::<Vec<T>>()))
         })
     }

@@ -88,6 +88,23 @@ static INVERSE_ROOTS: [u16; 384] = {
 mod tests {
     use super::root;
 
+    /// Every number that `sqrt` and `rsqrt` take the root of.
+    #[test]
+    fn every_root() {
+        for x in 1..1u64 << 15 {
+            for shift in 0..64 - x.ilog2() {
+                assert_eq!(root(x << shift), (x << shift).isqrt(), "{x} * 2^{shift}");
+                assert_eq!(root(x >> (shift & 15)), (x >> (shift & 15)).isqrt(), "{x} / 2^{shift}");
+            }
+            for power in 0..=78 {
+                let quotient = (1u128 << power) / u128::from(x);
+                if let Ok(quotient) = u64::try_from(quotient) {
+                    assert_eq!(root(quotient), quotient.isqrt(), "2^{power} / {x}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn roots() {
         let squares = (0..64).map(|bits| (1u64 << bits).isqrt()).chain([3, 46_341, 3_037_000_500, u64::from(u32::MAX)]);

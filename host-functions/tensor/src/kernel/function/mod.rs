@@ -8,7 +8,7 @@
 //! [`MAX_OUT_BITS`], so the arguments can be enumerated: the test `every_argument` shows for each
 //! function, each number of 16 bits and each `in_bits` that the value is further than the error from
 //! every rounding boundary of every `out_bits`. The error is measured against 256 bits (`reference.rs`) for every argument
-//! by a test that takes a minute and a half, for every 8-bit argument and a sample of the others by one that always runs.
+//! by a test that takes up to a minute and a half, for every 8-bit argument and a sample of the others by one that always runs.
 //! No argument takes a second try that a contract could buy.
 
 use super::Kernels;

@@ -24,7 +24,7 @@ fn is_beyond(function: Function, x: i64, in_bits: u32) -> bool {
     }
 }
 
-/// Where a value is only said to be just above `1 - v^2 / 2` (`just_below_one`).
+/// Where a value is only said to be just above `1 - v^2 / 2` (`nearly_level`).
 fn is_nearly_level(function: Function, x: i64, in_bits: u32) -> bool {
     function == Function::Cos && x.unsigned_abs() << (16 - in_bits) <= NEARLY_LEVEL
 }
@@ -132,7 +132,7 @@ fn eight_bit_arguments() {
 
 /// The same for every argument.
 #[test]
-#[ignore = "takes a minute and a half"]
+#[ignore = "takes up to a minute and a half"]
 fn every_argument_against_256_bits() {
     check_all(-32_768..=32_767, 0..=MAX_IN_BITS);
 }

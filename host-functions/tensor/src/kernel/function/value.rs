@@ -18,9 +18,9 @@ use crate::kernel::exp;
 /// `scaled / 2^bits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Value {
-    /// At most `1.5 * 2^62` in magnitude.
+    /// At most `2^62` in magnitude.
     pub(super) scaled: i64,
-    /// From 30 to 93, and less than 62 more than that of its highest bit.
+    /// From 30 to 93; exponentials alone have fewer than 41, and are above `2^20` there.
     pub(super) bits: u32,
 }
 
@@ -28,7 +28,7 @@ impl Value {
     /// `rne(2^out_bits * self)`, or something beyond 32 bits where that is.
     #[inline(always)]
     pub(super) fn round(self, out_bits: u32) -> i64 {
-        // What is as large as its fraction has bits is far above 32 bits; what has more than 62 more is 0.
+        // A result with as many bits as the value is far above 32 bits, and one with 63 fewer is 0.
         let shift = (self.bits.cast_signed() - out_bits.cast_signed()).clamp(1, 63);
         let odd = (self.scaled >> (shift - 1) >> 1) & 1;
         self.scaled.wrapping_add((1i64 << (shift - 1)) - 1).wrapping_add(odd) >> (shift - 1) >> 1
@@ -70,7 +70,7 @@ pub(super) fn value(function: Function, x: i64, in_bits: u32) -> Value {
         Function::Erf if y >> in_bits >= ERF_LIMIT => (signed(1 << 62), 62),
         Function::Erf => (signed(around_sixteenths(&ERF, y, in_bits)), 62),
         Function::Sin => (signed(turned(y, in_bits, 0)), 62),
-        Function::Cos if y << (16 - in_bits) <= NEARLY_LEVEL => (just_below_one(y, in_bits), 62),
+        Function::Cos if y << (16 - in_bits) <= NEARLY_LEVEL => (nearly_level(y, in_bits), 62),
         Function::Cos => (turned(y, in_bits, 1), 62),
         Function::Sqrt | Function::Rsqrt | Function::Recip => unreachable!("an algebraic function"),
     };
@@ -117,7 +117,7 @@ pub(super) const NEARLY_LEVEL: u64 = 16;
 /// `cos(y / 2^in_bits)` up to [`NEARLY_LEVEL`]: a unit of `2^-62` above `1 - v^2 / 2`, which is a multiple of `2^-33`, and may be
 /// a rounding boundary.
 #[inline(always)]
-fn just_below_one(y: u64, in_bits: u32) -> i64 {
+fn nearly_level(y: u64, in_bits: u32) -> i64 {
     (1 << 62) - ((y * y) << (61 - 2 * in_bits)) as i64 + 1
 }
 
