@@ -104,7 +104,7 @@ impl Step for FunctionStep {
 
 impl FunctionStep {
     fn of<X: Element>(&self, k: &Kernels, x: &[X], output: &mut Sink<'_>) -> Result<(), OpError> {
-        if !x.iter().all(|x| self.function.is_defined_at((*x).into())) {
+        if !self.function.is_defined_at_all(x) {
             let recip = self.function == kernel::Function::Recip;
             return Err(if recip { Status::DivisionByZero } else { Status::BadArgument }.into());
         }

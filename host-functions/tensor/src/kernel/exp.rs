@@ -75,9 +75,8 @@ pub(super) fn steps_19(i: usize) -> u64 {
 /// The highest 64 bits of `exp(-i / 8)` from the first that is set on, and how many are clear before it.
 #[allow(clippy::as_conversions, reason = "at most 128 bits are clear")]
 pub(super) const fn eighths_normalised(i: usize) -> (u64, i32) {
-    const TABLE: [u128; 512] = table(3);
-    let zeros = TABLE[i].leading_zeros();
-    (high(TABLE[i] << zeros), zeros as i32)
+    let zeros = EIGHTHS[i].leading_zeros();
+    (high(EIGHTHS[i] << zeros), zeros as i32)
 }
 
 #[inline(always)]

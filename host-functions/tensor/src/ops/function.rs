@@ -41,8 +41,8 @@ pub(super) fn run(
     undefined: Status,
 ) -> Result<Tensor, OpError> {
     let defined = match x.dtype() {
-        DType::I8 => x.read(|values: &[i8]| all_defined(function, values))?,
-        _ => x.read(|values: &[i16]| all_defined(function, values))?,
+        DType::I8 => x.read(|values: &[i8]| function.is_defined_at_all(values))?,
+        _ => x.read(|values: &[i16]| function.is_defined_at_all(values))?,
     };
     if !defined {
         return Err(undefined.into());
@@ -57,15 +57,6 @@ pub(super) fn run(
             k.run(plan, &[x], || Ok(Operation::Lookup { table: op.table::<i16>()?.into() }), host)
         }
         _ => host(),
-    }
-}
-
-fn all_defined<X: Element>(function: Function, values: &[X]) -> bool {
-    let wide = |value: X| -> i64 { value.into() };
-    match function {
-        Function::Recip => !values.iter().fold(false, |any, value| any | (*value == X::default())),
-        // The others are defined from some number on.
-        _ => values.iter().copied().min().is_none_or(|least| function.is_defined_at(wide(least))),
     }
 }
 

@@ -3,6 +3,12 @@
 
 use super::constants::{DENSITY, ERF_SIXTEENTHS, NORMAL_DENSITY, NORMAL_SIXTEENTHS};
 
+/// The upper half of a product.
+#[inline(always)]
+pub(super) fn mul(a: u64, b: u64) -> u64 {
+    (u128::from(a).wrapping_mul(u128::from(b)) >> 64) as u64
+}
+
 /// A polynomial for arguments from -1 to 1; arguments and values are in units of `2^-62`, and the `k`th coefficient is `4^k`
 /// times what it stands for, so that the upper half of a product is what is wanted.
 #[derive(Clone, Copy)]
@@ -31,7 +37,7 @@ impl Alternating {
         let Alternating(coefficients) = self;
         let mut sum = coefficients[9];
         for coefficient in coefficients[..9].iter().rev() {
-            sum = coefficient.wrapping_sub((u128::from(sum).wrapping_mul(u128::from(s)) >> 64) as u64);
+            sum = coefficient.wrapping_sub(mul(sum, s));
         }
         sum
     }
@@ -66,27 +72,26 @@ pub(super) static LOG_NEAR_ONE: Polynomial<8> = {
     Polynomial(out)
 };
 
-/// `erf` around each sixteenth, a unit of `t` being a 32nd.
-pub(super) static ERF: [Polynomial<11>; 97] = {
-    let (mut out, mut i) = ([Polynomial([0; 11]); 97], 0);
-    while i < out.len() {
-        // exp(-(c + h)^2) = exp(-c^2) exp(-2 c h - h^2): 2 c h is 2^-8 i t, h^2 is 2^-10 t^2.
-        out[i] = integral(ERF_SIXTEENTHS[i], DENSITY[i], (i as i128, 8), 9);
-        i += 1;
-    }
-    out
-};
+/// `erf` around each sixteenth, a unit of `t` being a 32nd: `exp(-(c + h)^2) = exp(-c^2) exp(-2 c h - h^2)`, and `2 c h` is
+/// `2^-8 i t`, `h^2` is `2^-10 t^2`.
+pub(super) static ERF: [Polynomial<11>; 97] = around_sixteenths(&ERF_SIXTEENTHS, &DENSITY, 8);
 
-/// The standard normal distribution less one half, likewise.
-pub(super) static NORMAL: [Polynomial<10>; 129] = {
-    let (mut out, mut i) = ([Polynomial([0; 10]); 129], 0);
-    while i < out.len() {
-        // exp(-(c + h)^2 / 2) = exp(-c^2 / 2) exp(-c h - h^2 / 2)
-        out[i] = integral(NORMAL_SIXTEENTHS[i], NORMAL_DENSITY[i], (i as i128, 9), 10);
+/// The standard normal distribution less one half, likewise: both are halved in `exp(-(c + h)^2 / 2)`.
+pub(super) static NORMAL: [Polynomial<10>; 129] = around_sixteenths(&NORMAL_SIXTEENTHS, &NORMAL_DENSITY, 9);
+
+/// [`integral`] from the `i`th sixteenth on, with `b = i / 2^linear` and `q = 1 / 2^(linear + 1)`.
+const fn around_sixteenths<const N: usize, const COUNT: usize>(
+    values: &[u64; COUNT],
+    densities: &[u64; COUNT],
+    linear: u32,
+) -> [Polynomial<N>; COUNT] {
+    let (mut out, mut i) = ([Polynomial([0; N]); COUNT], 0);
+    while i < COUNT {
+        out[i] = integral(values[i], densities[i], (i as i128, linear), linear + 1);
         i += 1;
     }
     out
-};
+}
 
 /// `value` plus `density / 32` times the integral from 0 to `t` of `exp(-b u - q u^2 / 2)`, where `b` is `linear.0 / 2^linear.1`
 /// and `q` is `2^-quadratic`.

@@ -29,17 +29,14 @@ fn is_nearly_level(function: Function, x: i64, in_bits: u32) -> bool {
     function == Function::Cos && x.unsigned_abs() << (16 - in_bits) <= NEARLY_LEVEL
 }
 
-/// `2^128 * f`, cut, of a value below `2^33`; with the two bits below the lowest one "sticky".
-fn scaled(wide: Wide) -> (u128, u128) {
-    let Wide([a, b, c, d, whole]) = wide;
-    let low = u128::from(c) | u128::from(a | b != 0);
-    // 92 bits of the fraction, and the next 64.
-    let fraction = u128::from(d) << 64 | low;
-    (u128::from(whole) << 92 | fraction >> 36, fraction)
-}
-
 /// Fraction bits of what is compared.
 const BITS: u32 = 92;
+
+/// `2^BITS * f`, cut, of a value below `2^33`.
+fn scaled(Wide([.., c, d, whole]): Wide) -> i128 {
+    let fraction = u128::from(d) << 64 | u128::from(c);
+    i128::try_from(u128::from(whole) << BITS | fraction >> (128 - BITS)).unwrap()
+}
 
 /// A value with [`BITS`], and the bound on its error.
 fn fine(function: Function, x: i64, in_bits: u32) -> (i128, i128) {
@@ -66,8 +63,7 @@ fn to_boundary(value: i128) -> i128 {
 fn check(function: Function, x: i64, in_bits: u32) -> i128 {
     let (found, bound) = fine(function, x, in_bits);
     let (negative, magnitude) = exact(function, x, in_bits);
-    let (cut, _) = scaled(magnitude);
-    let cut = i128::try_from(cut).unwrap();
+    let cut = scaled(magnitude);
     let what = format!("{function:?} of {x} / 2^{in_bits}");
     // Results of 32 bits are saturated from here on.
     let saturated = 1i128 << (BITS + 31);

@@ -12,7 +12,7 @@
 
 use super::Function;
 use super::constants::{HALF_PI, LN_2, LOG_CENTRES, TWO_OVER_PI};
-use super::series::{COSINE, ERF, LOG_NEAR_ONE, NORMAL, Polynomial, SINE};
+use super::series::{COSINE, ERF, LOG_NEAR_ONE, NORMAL, Polynomial, SINE, mul};
 use crate::kernel::exp;
 
 /// `scaled / 2^bits`.
@@ -75,12 +75,6 @@ pub(super) fn value(function: Function, x: i64, in_bits: u32) -> Value {
         Function::Sqrt | Function::Rsqrt | Function::Recip => unreachable!("an algebraic function"),
     };
     Value { scaled, bits }
-}
-
-/// The upper half of a product.
-#[inline(always)]
-fn mul(a: u64, b: u64) -> u64 {
-    (u128::from(a).wrapping_mul(u128::from(b)) >> 64) as u64
 }
 
 /// `part * y / 2^in_bits` with as many bits as fit, of a part with 63 fraction bits that is at most 1: near 0, SiLU comes as
