@@ -11,7 +11,7 @@ CARGO ?= cargo
 BUILD = $(CARGO) build --release --workspace
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo demo-all test test-aarch64 cuda lint doc fmt setup setup-rocksdb fuzz-smoke
+.PHONY: demo demo-all test test-aarch64 test-s390x cuda lint doc fmt setup setup-rocksdb fuzz-smoke
 
 demo: setup
 	$(BUILD) --bin noema
@@ -24,9 +24,9 @@ demo-all: setup
 test: setup-rocksdb
 	$(CARGO) test --release --workspace --features rocksdb
 
-# The same bits on another architecture, under emulation.
-test-aarch64: setup
-	.ci/aarch64
+# The same bits on another architecture, under emulation; s390x is big-endian.
+test-aarch64 test-s390x: test-%: setup
+	.ci/emulated $*
 
 # NVIDIA devices: builds and tests what needs no device.
 cuda: setup

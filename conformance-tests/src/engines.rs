@@ -25,14 +25,18 @@ use crate::random::draw::Draw;
 use crate::report::{ConformanceError, Difference, Report};
 use crate::vectors::kernels;
 
-/// What is compared with the first one.
-pub const KINDS: [EngineKind; 5] = [
-    EngineKind::Cranelift,
-    EngineKind::CraneliftPerBlock,
-    EngineKind::CraneliftUnoptimized,
-    EngineKind::Pulley,
-    EngineKind::Wasmi,
-];
+/// The engines that are compared on this machine: what they must agree on is whatever the first one gives. wasmi does not pass its
+/// known-answer test where numbers begin with their highest byte.
+pub fn kinds() -> impl Iterator<Item = EngineKind> {
+    let all = [
+        EngineKind::Cranelift,
+        EngineKind::CraneliftPerBlock,
+        EngineKind::CraneliftUnoptimized,
+        EngineKind::Pulley,
+        EngineKind::Wasmi,
+    ];
+    all.into_iter().filter(|kind| cfg!(target_endian = "little") || *kind != EngineKind::Wasmi)
+}
 
 /// Gas for the first call: 20 milliseconds of the reference machine.
 const GAS: u64 = 20_000_000_000;
@@ -84,7 +88,7 @@ impl fmt::Display for Found {
             "{} programs on {} engines: {} ({}%) completed, {} aborted, {} faulted; {} ({}%) called the host; {} of the \
              second calls fell short of gas; {} drawn again",
             self.cases,
-            KINDS.len(),
+            kinds().count(),
             self.completed,
             share(self.completed),
             self.aborted,
@@ -134,7 +138,7 @@ impl Machines {
             (config.concurrent_messages, config.module_cache_bytes, config.engine) = (1, 1 << 20, kind);
             Ok((kind, Vm::new(config).map_err(node)?))
         };
-        let machines = KINDS.into_iter().map(machine).collect::<Result<Vec<_>, ConformanceError>>()?;
+        let machines = kinds().map(machine).collect::<Result<Vec<_>, ConformanceError>>()?;
         let code = wat::parse_str(program::CALLEE).map_err(node)?;
         let mut machines = Machines { machines, state: State::new(), callee: Address([0; 32]) };
         let deploy = Action::Deploy { code: code.clone(), salt: 0, input: Vec::new() };
@@ -182,7 +186,7 @@ impl Machines {
         let equal = differences.is_empty();
         for (machine, what) in differences {
             if found.report.differences.len() < MAX_DIFFERENCES {
-                let at = format!("{at}, {gas} gas, on {}", KINDS[machine]);
+                let at = format!("{at}, {gas} gas, on {}", self.machines[machine].0);
                 found.report.differences.push(Difference { at, what });
             } else {
                 found.report.more += 1;

@@ -6,12 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use noema_abi::ProtocolVersion;
 use noema_abi::limits::MAX_CALL_DEPTH;
 use noema_host::Extensions;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig, Strategy};
+use wasmtime::{
+    Config, Engine, Instance, InstanceAllocationStrategy, Linker, Module, OptLevel, PoolingAllocationConfig, Store,
+    Strategy,
+};
 
 use super::bind::{self, Native};
 use super::compiled::Compiled;
 use super::process::CompilerProcess;
-use super::{EngineKind, max_wasm_stack};
+use super::{EngineKind, known_answer, max_wasm_stack};
 use crate::error::panic_text;
 use crate::rules::{Machine, Rules};
 use crate::{Admitted, VmError};
@@ -47,6 +50,8 @@ impl Compiler {
                 u64::from(slots(concurrent)) * 4
             ))
         })?;
+        let answer = answer(&engine).map_err(|error| format!("{error:#}"));
+        known_answer::check(kind, &answer)?;
         let mut linker = Linker::new(&engine);
         bind::bind(&mut linker, extensions).map_err(|error| VmError::Engine(format!("{error:#}")))?;
         let compatibility = compatibility(&engine);
@@ -88,6 +93,13 @@ pub(super) fn compile_only(kind: EngineKind) -> Result<(Engine, Vec<u8>), String
     let engine = Engine::new(&config).map_err(|error| format!("{error:#}"))?;
     let compatibility = compatibility(&engine);
     Ok((engine, compatibility))
+}
+
+fn answer(engine: &Engine) -> wasmtime::Result<i64> {
+    let module = Module::new(engine, known_answer::module())?;
+    let mut store = Store::new(engine, ());
+    let instance = Instance::new(&mut store, &module, &[])?;
+    instance.get_typed_func::<(), i64>(&mut store, known_answer::QUESTION)?.call(&mut store, ())
 }
 
 fn compatibility(engine: &Engine) -> Vec<u8> {
@@ -174,7 +186,8 @@ pub(crate) fn config_on_demand(machine: &Machine) -> Config {
 fn pulley(machine: &Machine) -> Result<Config, VmError> {
     let mut config = unoptimized(machine);
     config.cranelift_opt_level(OptLevel::Speed);
-    config.target("pulley64").map_err(|error| VmError::Engine(format!("no Pulley: {error:#}")))?;
+    let target = if cfg!(target_endian = "big") { "pulley64be" } else { "pulley64" };
+    config.target(target).map_err(|error| VmError::Engine(format!("no Pulley: {error:#}")))?;
     Ok(config)
 }
 

@@ -12,6 +12,7 @@ use wasmi::{
 };
 
 use super::host_call::{self, Halted, Hosted, Ran, Stopped, extension_call, host_call};
+use super::{EngineKind, known_answer};
 use crate::execute::{Frame, observe};
 use crate::instrument::places::{self, Mark};
 use crate::instrument::{FAULT, LEAST_ROOM};
@@ -37,6 +38,8 @@ struct Accounts {
 pub(super) struct Interpreter {
     engine: Engine,
     linker: Arc<Linker<Interpreting>>,
+    /// What it answered to the known-answer test.
+    answer: Result<i64, String>,
 }
 
 /// A module translated for the interpreter.
@@ -55,16 +58,30 @@ impl Interpreter {
         let engine = Engine::new(&config(machine));
         let mut linker = Linker::new(&engine);
         bind(&mut linker, extensions).map_err(failed)?;
-        Ok(Interpreter { engine, linker: Arc::new(linker) })
+        let answer = answer(&engine).map_err(|error| error.to_string());
+        Ok(Interpreter { engine, linker: Arc::new(linker), answer })
+    }
+
+    /// Whether it computes as it should. A node that compiles needs it for what its compiler cannot take only.
+    pub(super) fn passes(&self) -> Result<(), VmError> {
+        known_answer::check(EngineKind::Wasmi, &self.answer)
     }
 
     pub(super) fn translate(&self, admitted: &Admitted) -> Result<Interpreted, VmError> {
+        self.passes()?;
         let module = Module::new(&self.engine, &admitted.instrumented)
             .map_err(|error| VmError::Engine(format!("admitted code cannot be interpreted: {error}")))?;
         // Instructions of the interpreter take a few times as many bytes as those of WebAssembly.
         let bytes = u64::try_from(admitted.instrumented.len()).unwrap_or(u64::MAX).saturating_mul(4);
         Ok(Interpreted { module, linker: Arc::clone(&self.linker), bytes })
     }
+}
+
+fn answer(engine: &Engine) -> Result<i64, Error> {
+    let module = Module::new(engine, known_answer::module())?;
+    let mut store = Store::new(engine, ());
+    let instance = Linker::<()>::new(engine).instantiate_and_start(&mut store, &module)?;
+    instance.get_typed_func::<(), i64>(&store, known_answer::QUESTION)?.call(&mut store, ())
 }
 
 pub(crate) fn config(machine: &Machine) -> Config {

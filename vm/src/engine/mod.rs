@@ -5,6 +5,7 @@
 //! kind.rs  ->  Machinery  --compile-->  runnable.rs  -+-  compiled.rs     wasmtime, host functions in bind.rs
 //!                  |                                  +-  interpreter.rs  wasmi
 //!                  +-- compiler.rs, process.rs: who compiles, and what that may take
+//! known_answer.rs: what each has to show first
 //! host_call.rs, limiter.rs: what both have in common
 //! cache.rs in memory, artifacts.rs on disk; stack.rs, float_state.rs: where and how they run
 //! ```
@@ -21,6 +22,7 @@ pub(crate) mod float_state;
 mod host_call;
 mod interpreter;
 mod kind;
+mod known_answer;
 mod limiter;
 mod process;
 mod processor;
@@ -87,7 +89,11 @@ impl Machinery {
         };
         let artifacts = artifacts.map(open).transpose()?;
         let compiler = Compiler::new(kind, machine, concurrent, extensions, process)?;
-        Ok(Machinery { kind, compiler, interpreter: Interpreter::new(machine, extensions)?, artifacts })
+        let interpreter = Interpreter::new(machine, extensions)?;
+        if compiler.is_none() {
+            interpreter.passes()?;
+        }
+        Ok(Machinery { kind, compiler, interpreter, artifacts })
     }
 
     /// Whether any module is compiled.

@@ -4,12 +4,19 @@
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use corosensei::stack::DefaultStack;
-use corosensei::{CoroutineResult, ScopedCoroutine, Yielder};
-use scoped_tls_hkt::scoped_thread_local;
-
 use super::processor;
 use crate::VmError;
+
+// Coroutines know the way back to the stack that they were called from. Where there are none (s390x, POWER), a stack is switched to and no more.
+#[cfg(not(any(target_arch = "s390x", target_arch = "powerpc64")))]
+#[path = "stack/coroutine.rs"]
+mod switch;
+#[cfg(any(target_arch = "s390x", target_arch = "powerpc64"))]
+#[path = "stack/plain.rs"]
+mod switch;
+
+use switch::Stack;
+pub use switch::on_caller_stack;
 
 /// A pool of guarded stacks, which at the same time limits how many messages run at a time: each may need as many
 /// slots of the engine's pool as calls can nest, and those must be there before it begins.
@@ -31,7 +38,7 @@ pub(crate) struct Stacks {
 /// A stack, once it has been used; locked by the message that runs on it. On cache lines of its own.
 #[repr(align(128))]
 #[derive(Default)]
-struct Slot(Mutex<Option<DefaultStack>>);
+struct Slot(Mutex<Option<Stack>>);
 
 impl Stacks {
     pub(crate) fn new(bytes: usize, concurrent: u32, shards: usize) -> Stacks {
@@ -50,17 +57,11 @@ impl Stacks {
         let stack = match &mut **slot {
             Some(stack) => stack,
             empty => empty.insert(
-                DefaultStack::new(self.bytes)
+                Stack::new(self.bytes)
                     .map_err(|error| VmError::Memory(format!("a stack of {} bytes: {error}", self.bytes)))?,
             ),
         };
-        let work = || work(number);
-        let coroutine =
-            ScopedCoroutine::<(), (), R, _>::with_stack(stack, |yielder, ()| CALLER.set(Some(yielder), work));
-        Ok(coroutine.scope(|mut coroutine| match coroutine.resume(()) {
-            CoroutineResult::Return(result) => result,
-            CoroutineResult::Yield(()) => unreachable!("work is never suspended"),
-        }))
+        Ok(stack.run(|| work(number)))
     }
 
     fn lease(&self) -> Lease<'_> {
@@ -96,35 +97,10 @@ impl Stacks {
     }
 }
 
-scoped_thread_local!(
-    /// The way back to the stack that the running work was called from; `None` while something runs there.
-    static CALLER: for<'y> Option<&'y Yielder<(), ()>>
-);
-
-/// Runs `work` on the stack of the thread that called [`crate::Vm::execute`], from code that the virtual machine calls
-/// on a stack of its own: a [`crate::StateView`], a model store, a function of an extension. For foreign code that looks at where its
-/// stack is, as the runtime of Go does when C calls it. Everywhere else it just runs `work`. Panics go on in the caller.
-///
-/// `work` must be `Send` although it stays on its thread, so that no way to change stacks goes with it.
-///
-/// ```
-/// assert_eq!(noema_vm::on_caller_stack(|| 6 * 7), 42);
-/// ```
-pub fn on_caller_stack<R>(work: impl FnOnce() -> R + Send) -> R {
-    if !CALLER.is_set() {
-        return work();
-    }
-    CALLER.with(|caller| match caller {
-        // While `work` runs there, that stack is in use: going there again would overwrite it.
-        Some(yielder) => yielder.on_parent_stack(|| CALLER.set(None, work)),
-        None => work(),
-    })
-}
-
 struct Lease<'s> {
     stacks: &'s Stacks,
     number: usize,
-    slot: Option<MutexGuard<'s, Option<DefaultStack>>>,
+    slot: Option<MutexGuard<'s, Option<Stack>>>,
 }
 
 impl Drop for Lease<'_> {
@@ -140,7 +116,7 @@ impl Drop for Lease<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Stacks, on_caller_stack};
+    use super::Stacks;
 
     /// Uses about `frames` KiB of stack.
     fn deep(frames: u32) -> u64 {
@@ -159,74 +135,6 @@ mod tests {
             .join()
             .unwrap();
         assert_eq!(found, 20_001);
-    }
-
-    /// About where the stack is.
-    #[inline(never)]
-    fn here() -> usize {
-        let local = 0u8;
-        std::hint::black_box(&raw const local).addr()
-    }
-
-    /// Whether two places are on one stack of a test's thread.
-    fn near(a: usize, b: usize) -> bool {
-        a.abs_diff(b) < 128 * 1024
-    }
-
-    #[test]
-    fn work_can_go_back_to_the_stack_it_was_called_from() {
-        let (outer, inner) = (Stacks::new(1024 * 1024, 1, 1), Stacks::new(1024 * 1024, 1, 1));
-        let start = here();
-        let found = outer.run(|_| {
-            let away = here();
-            assert!(!near(away, start));
-            on_caller_stack(|| {
-                assert!(near(here(), start));
-                // There already: nothing to switch to.
-                on_caller_stack(|| assert!(near(here(), start)));
-                // Another machine, called from there, comes back there.
-                let nested = inner.run(|_| {
-                    assert!(!near(here(), start) && !near(here(), away));
-                    on_caller_stack(|| assert!(near(here(), start)));
-                    5
-                });
-                assert!(near(here(), start));
-                on_caller_stack(|| assert!(near(here(), start)));
-                nested.unwrap()
-            }) + on_caller_stack(|| {
-                assert!(near(here(), start));
-                2
-            })
-        });
-        assert_eq!(found.unwrap(), 7);
-        assert_eq!(on_caller_stack(|| 3), 3, "and outside it is an ordinary call");
-        // From work on a stack, into another machine, and back to the first stack only.
-        let away = std::cell::Cell::new(0);
-        outer
-            .run(|_| {
-                away.set(here());
-                let first = away.get();
-                inner.run(|_| on_caller_stack(|| assert!(near(here(), first)))).unwrap();
-                on_caller_stack(|| assert!(near(here(), start)));
-            })
-            .unwrap();
-    }
-
-    #[test]
-    fn a_panic_there_goes_on_here() {
-        let stacks = Stacks::new(1024 * 1024, 1, 1);
-        for _ in 0..3 {
-            let text = stacks
-                .run(|_| {
-                    let caught =
-                        std::panic::catch_unwind(|| on_caller_stack(|| -> u32 { panic!("on the other side") }));
-                    // The way back is open again after it.
-                    on_caller_stack(|| ());
-                    *caught.unwrap_err().downcast::<&str>().unwrap()
-                })
-                .unwrap();
-            assert_eq!(text, "on the other side");
-        }
     }
 
     #[test]
