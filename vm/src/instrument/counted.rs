@@ -11,8 +11,21 @@
 //! ```text
 //! n = (d / 2^k) * odd^-1  modulo 2^(32 - k), taken from 1 to 2^(32 - k)
 //! ```
+//!
+//! Where code sets the local to a constant before the loop, and the end is one, so is `n`.
+
+use std::collections::VecDeque;
 
 use wasmparser::{BlockType, Operator};
+
+/// How many rounds a loop has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rounds {
+    /// How to compute it when the loop is entered.
+    pub(super) counted: Counted,
+    /// So many, if the code says it and the loop ends.
+    pub(super) known: Option<u64>,
+}
 
 /// How the rounds of a loop are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +65,13 @@ impl Counted {
     pub(super) fn mask(self) -> u32 {
         u32::MAX >> self.shift()
     }
+
+    /// `n` for this distance, if the end is ever reached.
+    fn rounds(self, distance: u32) -> Option<u64> {
+        let whole = distance >> self.shift();
+        let further = whole.wrapping_mul(self.inverse()).wrapping_sub(1) & self.mask();
+        (distance.trailing_zeros() >= self.shift()).then(|| u64::from(further) + 1)
+    }
 }
 
 /// An operator, as far as it matters.
@@ -71,10 +91,53 @@ enum Word {
 #[derive(Debug, Default)]
 pub(super) struct Finder {
     candidate: Option<Candidate>,
+    constants: Constants,
+}
+
+/// Locals whose values are constants here: the last that were set to one in code that is not left or joined in between.
+#[derive(Clone, Debug, Default)]
+struct Constants {
+    known: VecDeque<(u32, u32)>,
+    /// The operand on top of the stack, if it is one.
+    top: Option<u32>,
+}
+
+impl Constants {
+    /// Before a loop few are set.
+    const MOST: usize = 16;
+
+    fn of(&self, local: u32) -> Option<u32> {
+        self.known.iter().find(|(at, _)| *at == local).map(|(_, value)| *value)
+    }
+
+    fn step(&mut self, operator: &Operator<'_>) {
+        let top = self.top.take();
+        match operator {
+            Operator::I32Const { value } => self.top = Some(value.cast_unsigned()),
+            Operator::LocalGet { local_index } => self.top = self.of(*local_index),
+            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                self.known.retain(|(at, _)| at != local_index);
+                if let Some(value) = top {
+                    self.known.push_back((*local_index, value));
+                    if self.known.len() > Constants::MOST {
+                        self.known.pop_front();
+                    }
+                }
+                if matches!(operator, Operator::LocalTee { .. }) {
+                    self.top = top;
+                }
+            }
+            // Where paths meet, as they do at a `loop`.
+            Operator::Else | Operator::End => self.known.clear(),
+            _ => {}
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Candidate {
+    /// What is known where it is entered.
+    constants: Constants,
     /// Blocks that are open inside.
     open: u32,
     /// The last words.
@@ -88,16 +151,20 @@ struct Candidate {
 }
 
 impl Finder {
-    /// Goes over an operator. At the `end` of such a loop, says how it is counted.
-    pub(super) fn step(&mut self, operator: &Operator<'_>, is_bulk: bool) -> Option<Counted> {
+    /// Goes over an operator. At the `end` of such a loop, says how many rounds it has.
+    pub(super) fn step(&mut self, operator: &Operator<'_>, is_bulk: bool) -> Option<Rounds> {
         if let Operator::Loop { blockty } = operator {
-            self.candidate = matches!(blockty, BlockType::Empty).then(Candidate::default);
+            let constants = std::mem::take(&mut self.constants);
+            let candidate = Candidate { constants, ..Candidate::default() };
+            self.candidate = matches!(blockty, BlockType::Empty).then_some(candidate);
             return None;
         }
+        self.constants.step(operator);
         let candidate = self.candidate.as_mut()?;
         if let (Some(found), Operator::End) = (candidate.found, operator) {
+            let rounds = candidate.rounds(found);
             self.candidate = None;
-            return Some(found);
+            return Some(rounds);
         }
         let goes_on = candidate.found.is_none() && !is_bulk && candidate.goes_on(operator);
         if !goes_on {
@@ -177,6 +244,16 @@ impl Candidate {
         let is_set_once = self.sets.iter().filter(|at| **at == local).count() == 1;
         let end_stays = !matches!(end, End::Local(end) if self.sets.contains(&end));
         (is_set_once && end_stays).then_some(Counted { local, step, end })
+    }
+
+    /// How many rounds there are of a loop that is counted like this.
+    fn rounds(&self, counted: Counted) -> Rounds {
+        let end = match counted.end {
+            End::Constant(end) => Some(end),
+            End::Local(end) => self.constants.of(end),
+        };
+        let distance = end.zip(self.constants.of(counted.local)).map(|(end, start)| end.wrapping_sub(start));
+        Rounds { counted, known: distance.and_then(|distance| counted.rounds(distance)) }
     }
 
     /// Which of two operands is the local that grows.

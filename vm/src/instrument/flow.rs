@@ -24,7 +24,7 @@
 use wasmparser::{BlockType, FuncType, Operator};
 
 use super::blocks::Blocks;
-use super::counted::{Counted, Finder};
+use super::counted::{Counted, Finder, Rounds};
 
 /// How charges are placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,9 @@ impl Placement {
 /// A round of a loop that is paid for as a whole costs at most this, so that all rounds there can be fit into 61 bits.
 const COUNTED_ROUND: u64 = 1 << 28;
 
+/// All rounds of a loop, where it is known how many there are, cost at most this: as much as a metering block may.
+const KNOWN_ROUNDS: u64 = 1 << 40;
+
 /// A function up to this price is not checked at its entry, and a check lets up to this pass: no more goes unnoticed for
 /// each call and each check.
 pub(super) const UNCHECKED: i64 = 2_500_000;
@@ -68,9 +71,17 @@ pub(super) struct Block {
     pub(super) tail_debt: i64,
     /// How many calls are in it.
     pub(super) calls: u32,
-    /// It is a loop that is paid for as a whole, with all of this in front of it: how its rounds are counted, and what
-    /// each costs.
-    pub(super) counted: Option<(Counted, u32)>,
+    /// It is a loop that is paid for as a whole, with all of this in front of it.
+    pub(super) whole: Option<Whole>,
+}
+
+/// A loop that is paid for as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// All of it is in the charge.
+    Known,
+    /// The charge has the first round. How the others are counted, and what each costs.
+    Counted(Counted, u32),
 }
 
 /// Charges and checks of a function.
@@ -96,7 +107,7 @@ impl Plan {
 
     /// Whether anything is checked.
     pub(super) fn checks(&self) -> bool {
-        self.has_bulk || self.blocks.iter().any(|block| block.check || block.counted.is_some())
+        self.has_bulk || self.blocks.iter().any(|block| block.check || matches!(block.whole, Some(Whole::Counted(..))))
     }
 }
 
@@ -199,8 +210,8 @@ impl<'t> Flow<'t> {
         let sum = self.prices[current].saturating_add(price);
         self.prices[current] = sum;
         self.has_bulk |= is_bulk;
-        if let Some(counted) = self.finder.step(operator, is_bulk) {
-            self.count(counted);
+        if let Some(rounds) = self.finder.step(operator, is_bulk) {
+            self.count(rounds);
         }
         let boundary = self.metering.step(operator);
         let next = self.next(operator, boundary);
@@ -327,14 +338,19 @@ impl<'t> Flow<'t> {
     }
 
     /// Before the `end` of a loop that is paid for as a whole: it runs once, as far as charges are concerned.
-    fn count(&mut self, counted: Counted) {
+    fn count(&mut self, rounds: Rounds) {
         let Some(Label { kind: Kind::Loop { header }, reached, .. }) = self.labels.last_mut() else { return };
         let price = self.prices[*header];
         if self.placement.is_per_block() || !*reached || price == 0 || price > COUNTED_ROUND {
             return;
         }
-        let price = u32::try_from(price).expect("just compared");
-        self.blocks[*header].counted = Some((counted, price));
+        let all = rounds.known.map(|rounds| price * rounds).filter(|all| *all <= KNOWN_ROUNDS);
+        let whole = match all {
+            Some(_) => Whole::Known,
+            None => Whole::Counted(rounds.counted, u32::try_from(price).expect("just compared")),
+        };
+        self.prices[*header] = all.unwrap_or(price);
+        self.blocks[*header].whole = Some(whole);
         // The only branch that comes back, just added, is left out of the account. Before it stands the round itself.
         *reached = false;
         self.edges.pop();
@@ -447,7 +463,7 @@ impl<'t> Flow<'t> {
         Plan { blocks: self.blocks, branches, names_function: self.names_function, has_bulk: self.has_bulk, price }
     }
 
-    /// Checks loops. Whether the entry is checked depends on what is called: [`super::calls::CallGraph::checked`].
+    /// Checks loops, and those of known length that are long. Whether the entry is checked depends on what is called: [`super::calls::CallGraph::checked`].
     fn place_checks(&mut self) {
         if self.placement.is_per_block() {
             for block in &mut self.blocks {
@@ -458,6 +474,9 @@ impl<'t> Flow<'t> {
         for header in &self.headers {
             let block = &mut self.blocks[*header];
             (block.check, block.is_header) = (true, true);
+        }
+        for (block, price) in self.blocks.iter_mut().zip(&self.prices) {
+            block.check |= block.whole == Some(Whole::Known) && *price > UNCHECKED.unsigned_abs();
         }
     }
 }

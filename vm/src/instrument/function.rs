@@ -181,9 +181,9 @@ pub(super) fn rewrite(task: &Task<'_>, ty: &FuncType, body: &FunctionBody<'_>) -
                 open.push(Open { around: branches.next().copied().unwrap_or(0), is_loop: false });
                 copy(&mut writer, end);
             }
-            Operator::Loop { .. } if plans.as_slice().first().is_some_and(|block| block.counted.is_some()) => {
+            Operator::Loop { .. } if plans.as_slice().first().is_some_and(|block| block.whole.is_some()) => {
                 // All of it in front: the next block is what stands in the loop.
-                writer.begin_counted(&plans.as_slice()[0], &locals);
+                writer.begin_whole(&plans.as_slice()[0], &locals);
                 open.push(Open { around: 0, is_loop: true });
                 copy(&mut writer, end);
             }
@@ -211,7 +211,7 @@ pub(super) fn rewrite(task: &Task<'_>, ty: &FuncType, body: &FunctionBody<'_>) -
         if blocks.step(&operator) {
             block = *plans.next().expect("both passes find the same blocks");
             writer.out = blocks.depth() + u32::from(wraps);
-            if block.counted.is_none() {
+            if block.whole.is_none() {
                 writer.mark(Mark::Block, end);
                 writer.begin(&block);
             }

@@ -17,6 +17,7 @@ use crate::rules::Rules;
 const ENTRY: i64 = 25;
 const CONSTANT: i64 = 100;
 const INTEGER: i64 = 125;
+const CHOOSE: i64 = 300;
 const DROP: i64 = 50;
 const BRANCH: i64 = 2_500;
 /// In [`Ran::fault`].
@@ -204,10 +205,19 @@ fn branches_cost_more_where_there_are_many() {
 
 /// A loop whose local `$i` goes from `start` to `end` in steps.
 fn counting(start: i32, step: i32, end: &str, update: &str) -> String {
+    counting_from(&format!("(i32.const {start})"), step, end, update)
+}
+
+/// The same, where the code does not say where it starts.
+fn counting_from_somewhere(start: i32, step: i32, end: &str, update: &str) -> String {
+    counting_from(&format!("(i32.add (global.get $g) (i32.const {start}))"), step, end, update)
+}
+
+fn counting_from(start: &str, step: i32, end: &str, update: &str) -> String {
     let update = update.replace("STEP", &step.to_string()).replace("END", end);
     contract(&format!(
         r#"(func (export "call") (local $i i32) (local $end i32) (local $n i32)
-             (local.set $i (i32.const {start})) (local.set $end (i32.const {}))
+             (local.set $i {start}) (local.set $end (i32.const {}))
              (loop $l (local.set $n (i32.add (local.get $n) (i32.const 1))) {update})
              (global.set $g (local.get $n)))"#,
         if end.contains("$end") { "77" } else { "0" }
@@ -231,16 +241,21 @@ fn counted_loops_cost_what_their_rounds_cost() {
         for step in [1, -1, 2, 8, -16, 3, 24, -12, 1000] {
             for rounds in [1, 2, 3, 77, 1000] {
                 let end = 50 + rounds * step;
-                gas_of(&counting(50, step, &format!("(i32.const {end})"), update));
+                let end = format!("(i32.const {end})");
+                let known = gas_of(&counting(50, step, &end, update));
+                let counted = gas_of(&counting_from_somewhere(50, step, &end, update));
+                assert_eq!(counted - known, CHOOSE + INTEGER);
             }
         }
     }
     // The end in a local, and the end zero.
-    for update in &UPDATES[..3] {
-        gas_of(&counting(77 - 40, 8, "(local.get $end)", update));
+    for from in [counting, counting_from_somewhere] {
+        for update in &UPDATES[..3] {
+            gas_of(&from(77 - 40, 8, "(local.get $end)", update));
+        }
+        gas_of(&from(-36, 12, "", "(br_if $l (local.tee $i (i32.add (local.get $i) (i32.const STEP))))"));
+        gas_of(&from(36, 12, "", "(br_if $l (local.tee $i (i32.sub (local.get $i) (i32.const STEP))))"));
     }
-    gas_of(&counting(-36, 12, "", "(br_if $l (local.tee $i (i32.add (local.get $i) (i32.const STEP))))"));
-    gas_of(&counting(36, 12, "", "(br_if $l (local.tee $i (i32.sub (local.get $i) (i32.const STEP))))"));
     // Charged in front of it: nothing is left of the loop but itself.
     let [merged, per_block] = instrumented(&counting(0, 8, "(i32.const 800)", UPDATES[0])).unwrap();
     assert!(merged.len() != per_block.len());

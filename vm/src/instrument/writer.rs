@@ -6,7 +6,7 @@ use wasm_encoder::{BlockType, Function, Ieee32, Ieee64, Instruction, ValType};
 use super::calls::Depth;
 use super::counted::{Counted, End};
 use super::floats::{Fix, Shape};
-use super::flow::{Block, Placement, UNCHECKED};
+use super::flow::{Block, Placement, UNCHECKED, Whole};
 use super::function::Task;
 use super::module::Counters;
 use super::places::Mark;
@@ -52,8 +52,12 @@ pub(super) struct Temporaries {
 impl Temporaries {
     pub(super) fn new(task: &Task<'_>, locals: &mut Locals) -> Result<Temporaries, AdmissionError> {
         let mut temporaries = Temporaries { index: 0, spills: Vec::new() };
-        let mut counted = task.survey.plan.blocks.iter().filter_map(|block| block.counted);
-        let looks_twice = counted.any(|(counted, _)| counted.shift() > 0);
+        let looks_twice = task
+            .survey
+            .plan
+            .blocks
+            .iter()
+            .any(|block| matches!(block.whole, Some(Whole::Counted(counted, _)) if counted.shift() > 0));
         if task.survey.plan.has_bulk || !task.survey.indirect.is_empty() || looks_twice {
             temporaries.index = locals.add(1, ValType::I32);
         }
@@ -205,8 +209,8 @@ impl Writer {
 
     /// Begins the metering block of a loop that is paid for as a whole: the block has one round itself, and is charged with
     /// all the others. A loop that never ends faults.
-    pub(super) fn begin_counted(&mut self, block: &Block, locals: &Locals) {
-        let (counted, price) = block.counted.expect("such a loop");
+    pub(super) fn begin_whole(&mut self, block: &Block, locals: &Locals) {
+        let Some(Whole::Counted(counted, price)) = block.whole else { return self.begin(block) };
         self.debt = block.debt;
         self.push_gas();
         self.push_further_rounds(counted, locals);
