@@ -158,7 +158,7 @@ pub struct Parameters<'a> {
 }
 
 impl<'a> Parameters<'a> {
-    fn bytes(&self, index: usize, dtype: DType) -> &'a [u8] {
+    pub(crate) fn bytes(&self, index: usize, dtype: DType) -> &'a [u8] {
         let slot = self.slots.get(index).filter(|slot| slot.dtype == dtype);
         let range = slot.and_then(|slot| {
             let start = usize::try_from(slot.offset).ok()?;

@@ -1,13 +1,16 @@
 //! Random models and inputs for the tests.
 
 use noema_abi::DType;
-use noema_tensor::{Shape, Tensor};
+use noema_tensor::{Shape, Tensor, kernel};
 use proptest::prelude::*;
 
 use crate::{
     Manifest, Port,
     graph::{Edge, EdgeId, Graph, Node, sequence},
-    ops::{Add, AddConst, Argmax, Linear, Op, Relu, Requantise, Softmax, TreeEnsemble},
+    ops::{
+        Add, AddConst, Argmax, Function, LayerNorm, Linear, Lookup, Op, Relu, Requantise, Reshape, Softmax,
+        TreeEnsemble,
+    },
     parameters::{Array, NodeParameters},
 };
 
@@ -225,14 +228,7 @@ pub(crate) fn network(dtype: DType, before: Vec<u32>, width: u32, layers: &[u32]
     for outputs in layers {
         x = linear(&mut sample, &mut numbers, x, *outputs);
         x = requantise(&mut sample, &mut numbers, x, 8, [DType::I8, DType::U8, DType::I16]);
-        match numbers.below(3) {
-            0 => x = sample.node(Relu {}, &[x], vec![]),
-            1 => {
-                let relu = sample.node(Relu {}, &[x], vec![]);
-                x = sample.node(Add {}, &[x, relu], vec![]);
-            }
-            _ => {}
-        }
+        x = between(&mut sample, &mut numbers, x);
     }
     x = linear(&mut sample, &mut numbers, x, 2);
     let scores = requantise(&mut sample, &mut numbers, x, 0, [DType::I32; 3]);
@@ -240,6 +236,40 @@ pub(crate) fn network(dtype: DType, before: Vec<u32>, width: u32, layers: &[u32]
     let class = sample.node(Argmax {}, &[scores], vec![]);
     sample.graph.outputs = vec![scores, probabilities, class];
     sample
+}
+
+/// What may stand behind a layer: an activation of some kind, a normalisation, another shape, nothing.
+fn between(sample: &mut Sample, numbers: &mut Numbers, x: EdgeId) -> EdgeId {
+    let edge = sample.edge(x);
+    let to = [DType::I8, DType::I16][usize::try_from(numbers.below(2)).unwrap()];
+    match numbers.below(8) {
+        0 | 1 => sample.node(Relu {}, &[x], vec![]),
+        2 => {
+            let relu = sample.node(Relu {}, &[x], vec![]);
+            sample.node(Add {}, &[x, relu], vec![])
+        }
+        3 if edge.dtype != DType::U8 => {
+            let functions = kernel::Function::ALL.into_iter().filter(|function| function.is_defined_everywhere());
+            let functions: Vec<kernel::Function> = functions.collect();
+            let function = functions[usize::try_from(numbers.below(functions.len() as u64)).unwrap()];
+            sample.node(Function::new(function, 5, 6, to), &[x], vec![])
+        }
+        4 if edge.dtype != DType::I16 => {
+            let table = (0..256).map(|_| numbers.i8()).collect();
+            sample.node(Lookup { dtype: DType::I8 }, &[x], vec![Array::I8(table)])
+        }
+        5 if edge.dtype != DType::U8 => {
+            let mut factors = || Array::I32((0..edge.last()).map(|_| numbers.i32(1 << 12)).collect());
+            let parameters = vec![factors(), factors()];
+            sample.node(LayerNorm { epsilon: 1, shift: 6, dtype: to }, &[x], parameters)
+        }
+        6 => {
+            let dims = edge.dims.iter().copied().chain([1]).collect();
+            let column = sample.node(Reshape { dims }, &[x], vec![]);
+            sample.node(Reshape { dims: edge.dims }, &[column], vec![])
+        }
+        _ => x,
+    }
 }
 
 fn linear(sample: &mut Sample, numbers: &mut Numbers, x: EdgeId, outputs: u32) -> EdgeId {

@@ -9,7 +9,7 @@ use noema_tensor::{
 };
 
 use super::{Extent, Model};
-use crate::graph::Edge;
+use crate::{graph::Edge, ops::Op};
 
 /// The graph as it was loaded on the accelerator with this number; nothing where the device cannot run it.
 #[derive(Default)]
@@ -155,10 +155,15 @@ impl Model {
         }
         for (index, node) in self.graph().nodes.iter().enumerate() {
             let edges = node.input_edges(self.edges()).ok()?;
+            let operands = node.inputs.iter().map(|id| ids.get(usize::try_from(id.0).ok()?).copied());
+            let operands = operands.collect::<Option<Vec<_>>>()?;
+            if matches!(node.op, Op::Reshape(_)) {
+                // The same elements in the same order.
+                ids.push(operands[0]);
+                continue;
+            }
             let operation = node.op.operator().lower(&edges, &self.parameters(index))?;
-            let operands: Option<Vec<_>> =
-                node.inputs.iter().map(|id| ids.get(usize::try_from(id.0).ok()?).copied()).collect();
-            ids.push(program.push(operation, &operands?, value(&self.edges()[ids.len()])?));
+            ids.push(program.push(operation, &operands, value(&self.edges()[ids.len()])?));
         }
         for id in &self.graph().outputs {
             program.output(*ids.get(usize::try_from(id.0).ok()?)?);

@@ -3,6 +3,7 @@ use noema_abi::{DType, Status};
 use noema_tensor::{
     Element, Kernels, Level, OpError,
     kernel::{self, Format, MAX_IN_BITS, MAX_OUT_BITS},
+    program::Operation,
     work,
 };
 
@@ -18,8 +19,8 @@ use crate::{
 /// A function of one number, correctly rounded: `y = sat(rne(2^out_bits * f(x / 2^in_bits)))` of `x` of `i8` or `i16`.
 ///
 /// A run with an element where the function is not defined answers `BadArgument` (`DivisionByZero` for `recip`). As
-/// opcode: that of the function. One evaluation costs as much as 500 elements; where a function is wanted often, its
-/// table is cheaper ([`Lookup`](super::Lookup)).
+/// opcode: that of the function. Each of the first values costs as much as seven elements; where a function is wanted
+/// often, its table is cheaper ([`Lookup`](super::Lookup)).
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Function {
     /// Its place in [`kernel::Function::ALL`].
@@ -40,6 +41,10 @@ impl Function {
         let code = kernel::Function::ALL.iter().position(|other| *other == function);
         let function = code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX);
         Function { function, in_bits, out_bits, dtype }
+    }
+
+    fn format(&self) -> Format {
+        Format { in_bits: self.in_bits.into(), out_bits: self.out_bits.into() }
     }
 
     /// The function; nothing for an unknown code.
@@ -82,8 +87,14 @@ impl Operator for Function {
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         let function = self.function().ok_or(Status::BadArgument)?;
-        let format = Format { in_bits: self.in_bits.into(), out_bits: self.out_bits.into() };
-        Ok(Box::new(FunctionStep { function, format }))
+        Ok(Box::new(FunctionStep { function, format: self.format() }))
+    }
+
+    /// Its table, where no element can be one that it refuses.
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        let function = self.function().filter(|function| function.is_defined_everywhere())?;
+        let table = kernel::function_table(function, self.format(), inputs[0].dtype, self.dtype);
+        Some(Operation::Lookup { table: table.into() })
     }
 }
 

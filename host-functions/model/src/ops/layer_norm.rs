@@ -3,6 +3,7 @@ use noema_abi::DType;
 use noema_tensor::{
     Kernels, Level, OpError,
     kernel::{self, MAX_NORM_ROW, MAX_NORM_SHIFT, Norm},
+    program::Operation,
     work,
 };
 
@@ -80,6 +81,16 @@ impl Operator for LayerNorm {
             epsilon: self.epsilon,
             shift: self.shift.into(),
         }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], parameters: &Parameters<'p>) -> Option<Operation<'p>> {
+        Some(Operation::Norm {
+            gain: parameters.i32s(0).collect(),
+            bias: Some(parameters.i32s(1).collect()),
+            epsilon: self.epsilon,
+            shift: self.shift.into(),
+            row: length(inputs[0].last()),
+        })
     }
 }
 

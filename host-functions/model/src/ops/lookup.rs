@@ -1,6 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{Element, Kernels, Level, OpError, kernel};
+use noema_tensor::{Element, Kernels, Level, OpError, kernel, program::Operation};
 
 use super::{InPlace, Operator, ParameterSpec, Shapes, Step};
 use crate::{
@@ -63,6 +63,10 @@ impl Operator for Lookup {
             DType::I16 => LookupStep::I16(parameters.i16s(0).collect()),
             _ => LookupStep::I32(parameters.i32s(0).collect()),
         }))
+    }
+
+    fn lower<'p>(&self, _: &[&Edge], parameters: &Parameters<'p>) -> Option<Operation<'p>> {
+        Some(Operation::Lookup { table: parameters.bytes(0, self.dtype).into() })
     }
 }
 

@@ -61,7 +61,7 @@ pub use convolution::{
 pub(crate) use convolution::{Products, convolve};
 pub use elementwise::{add, add_broadcast, copy_box, relu};
 pub use freivalds::{CHALLENGE, accumulate, agree, challenge, project};
-pub use function::{Format, Function, MAX_IN_BITS, MAX_OUT_BITS, apply as apply_function};
+pub use function::{Format, Function, MAX_IN_BITS, MAX_OUT_BITS, apply as apply_function, table as function_table};
 pub use group_norm::{MAX_NARROW_GROUP, group_norm, max_group};
 pub use l2_norm::l2_norm_rows;
 pub use linear::{

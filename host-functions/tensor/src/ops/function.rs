@@ -51,13 +51,9 @@ pub(super) fn run(
     let op = FunctionOp { context: Context { kernels: k, plan }, x: x.dtype(), function, format };
     let host = || Tensor::from_flat(x.flat().apply_op1_no_bwd(&op)?, plan.dtype, plan.shape.clone());
     // On a device a function is a table, which for 16 bits takes longer to make than fewer elements to compute.
-    match x.dtype() {
-        DType::I8 => k.run(plan, &[x], || Ok(Operation::Lookup { table: op.table::<i8>()?.into() }), host),
-        _ if x.elements() >= 1 << 16 => {
-            k.run(plan, &[x], || Ok(Operation::Lookup { table: op.table::<i16>()?.into() }), host)
-        }
-        _ => host(),
-    }
+    let table =
+        || Ok(Operation::Lookup { table: kernel::function_table(function, format, x.dtype(), plan.dtype).into() });
+    if x.dtype() == DType::I8 || x.elements() >= 1 << 16 { k.run(plan, &[x], table, host) } else { host() }
 }
 
 struct FunctionOp<'a> {
@@ -65,21 +61,6 @@ struct FunctionOp<'a> {
     x: DType,
     function: Function,
     format: Format,
-}
-
-impl FunctionOp<'_> {
-    /// The results for all numbers of a type; 0 where the function is not defined.
-    fn table<X: Element>(&self) -> Result<Vec<u8>, OpError> {
-        let all: Vec<X> = (X::DTYPE.min()..=X::DTYPE.max()).map(X::saturate_i64).collect();
-        let defined: Vec<X> = all.iter().copied().filter(|x| self.function.is_defined_at((*x).into())).collect();
-        with_element!(self.context.plan.dtype, T => {
-            let mut values = vec![T::default(); defined.len()];
-            kernel::apply_function(self.context.kernels, self.function, self.format, &defined, &mut values);
-            let mut values = defined.into_iter().zip(values).peekable();
-            let entry = |x: &X| values.next_if(|(defined, _)| defined == x).map_or(T::default(), |(_, value)| value);
-            Ok(T::write_le(&all.iter().map(entry).collect::<Vec<T>>()))
-        })
-    }
 }
 
 impl CustomOp1 for FunctionOp<'_> {

@@ -14,7 +14,7 @@
 use super::Kernels;
 use super::lookup::{index, values};
 use super::vectors::{Vectors, vectorised};
-use crate::{Element, Level};
+use crate::{DType, Element, Level, element::with_element};
 
 mod algebraic;
 mod constants;
@@ -87,6 +87,12 @@ impl Function {
         }
     }
 
+    /// Whether it has a value at every number.
+    #[must_use]
+    pub fn is_defined_everywhere(self) -> bool {
+        self.is_defined_at(i64::MIN) && self.is_defined_at(0)
+    }
+
     /// Whether it has a value at each of them.
     #[must_use]
     pub fn is_defined_at_all<X: Element>(self, x: &[X]) -> bool {
@@ -110,6 +116,13 @@ pub struct Format {
     pub out_bits: u32,
 }
 
+impl Format {
+    fn check(self, x: DType, y: DType) {
+        assert!(self.in_bits <= MAX_IN_BITS && self.out_bits <= MAX_OUT_BITS, "a format out of range");
+        assert!(x.size() <= 2 && y.size() <= 4, "a type out of range");
+    }
+}
+
 /// Applies a function to 8- or 16-bit numbers; results of at most 32 bits.
 ///
 /// Many values of a function and format are kept, and not computed again by the next call.
@@ -118,8 +131,7 @@ pub struct Format {
 /// Where the lengths differ, an element is outside the function's domain, or a format or type is too wide.
 pub fn apply<X: Element, Y: Element>(k: &Kernels, function: Function, format: Format, x: &[X], out: &mut [Y]) {
     assert_eq!(x.len(), out.len(), "results of another shape");
-    assert!(format.in_bits <= MAX_IN_BITS && format.out_bits <= MAX_OUT_BITS, "a format out of range");
-    assert!(X::DTYPE.size() <= 2 && Y::DTYPE.size() <= 4, "a type out of range");
+    format.check(X::DTYPE, Y::DTYPE);
     assert!(function.is_defined_at_all(x), "outside the domain");
     let level = k.level();
     let known = || known::table((function, format, X::DTYPE.min(), values::<X>()), x.len());
@@ -142,6 +154,24 @@ pub fn apply<X: Element, Y: Element>(k: &Kernels, function: Function, format: Fo
     }
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::Function, out);
+}
+
+/// The results of type `y` for all arguments of type `x`, the least first, in little-endian bytes: for whoever looks them up.
+/// Where the function is not defined they are any.
+///
+/// # Panics
+/// Where a format or type is too wide.
+#[must_use]
+pub fn table(function: Function, format: Format, x: DType, y: DType) -> Vec<u8> {
+    format.check(x, y);
+    let values = match x.size() {
+        1 => all_values::<i8>(Level::best(), function, format),
+        _ => all_values::<i16>(Level::best(), function, format),
+    };
+    with_element!(y, Y => {
+        let results: Vec<Y> = values.into_iter().map(|value| Y::saturate_i64(value.into())).collect();
+        Y::write_le(&results)
+    })
 }
 
 /// How many values are computed or looked up before they become results: loops of one kind each.
