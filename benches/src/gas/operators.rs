@@ -80,6 +80,9 @@ pub(super) fn programs() -> Vec<Program> {
         jumps_over_code(),
         store_and_load(),
         across_pages(),
+        stores_across_pages("stores across pages", 1, ""),
+        stores_across_pages("stores across pages, read", 1, "(local.set $x (i64.load32_u offset=AT (local.get $p)))"),
+        stores_across_pages("stores across one border, read", 0, "(local.set $x (i64.load32_u offset=AT (local.get $p)))"),
         globals(),
         growth(),
         first_touch(),
@@ -103,6 +106,8 @@ pub(super) fn programs() -> Vec<Program> {
         programs.extend([
             random_loads(name, pages),
             random_stores(name, pages),
+            random_loads_across(name, pages),
+            random_stores_across(name, pages),
             branches_on_loads(name, pages),
             choices_by_loads(name, pages),
         ]);
@@ -341,6 +346,19 @@ fn across_pages() -> Program {
     hostile("accesses across pages", &module(2, &fields))
 }
 
+/// Stores across borders of pages that are so far apart, each of which looks two pages up: nothing reads them, or the next operator
+/// does.
+fn stores_across_pages(name: &str, apart: u32, behind: &str) -> Program {
+    let store = |number: u32| {
+        let at = (number * apart + 1) * 4096 - 4;
+        let behind = behind.replace("AT", &(at + 2).to_string());
+        format!("(i64.store offset={at} (local.get $p) (local.get $x)) {behind}")
+    };
+    let code = looped(60_000, &(0..15).map(store).collect::<String>());
+    let fields = format!(r#"(func (export "call") (local $i i32) (local $p i32) (local $x i64) {code})"#);
+    hostile(name, &module(2, &fields))
+}
+
 fn globals() -> Program {
     let body = "(global.set $g (i64.add (global.get $g) (i64.const 7)))".repeat(32);
     let code = looped(60_000, &body);
@@ -429,6 +447,24 @@ fn random_loads(name: &str, pages: u32) -> Program {
 fn random_stores(name: &str, pages: u32) -> Program {
     let body = format!("{RANDOM} (i64.store {} (local.get $r))", anywhere(pages));
     scattered(&format!("random stores, {name}"), pages, &body)
+}
+
+/// An address from which eight bytes lie in two pages of 4 KiB.
+fn across(pages: u32) -> String {
+    let page = pages * 65_536 - 8_192;
+    format!(
+        "(i32.add (i32.const 4092) (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 32))) (i32.const {page})))"
+    )
+}
+
+fn random_loads_across(name: &str, pages: u32) -> Program {
+    let body = format!("{RANDOM} (local.set $x (i64.add (local.get $x) (i64.load {})))", across(pages));
+    scattered(&format!("random loads across pages, {name}"), pages, &body)
+}
+
+fn random_stores_across(name: &str, pages: u32) -> Program {
+    let body = format!("{RANDOM} (i64.store {} (local.get $r))", across(pages));
+    scattered(&format!("random stores across pages, {name}"), pages, &body)
 }
 
 /// Branches on what was loaded from anywhere: where they are not predicted, what comes next waits for it.

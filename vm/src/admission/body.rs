@@ -4,7 +4,9 @@ use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, ValidatorResour
 
 use super::shape::Shape;
 use super::{AdmissionError, check_in};
-use crate::instrument::{Awaited, Findings, Reach, Step, Trace, fixes, is_branch, makes_raw, may_fix, operator_price};
+use crate::instrument::{
+    Across, Awaited, Findings, Reach, Step, Trace, fixes, is_branch, makes_raw, may_fix, operator_price,
+};
 use crate::rules::Rules;
 
 /// What is known about a body that is valid and within the limits.
@@ -52,6 +54,7 @@ pub(super) fn measure<'a>(
     let mut shape = Shape::new(function, locals, limits);
     let (mut has_floats, mut branches) = (false, 0);
     let mut awaited = Awaited::new(reach, validator.len_locals());
+    let mut across = Across::new(validator.len_locals());
     trace.clear();
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
@@ -76,6 +79,7 @@ pub(super) fn measure<'a>(
         let height = validator.operand_stack_height();
         heights.step(validator, popped);
         awaited.step(&operator, popped, floor, height);
+        across.step(&operator, popped, floor, height);
         check_in(function, "units of operands", heights.largest, limits.operand_units)?;
         shape.step(&operator, arity)?;
         trace.steps.push(Step { operator, popped, floor, height, is_dead, types });
@@ -88,7 +92,7 @@ pub(super) fn measure<'a>(
         locals,
         compile_gas: shape.gas(&rules.prices.compile, body.as_bytes().len()),
         added_bytes: shape.added_bytes(has_floats),
-        findings: Findings { frame_units, fixes, awaited: awaited.finish(), branches },
+        findings: Findings { frame_units, fixes, awaited: awaited.finish(), across: across.finish(), branches },
     })
 }
 

@@ -25,6 +25,7 @@
 //! A host function takes the balance and gives it back in the same way, and one that calls contracts takes the room as
 //! well. Entry points become `(gas i64, room i64) -> (gas i64)`.
 
+mod across;
 mod awaited;
 mod blocks;
 mod calls;
@@ -46,6 +47,7 @@ use std::sync::LazyLock;
 
 use wasmparser::Parser;
 
+pub(crate) use across::Across;
 pub(crate) use awaited::Awaited;
 pub(crate) use blocks::Blocks;
 pub(crate) use floats::{Fix, fixes, makes_raw, may_fix};
@@ -63,7 +65,8 @@ pub(crate) static FINGERPRINT: LazyLock<[u8; 32]> = LazyLock::new(|| {
     crate::hash::hash("noema instrumentation", &sources)
 });
 
-const SOURCES: [&str; 20] = [
+const SOURCES: [&str; 21] = [
+    include_str!("across.rs"),
     include_str!("awaited.rs"),
     include_str!("blocks.rs"),
     include_str!("calls.rs"),
@@ -111,6 +114,8 @@ pub(crate) struct Findings {
     pub(crate) fixes: Vec<Fix>,
     /// Operators that are awaited: loads, and calls that may have one in them.
     pub(crate) awaited: Vec<u32>,
+    /// Stores that may lie across two pages of the processor.
+    pub(crate) across: Vec<u32>,
     /// How many branches and calls it has.
     pub(crate) branches: u64,
 }

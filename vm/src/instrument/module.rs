@@ -199,7 +199,7 @@ impl<'a> Sections<'a> {
         for (position, body) in bodies.iter().enumerate() {
             let index = imports + count(position);
             let ty = self.function_type(self.own_types[position]);
-            let pricing = Pricing::new(setting, &findings[position].awaited);
+            let pricing = Pricing::new(setting, &findings[position]);
             surveys.push(function::survey(rules, placement, index, &self.function_types, ty, body, pricing)?);
         }
 

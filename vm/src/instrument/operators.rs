@@ -23,17 +23,20 @@ const ROTATE: u64 = 175;
 const MULTIPLY: u64 = 650;
 const COUNT_BITS: u64 = 725;
 const DIVIDE: u64 = 2_700;
-/// A load or store in a near memory; a load that something may have to wait for.
+/// A load in a near memory; one that something may have to wait for. A store; one that may lie across two pages.
 const NEAR_LOAD: u64 = 1_000;
-const NEAR_STORE: u64 = 3_500;
 const NEAR_AWAITED: u64 = 8_000;
+const NEAR_STORE: u64 = 2_800;
+const NEAR_ACROSS: u64 = 6_500;
 /// The same in a middle one.
 const MIDDLE_LOAD: u64 = 4_000;
-const MIDDLE_STORE: u64 = 4_000;
 const MIDDLE_AWAITED: u64 = 33_000;
+const MIDDLE_STORE: u64 = 2_800;
+const MIDDLE_ACROSS: u64 = 8_500;
 /// The same in a far one, which no cache holds.
 const FAR_LOAD: u64 = 140_000;
 const FAR_STORE: u64 = 16_000;
+const FAR_ACROSS: u64 = 24_000;
 /// An element of a table.
 const TABLE: u64 = 2_500;
 /// Sums, comparisons and signs of floats, including what makes NaN canonical.
@@ -137,33 +140,45 @@ pub(crate) fn is_bulk(operator: &Operator<'_>) -> bool {
     bulk_price(operator).is_some()
 }
 
-/// The price of an operator by itself, a load or store being one in a near memory that nothing waits for; `None` for one that
-/// no version allows. In a body it may be another one: [`super::pricing`].
+/// The price of an operator by itself, a load being one in a near memory that nothing waits for, and a store one that lies in one
+/// page; `None` for one that no version allows. In a body it may be another one: [`super::pricing`].
 pub(crate) fn operator_price(operator: &Operator<'_>) -> Option<u64> {
     if let Some((fixed, _)) = bulk_price(operator) {
         return Some(fixed);
     }
-    let price = access(operator).map(|access| access_price(access, Reach::Near, false));
+    let price = access(operator).map(|access| match access {
+        Access::Load => load_price(Reach::Near, false),
+        Access::Store => store_price(Reach::Near, false),
+    });
     price.or_else(|| scalar_price(operator)).or_else(|| vector_price(operator))
 }
 
-/// What a load or store costs; whether something may have to wait for it says [`super::Awaited`].
-pub(super) fn access_price(access: Access, reach: Reach, awaited: bool) -> u64 {
-    match (access, reach, awaited) {
-        (Access::Load, Reach::Near, false) => NEAR_LOAD,
-        (Access::Load, Reach::Near, true) => NEAR_AWAITED,
-        (Access::Store, Reach::Near, _) => NEAR_STORE,
-        (Access::Load, Reach::Middle, false) => MIDDLE_LOAD,
-        (Access::Load, Reach::Middle, true) => MIDDLE_AWAITED,
-        (Access::Store, Reach::Middle, _) => MIDDLE_STORE,
-        (Access::Load, Reach::Far, _) => FAR_LOAD,
-        (Access::Store, Reach::Far, _) => FAR_STORE,
+/// What a load costs; whether something may have to wait for it says [`super::Awaited`].
+pub(super) fn load_price(reach: Reach, is_awaited: bool) -> u64 {
+    match (reach, is_awaited) {
+        (Reach::Near, false) => NEAR_LOAD,
+        (Reach::Near, true) => NEAR_AWAITED,
+        (Reach::Middle, false) => MIDDLE_LOAD,
+        (Reach::Middle, true) => MIDDLE_AWAITED,
+        (Reach::Far, _) => FAR_LOAD,
+    }
+}
+
+/// What a store costs; whether it may lie across two pages says [`super::Across`].
+pub(super) fn store_price(reach: Reach, is_across: bool) -> u64 {
+    match (reach, is_across) {
+        (Reach::Near, false) => NEAR_STORE,
+        (Reach::Near, true) => NEAR_ACROSS,
+        (Reach::Middle, false) => MIDDLE_STORE,
+        (Reach::Middle, true) => MIDDLE_ACROSS,
+        (Reach::Far, false) => FAR_STORE,
+        (Reach::Far, true) => FAR_ACROSS,
     }
 }
 
 /// What a call costs more if its result may become an address: somewhere in it may be the load that brought it.
 pub(super) fn awaited_call(reach: Reach) -> u64 {
-    access_price(Access::Load, reach, true) - access_price(Access::Load, reach, false)
+    load_price(reach, true) - load_price(reach, false)
 }
 
 /// Whether an operator loads from the memory or stores to it.

@@ -2,16 +2,17 @@
 
 use wasmparser::{BinaryReaderError, Operator, OperatorsReader};
 
+use super::Findings;
 use super::blocks::Blocks;
 use super::operators::{
-    Access, LATCH, LATCH_EXIT, Setting, UNFORESEEN, access, access_price, awaited_call, is_branch, operator_price,
+    Access, LATCH, LATCH_EXIT, Setting, UNFORESEEN, access, awaited_call, is_branch, load_price, operator_price,
+    store_price,
 };
 
 /// Goes over a body.
 pub(super) struct Pricing<'a> {
     setting: Setting,
-    /// Loads and calls that something waits for, in their order.
-    awaited: &'a [u32],
+    findings: &'a Findings,
     blocks: Blocks,
     number: u32,
     /// Whether the last operator was the branch at the end of a loop.
@@ -20,8 +21,8 @@ pub(super) struct Pricing<'a> {
 
 impl<'a> Pricing<'a> {
     /// At the beginning of a body.
-    pub(super) fn new(setting: Setting, awaited: &'a [u32]) -> Pricing<'a> {
-        Pricing { setting, awaited, blocks: Blocks::default(), number: 0, behind_latch: false }
+    pub(super) fn new(setting: Setting, findings: &'a Findings) -> Pricing<'a> {
+        Pricing { setting, findings, blocks: Blocks::default(), number: 0, behind_latch: false }
     }
 
     /// The price of the next operator, behind which the reader stands; nothing where no version allows it.
@@ -30,7 +31,9 @@ impl<'a> Pricing<'a> {
         operator: &Operator<'_>,
         behind: &OperatorsReader<'_>,
     ) -> Result<Option<u64>, BinaryReaderError> {
-        let is_awaited = self.awaited.binary_search(&self.number).is_ok();
+        let is_among = |numbers: &[u32]| numbers.binary_search(&self.number).is_ok();
+        let is_awaited = is_among(&self.findings.awaited);
+        let is_across = is_among(&self.findings.across);
         self.number += 1;
         let is_latch = matches!(operator, Operator::BrIf { relative_depth: 0 })
             && self.blocks.in_loop()
@@ -48,7 +51,8 @@ impl<'a> Pricing<'a> {
                 operator_price(operator).map(|price| price + awaited_call(reach))
             }
             _ => match access(operator) {
-                Some(access) => Some(access_price(access, reach, is_awaited && access == Access::Load)),
+                Some(Access::Load) => Some(load_price(reach, is_awaited)),
+                Some(Access::Store) => Some(store_price(reach, is_across)),
                 None => operator_price(operator),
             },
         };

@@ -1,5 +1,6 @@
 //! Exact gas and stack numbers of hand-written modules, and an independent counter as the oracle for random ones.
 
+mod across;
 mod awaited;
 mod floats;
 mod native;

@@ -275,21 +275,25 @@ fn prices_depend_on_what_the_memory_can_become() {
     let walk = "(drop (i32.load (i32.load (i32.const 0))))";
     let store = "(i32.store (i32.const 0) (i32.const 0))";
     let around = 25 + 100 + 50;
-    for (memory, plain, awaited, stored) in [
-        ("1 1", 1_000, 8_000, 3_500),
-        ("1 16", 1_000, 8_000, 3_500),
-        ("1 17", 4_000, 33_000, 4_000),
-        ("1 64", 4_000, 33_000, 4_000),
+    let across = "(i32.store (i32.const 4093) (i32.const 0))";
+    let (near, middle, far) =
+        ((1_000, 8_000, 2_800, 6_500), (4_000, 33_000, 2_800, 8_500), (140_000, 140_000, 16_000, 24_000));
+    for (memory, (plain, awaited, stored, stored_across)) in [
+        ("1 1", near),
+        ("1 16", near),
+        ("1 17", middle),
+        ("1 64", middle),
         // Without a maximum it can become 64 pages, or what it is.
-        ("1", 4_000, 33_000, 4_000),
-        ("64", 4_000, 33_000, 4_000),
-        ("65", 140_000, 140_000, 16_000),
-        ("1 65", 140_000, 140_000, 16_000),
-        ("1 65536", 140_000, 140_000, 16_000),
+        ("1", middle),
+        ("64", middle),
+        ("65", far),
+        ("1 65", far),
+        ("1 65536", far),
     ] {
         assert_eq!(gas(memory, load), around + plain, "{memory}");
         assert_eq!(gas(memory, walk), around + plain + awaited, "{memory}");
         assert_eq!(gas(memory, store), 25 + 200 + stored, "{memory}");
+        assert_eq!(gas(memory, across), 25 + 200 + stored_across, "{memory}");
     }
     // What it cannot become is refused to it.
     let grown = |memory: &str, by: u32| {

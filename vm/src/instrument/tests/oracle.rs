@@ -40,7 +40,7 @@ impl Reencode for Padded<'_> {
 
     fn parse_function_body(&mut self, code: &mut CodeSection, body: FunctionBody<'_>) -> Result<(), Error> {
         assert_eq!(body.get_locals_reader().unwrap().get_count(), 0);
-        let mut pricing = Pricing::new(SETTING, &self.findings.next().expect("one for each body").awaited);
+        let mut pricing = Pricing::new(SETTING, self.findings.next().expect("one for each body"));
         let mut function = Function::new([]);
         let mut operators = body.get_operators_reader().unwrap();
         while !operators.eof() {

@@ -1,0 +1,131 @@
+//! Which stores may lie across two pages.
+//!
+//! A processor looks both pages up for a store over the border of two pages of 4 KiB, which takes it ten times as long as others. Where
+//! a store goes is not known; but of stores to different places near one address only one can lie over a border. So in a
+//! metering block, where a local is what it is until it is set, the first store through it pays for the border and those
+//! near it do not. The text of the specification is in `docs/spec/gas.md`.
+
+use wasmparser::{MemArg, Operator};
+
+use super::blocks::Blocks;
+use super::operands::Operands;
+
+/// Bytes of a page of the processor.
+const PAGE: u64 = 4096;
+
+/// Follows the addresses of one body.
+pub(crate) struct Across {
+    stack: Operands<Address>,
+    locals: Vec<Local>,
+    blocks: Blocks,
+    /// The number of the metering block.
+    block: u32,
+    /// Operators so far.
+    operators: u32,
+    found: Vec<u32>,
+}
+
+/// What is known of an operand.
+#[derive(Clone, Copy)]
+enum Address {
+    Unknown,
+    Constant(u32),
+    /// What the local was after it had been set so many times.
+    Local(u32, u32),
+}
+
+/// A local, and the stores through it.
+#[derive(Clone, Copy, Default)]
+struct Local {
+    /// How many times it was set.
+    set: u32,
+    /// The metering block of the stores.
+    block: u32,
+    /// From where to where they are, counted from it.
+    stored: Option<(u64, u64)>,
+}
+
+impl Across {
+    /// At the beginning of a body with so many locals, parameters included.
+    pub(crate) fn new(locals: u32) -> Across {
+        let locals = vec![Local::default(); usize::try_from(locals).unwrap_or(usize::MAX)];
+        Across { stack: Operands::new(), locals, blocks: Blocks::default(), block: 0, operators: 0, found: Vec::new() }
+    }
+
+    /// Goes over a valid operator that takes `popped` operands, none of them below the `floor` of its block, and leaves `height` of
+    /// them.
+    pub(crate) fn step(&mut self, operator: &Operator<'_>, popped: u32, floor: usize, height: u32) {
+        let number = self.operators;
+        self.operators += 1;
+        if let Some((bytes, offset)) = stored(operator) {
+            // The address lies below the value.
+            let address = self.stack.len().checked_sub(2).filter(|at| *at >= floor).map(|at| self.stack[at]);
+            if self.may_be_across(address.unwrap_or(Address::Unknown), offset, bytes) {
+                self.found.push(number);
+            }
+        }
+        let kept = self.stack.kept(popped, floor);
+        let result = self.result(operator);
+        self.stack.replace(kept, height, result);
+        self.block += u32::from(self.blocks.step(operator));
+    }
+
+    fn result(&mut self, operator: &Operator<'_>) -> Address {
+        let at = |local: &u32| usize::try_from(*local).unwrap_or(usize::MAX);
+        match operator {
+            Operator::I32Const { value } => Address::Constant(value.cast_unsigned()),
+            Operator::LocalGet { local_index } => self
+                .locals
+                .get(at(local_index))
+                .map_or(Address::Unknown, |local| Address::Local(*local_index, local.set)),
+            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                let Some(local) = self.locals.get_mut(at(local_index)) else { return Address::Unknown };
+                *local = Local { set: local.set + 1, ..Local::default() };
+                Address::Local(*local_index, local.set)
+            }
+            _ => Address::Unknown,
+        }
+    }
+
+    fn may_be_across(&mut self, address: Address, offset: u64, bytes: u64) -> bool {
+        let (local, set) = match address {
+            _ if bytes == 1 => return false,
+            Address::Unknown => return true,
+            Address::Constant(address) => return (u64::from(address) + offset) % PAGE + bytes > PAGE,
+            Address::Local(local, set) => (local, set),
+        };
+        let Some(local) = usize::try_from(local).ok().and_then(|at| self.locals.get_mut(at)) else { return true };
+        if local.set != set {
+            return true;
+        }
+        let end = offset + bytes;
+        let before = local.stored.filter(|_| local.block == self.block);
+        let (is_near, stored) = match before {
+            Some((from, to)) if offset >= to && end - from <= PAGE => (true, (from, end)),
+            Some((from, to)) if end <= from && to - offset <= PAGE => (true, (offset, to)),
+            _ => (false, (offset, end)),
+        };
+        (local.block, local.stored) = (self.block, Some(stored));
+        !is_near
+    }
+
+    /// The operators that are such stores, in their order.
+    pub(crate) fn finish(self) -> Vec<u32> {
+        self.found
+    }
+}
+
+/// How many bytes an operator stores, and how far behind its address.
+#[rustfmt::skip]
+fn stored(operator: &Operator<'_>) -> Option<(u64, u64)> {
+    use Operator::*;
+    let of = |bytes: u64, memarg: &MemArg| Some((bytes, memarg.offset));
+    match operator {
+        I32Store8 { memarg } | I64Store8 { memarg } | V128Store8Lane { memarg, .. } => of(1, memarg),
+        I32Store16 { memarg } | I64Store16 { memarg } | V128Store16Lane { memarg, .. } => of(2, memarg),
+        I32Store { memarg } | F32Store { memarg } | I64Store32 { memarg } | V128Store32Lane { memarg, .. } => of(4, memarg),
+        I64Store { memarg } | F64Store { memarg } | V128Store64Lane { memarg, .. } => of(8, memarg),
+        V128Store { memarg } => of(16, memarg),
+        _ => None,
+    }
+}
