@@ -5,7 +5,7 @@
 //! `T <= 2^31`; so a product `D * gain * T` is below `2^111`, a bias on the same scale below `2^109`, and
 //! the final shift is at most 109.
 
-use super::vectors::{Vectors, low, lower, vectorised};
+use super::vectors::{Vectors, level_of_length, low, lower, vectorised};
 use super::{Kernels, reference::rne_ratio, round};
 use crate::{Element, Level};
 
@@ -41,7 +41,7 @@ pub fn norm_rows<X: Element, Y: Element>(k: &Kernels, x: &[X], row: usize, norm:
     assert!(x.len() == out.len() && x.len().is_multiple_of(row), "results of another shape");
     assert!(norm.gain.len() == row && norm.bias.is_none_or(|bias| bias.len() == row), "gains of another shape");
     assert!(norm.shift <= MAX_NORM_SHIFT, "a shift above {MAX_NORM_SHIFT}");
-    let level = k.level();
+    let level = level_of_length(k.level(), row);
     let largest = (largest(norm.gain), norm.bias.map_or(0, largest));
     // An element costs about as much as this many multiplications of a product.
     const WORK: usize = 30;

@@ -28,6 +28,17 @@ pub(super) fn vectorised<V: Vectors>(level: Level, work: V) -> V::Output {
     }
 }
 
+/// The level for loops over so few elements: what a vector does not fill is done one by one, so that they take longer with longer ones.
+pub(super) fn level_of_length(level: Level, length: usize) -> Level {
+    match level {
+        Level::Avx512Vnni | Level::Amx if length < SHORT => Level::Avx2,
+        _ => level,
+    }
+}
+
+/// Two vectors of 16 numbers.
+const SHORT: usize = 32;
+
 /// Levels whose loops are compiled differently.
 #[cfg(test)]
 pub(super) fn levels() -> impl Iterator<Item = Level> {
