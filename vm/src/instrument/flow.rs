@@ -78,10 +78,25 @@ pub(super) struct Block {
 /// A loop that is paid for as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whole {
-    /// All of it is in the charge.
-    Known,
+    /// What all rounds but the first cost.
+    Known(i64),
     /// The charge has the first round. How the others are counted, and what each costs.
     Counted(Counted, u32),
+}
+
+impl Whole {
+    /// Whether the counter is checked behind the charge: not where it is little.
+    pub(super) fn is_checked(self) -> bool {
+        !matches!(self, Whole::Known(further) if further <= UNCHECKED)
+    }
+
+    /// What goes unnoticed.
+    fn unchecked(self) -> u64 {
+        match self {
+            Whole::Known(further) if !self.is_checked() => further.unsigned_abs(),
+            _ => 0,
+        }
+    }
 }
 
 /// Charges and checks of a function.
@@ -95,7 +110,7 @@ pub(super) struct Plan {
     pub(super) names_function: bool,
     /// Whether an operator is priced by its length, and so checked where it stands.
     pub(super) has_bulk: bool,
-    /// The price of all metering blocks together.
+    /// The price of all metering blocks together, and of all rounds that are not checked.
     pub(super) price: u64,
 }
 
@@ -107,7 +122,7 @@ impl Plan {
 
     /// Whether anything is checked.
     pub(super) fn checks(&self) -> bool {
-        self.has_bulk || self.blocks.iter().any(|block| block.check || matches!(block.whole, Some(Whole::Counted(..))))
+        self.has_bulk || self.blocks.iter().any(|block| block.check || block.whole.is_some_and(Whole::is_checked))
     }
 }
 
@@ -344,12 +359,11 @@ impl<'t> Flow<'t> {
         if self.placement.is_per_block() || !*reached || price == 0 || price > COUNTED_ROUND {
             return;
         }
-        let all = rounds.known.map(|rounds| price * rounds).filter(|all| *all <= KNOWN_ROUNDS);
-        let whole = match all {
-            Some(_) => Whole::Known,
+        let further = rounds.known.map(|rounds| price * (rounds - 1)).filter(|further| *further <= KNOWN_ROUNDS);
+        let whole = match further {
+            Some(further) => Whole::Known(i64::try_from(further).expect("just compared")),
             None => Whole::Counted(rounds.counted, u32::try_from(price).expect("just compared")),
         };
-        self.prices[*header] = all.unwrap_or(price);
         self.blocks[*header].whole = Some(whole);
         // The only branch that comes back, just added, is left out of the account. Before it stands the round itself.
         *reached = false;
@@ -459,11 +473,12 @@ impl<'t> Flow<'t> {
             }
         }
         self.place_checks();
-        let price = self.prices.iter().fold(0u64, |sum, price| sum.saturating_add(*price));
+        let unchecked = self.blocks.iter().filter_map(|block| block.whole).map(Whole::unchecked);
+        let price = self.prices.iter().copied().chain(unchecked).fold(0u64, u64::saturating_add);
         Plan { blocks: self.blocks, branches, names_function: self.names_function, has_bulk: self.has_bulk, price }
     }
 
-    /// Checks loops, and those of known length that are long. Whether the entry is checked depends on what is called: [`super::calls::CallGraph::checked`].
+    /// Checks loops. Whether the entry is checked depends on what is called: [`super::calls::CallGraph::checked`].
     fn place_checks(&mut self) {
         if self.placement.is_per_block() {
             for block in &mut self.blocks {
@@ -474,9 +489,6 @@ impl<'t> Flow<'t> {
         for header in &self.headers {
             let block = &mut self.blocks[*header];
             (block.check, block.is_header) = (true, true);
-        }
-        for (block, price) in self.blocks.iter_mut().zip(&self.prices) {
-            block.check |= block.whole == Some(Whole::Known) && *price > UNCHECKED.unsigned_abs();
         }
     }
 }

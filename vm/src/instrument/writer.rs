@@ -210,14 +210,23 @@ impl Writer {
     /// Begins the metering block of a loop that is paid for as a whole: the block has one round itself, and is charged with
     /// all the others. A loop that never ends faults.
     pub(super) fn begin_whole(&mut self, block: &Block, locals: &Locals) {
-        let Some(Whole::Counted(counted, price)) = block.whole else { return self.begin(block) };
+        let whole = block.whole.expect("such a loop");
         self.debt = block.debt;
         self.push_gas();
-        self.push_further_rounds(counted, locals);
-        self.lower_by_units(price);
-        self.lower(block.charge);
-        self.emit(Instruction::LocalTee(self.gas));
-        self.branch_below(self.about(block.debt));
+        match whole {
+            Whole::Known(further) => self.lower(further + block.charge),
+            Whole::Counted(counted, price) => {
+                self.push_further_rounds(counted, locals);
+                self.lower_by_units(price);
+                self.lower(block.charge);
+            }
+        }
+        if whole.is_checked() {
+            self.emit(Instruction::LocalTee(self.gas));
+            self.branch_below(self.about(block.debt));
+        } else {
+            self.emit(Instruction::LocalSet(self.gas));
+        }
     }
 
     /// Pushes the number of rounds that follow the first.
