@@ -82,7 +82,11 @@ pub(super) fn programs() -> Vec<Program> {
         across_pages(),
         stores_across_pages("stores across pages", 1, ""),
         stores_across_pages("stores across pages, read", 1, "(local.set $x (i64.load32_u offset=AT (local.get $p)))"),
-        stores_across_pages("stores across one border, read", 0, "(local.set $x (i64.load32_u offset=AT (local.get $p)))"),
+        stores_across_pages(
+            "stores across one border, read",
+            0,
+            "(local.set $x (i64.load32_u offset=AT (local.get $p)))",
+        ),
         globals(),
         growth(),
         first_touch(),
