@@ -33,6 +33,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![deny(clippy::as_conversions, clippy::float_arithmetic, clippy::host_endian_bytes)]
+#![cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    allow(dead_code, unused_variables, reason = "what only kernels of our own for a processor's vectors use")
+)]
 
 #[cfg(feature = "cuda")]
 pub mod cuda;

@@ -213,6 +213,7 @@ impl Records {
     }
 
     /// The leaves, one for each record.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "for kernels that gather them"))]
     pub(in crate::kernel) fn leaves(&self) -> &[i64] {
         &self.leaves
     }
