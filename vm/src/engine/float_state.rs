@@ -6,20 +6,24 @@
 /// Round to nearest, no flushing to zero, exceptions masked.
 #[cfg(target_arch = "x86_64")]
 const DEFAULT: State = 0x1f80;
-#[cfg(target_arch = "aarch64")]
+#[cfg(any(target_arch = "aarch64", target_arch = "s390x"))]
 const DEFAULT: State = 0;
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "s390x")))]
 const DEFAULT: State = ();
 
 /// Without what only reports: exceptions that have happened.
 #[cfg(target_arch = "x86_64")]
 const CONTROL: State = 0xffc0;
+#[cfg(target_arch = "aarch64")]
+const CONTROL: State = u64::MAX;
+#[cfg(target_arch = "s390x")]
+const CONTROL: State = 0xf800_0077;
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "s390x"))]
 type State = u32;
 #[cfg(target_arch = "aarch64")]
 type State = u64;
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "s390x")))]
 type State = ();
 
 #[cfg(target_arch = "x86_64")]
@@ -37,7 +41,7 @@ fn set(state: State) {
     unsafe { core::arch::asm!("ldmxcsr [{}]", in(reg) &raw const state, options(nostack, preserves_flags)) };
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "s390x"))]
 fn is_default(state: State) -> bool {
     state & CONTROL == DEFAULT
 }
@@ -56,18 +60,27 @@ fn set(state: State) {
     unsafe { core::arch::asm!("msr fpcr, {}", in(reg) state, options(nomem, nostack, preserves_flags)) };
 }
 
-#[cfg(target_arch = "aarch64")]
-fn is_default(state: State) -> bool {
-    state == DEFAULT
+#[cfg(target_arch = "s390x")]
+fn get() -> State {
+    let state: u32;
+    // SAFETY: reads a register.
+    unsafe { core::arch::asm!("efpc {}", out(reg) state, options(nomem, nostack, preserves_flags)) };
+    state
 }
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(target_arch = "s390x")]
+fn set(state: State) {
+    // SAFETY: the value came from `get` or is the default.
+    unsafe { core::arch::asm!("sfpc {}", in(reg) state, options(nomem, nostack, preserves_flags)) };
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "s390x")))]
 fn get() -> State {}
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "s390x")))]
 fn set(_: State) {}
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "s390x")))]
 fn is_default(_: State) -> bool {
     true
 }
@@ -96,27 +109,31 @@ pub(crate) fn with_default<R>(work: impl FnOnce() -> R) -> R {
 }
 
 #[cfg(test)]
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "s390x"))]
 mod tests {
-    use super::{get, reset, set, with_default};
+    use super::{CONTROL, DEFAULT, get, reset, set, with_default};
 
     /// Flush to zero, denormals are zero, round up.
+    #[cfg(target_arch = "x86_64")]
     const OTHER: u32 = 0xdfc0;
+    /// Round up.
+    #[cfg(target_arch = "s390x")]
+    const OTHER: u32 = 2;
 
     #[test]
     fn the_default_is_set_and_what_was_there_comes_back() {
         let before = get();
         set(OTHER);
         with_default(|| {
-            assert_eq!(get() & 0xffc0, 0x1f80);
+            assert_eq!(get() & CONTROL, DEFAULT);
             set(OTHER);
             reset();
-            assert_eq!(get() & 0xffc0, 0x1f80);
+            assert_eq!(get() & CONTROL, DEFAULT);
         });
-        assert_eq!(get() & 0xffc0, OTHER);
+        assert_eq!(get() & CONTROL, OTHER);
         let panicked = std::panic::catch_unwind(|| with_default(|| panic!("as it happens")));
         assert!(panicked.is_err());
-        assert_eq!(get() & 0xffc0, OTHER);
+        assert_eq!(get() & CONTROL, OTHER);
         set(before);
     }
 }

@@ -58,7 +58,7 @@ impl Interpreter {
         let engine = Engine::new(&config(machine));
         let mut linker = Linker::new(&engine);
         bind(&mut linker, extensions).map_err(failed)?;
-        let answer = answer(&engine).map_err(|error| error.to_string());
+        let answer = known_answer::ask(|| answer(&engine));
         Ok(Interpreter { engine, linker: Arc::new(linker), answer })
     }
 

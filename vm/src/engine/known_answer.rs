@@ -7,7 +7,7 @@ use wasm_encoder::{
     InstructionSink, MemArg, MemorySection, MemoryType, Module, TypeSection, ValType,
 };
 
-use super::EngineKind;
+use super::{EngineKind, float_state};
 use crate::VmError;
 
 /// The export that is asked; it takes nothing and gives an `i64`.
@@ -33,7 +33,7 @@ pub(super) fn module() -> Vec<u8> {
     let mut exports = ExportSection::new();
     exports.export(QUESTION, ExportKind::Func, 0);
     let mut function = Function::new([(1, ValType::I64)]);
-    ask(&mut function.instructions());
+    write(&mut function.instructions());
     let mut code = CodeSection::new();
     code.function(&function);
     let mut module = Module::new();
@@ -42,7 +42,7 @@ pub(super) fn module() -> Vec<u8> {
 }
 
 /// The sum of a vector and the global, stored over the edge of two words, seen as integers and as lanes.
-fn ask(code: &mut InstructionSink<'_>) {
+fn write(code: &mut InstructionSink<'_>) {
     let at = |offset| MemArg { offset, align: 0, memory_index: 0 };
     code.i32_const(0).global_get(0).v128_const(i128::from_le_bytes(OTHER)).i8x16_add().v128_store(at(5));
     code.i32_const(0).i64_load(at(5));
@@ -78,6 +78,11 @@ fn answer() -> i64 {
     found = found.wrapping_add(i64::from(i16::from_le_bytes([lanes[6], lanes[7]])));
     // The square of `1 + 2^-52` is `1 + 2^-51` and a bit that is rounded away.
     found ^ (1.0f64.to_bits() + 2).cast_signed()
+}
+
+/// Asks an engine, with floats as contracts have them.
+pub(super) fn ask<E: std::fmt::Display>(answer: impl FnOnce() -> Result<i64, E>) -> Result<i64, String> {
+    float_state::with_default(answer).map_err(|error| format!("{error:#}"))
 }
 
 /// Whether an engine may be used, by what it answers.
