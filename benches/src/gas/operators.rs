@@ -108,10 +108,10 @@ pub(super) fn programs() -> Vec<Program> {
     }
     for (name, pages) in [("near", NEAR_PAGES), ("middle", MIDDLE_PAGES), ("far", PAGES)] {
         programs.extend([
-            random_loads(name, pages),
-            random_stores(name, pages),
-            random_loads_across(name, pages),
-            random_stores_across(name, pages),
+            random_loads(&format!("random loads, {name}"), pages, &anywhere(pages)),
+            random_stores(&format!("random stores, {name}"), pages, &anywhere(pages)),
+            random_loads(&format!("random loads across pages, {name}"), pages, &across(pages)),
+            random_stores(&format!("random stores across pages, {name}"), pages, &across(pages)),
             branches_on_loads(name, pages),
             choices_by_loads(name, pages),
         ]);
@@ -442,15 +442,14 @@ fn scattered(name: &str, pages: u32, body: &str) -> Program {
     hostile(name, &module(pages, &fields))
 }
 
-/// Loads anywhere, which do not wait for each other.
-fn random_loads(name: &str, pages: u32) -> Program {
-    let body = format!("{RANDOM} (local.set $x (i64.add (local.get $x) (i64.load {})))", anywhere(pages));
-    scattered(&format!("random loads, {name}"), pages, &body)
+/// Loads at addresses that do not wait for each other.
+fn random_loads(name: &str, pages: u32, at: &str) -> Program {
+    let body = format!("{RANDOM} (local.set $x (i64.add (local.get $x) (i64.load {at})))");
+    scattered(name, pages, &body)
 }
 
-fn random_stores(name: &str, pages: u32) -> Program {
-    let body = format!("{RANDOM} (i64.store {} (local.get $r))", anywhere(pages));
-    scattered(&format!("random stores, {name}"), pages, &body)
+fn random_stores(name: &str, pages: u32, at: &str) -> Program {
+    scattered(name, pages, &format!("{RANDOM} (i64.store {at} (local.get $r))"))
 }
 
 /// An address from which eight bytes lie in two pages of 4 KiB.
@@ -459,16 +458,6 @@ fn across(pages: u32) -> String {
     format!(
         "(i32.add (i32.const 4092) (i32.and (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 32))) (i32.const {page})))"
     )
-}
-
-fn random_loads_across(name: &str, pages: u32) -> Program {
-    let body = format!("{RANDOM} (local.set $x (i64.add (local.get $x) (i64.load {})))", across(pages));
-    scattered(&format!("random loads across pages, {name}"), pages, &body)
-}
-
-fn random_stores_across(name: &str, pages: u32) -> Program {
-    let body = format!("{RANDOM} (i64.store {} (local.get $r))", across(pages));
-    scattered(&format!("random stores across pages, {name}"), pages, &body)
 }
 
 /// Branches on what was loaded from anywhere: where they are not predicted, what comes next waits for it.

@@ -5,10 +5,11 @@
 //! metering block, where a local is what it is until it is set, the first store through it pays for the border and those
 //! near it do not. The text of the specification is in `docs/spec/gas.md`.
 
-use wasmparser::{MemArg, Operator};
+use wasmparser::Operator;
 
 use super::blocks::Blocks;
 use super::operands::Operands;
+use super::operators::stored;
 
 /// Bytes of a page of the processor.
 const PAGE: u64 = 4096;
@@ -112,20 +113,5 @@ impl Across {
     /// The operators that are such stores, in their order.
     pub(crate) fn finish(self) -> Vec<u32> {
         self.found
-    }
-}
-
-/// How many bytes an operator stores, and how far behind its address.
-#[rustfmt::skip]
-fn stored(operator: &Operator<'_>) -> Option<(u64, u64)> {
-    use Operator::*;
-    let of = |bytes: u64, memarg: &MemArg| Some((bytes, memarg.offset));
-    match operator {
-        I32Store8 { memarg } | I64Store8 { memarg } | V128Store8Lane { memarg, .. } => of(1, memarg),
-        I32Store16 { memarg } | I64Store16 { memarg } | V128Store16Lane { memarg, .. } => of(2, memarg),
-        I32Store { memarg } | F32Store { memarg } | I64Store32 { memarg } | V128Store32Lane { memarg, .. } => of(4, memarg),
-        I64Store { memarg } | F64Store { memarg } | V128Store64Lane { memarg, .. } => of(8, memarg),
-        V128Store { memarg } => of(16, memarg),
-        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 //! Calibrated with `noema-bench gas` (`docs/decisions/0010-prices.md`). Every price is a multiple of [`ENTRY_PRICE`], so that the fuel
 //! counter of another engine, set to the same table, is an independent check of the sums.
 
-use wasmparser::Operator;
+use wasmparser::{MemArg, Operator};
 
 /// Entering a function. All else that a call costs is in the price of the calling operator.
 pub(super) const ENTRY_PRICE: u64 = 25;
@@ -195,12 +195,24 @@ pub(super) fn access(operator: &Operator<'_>) -> Option<Access> {
         | V128Load16Splat { .. } | V128Load32Splat { .. } | V128Load64Splat { .. } | V128Load32Zero { .. }
         | V128Load64Zero { .. } | V128Load8Lane { .. } | V128Load16Lane { .. } | V128Load32Lane { .. }
         | V128Load64Lane { .. } => Access::Load,
-        I32Store { .. } | I64Store { .. } | F32Store { .. } | F64Store { .. }
-        | I32Store8 { .. } | I32Store16 { .. } | I64Store8 { .. } | I64Store16 { .. } | I64Store32 { .. }
-        | V128Store { .. } | V128Store8Lane { .. } | V128Store16Lane { .. } | V128Store32Lane { .. }
-        | V128Store64Lane { .. } => Access::Store,
+        _ if stored(operator).is_some() => Access::Store,
         _ => return None,
     })
+}
+
+/// How many bytes an operator stores, and how far behind its address.
+#[rustfmt::skip]
+pub(super) fn stored(operator: &Operator<'_>) -> Option<(u64, u64)> {
+    use Operator::*;
+    let of = |bytes: u64, memarg: &MemArg| Some((bytes, memarg.offset));
+    match operator {
+        I32Store8 { memarg } | I64Store8 { memarg } | V128Store8Lane { memarg, .. } => of(1, memarg),
+        I32Store16 { memarg } | I64Store16 { memarg } | V128Store16Lane { memarg, .. } => of(2, memarg),
+        I32Store { memarg } | F32Store { memarg } | I64Store32 { memarg } | V128Store32Lane { memarg, .. } => of(4, memarg),
+        I64Store { memarg } | F64Store { memarg } | V128Store64Lane { memarg, .. } => of(8, memarg),
+        V128Store { memarg } => of(16, memarg),
+        _ => None,
+    }
 }
 
 #[rustfmt::skip] // One line for each kind of operator reads as the table that it is.

@@ -31,9 +31,8 @@ impl<'a> Pricing<'a> {
         operator: &Operator<'_>,
         behind: &OperatorsReader<'_>,
     ) -> Result<Option<u64>, BinaryReaderError> {
-        let is_among = |numbers: &[u32]| numbers.binary_search(&self.number).is_ok();
-        let is_awaited = is_among(&self.findings.awaited);
-        let is_across = is_among(&self.findings.across);
+        let (Findings { awaited, across, .. }, number) = (self.findings, self.number);
+        let is_among = |numbers: &[u32]| numbers.binary_search(&number).is_ok();
         self.number += 1;
         let is_latch = matches!(operator, Operator::BrIf { relative_depth: 0 })
             && self.blocks.in_loop()
@@ -47,12 +46,12 @@ impl<'a> Pricing<'a> {
         let price = match operator {
             Operator::BrIf { .. } if is_latch => Some(LATCH),
             Operator::End if behind_latch => Some(LATCH_EXIT),
-            Operator::Call { .. } | Operator::CallIndirect { .. } if is_awaited => {
+            Operator::Call { .. } | Operator::CallIndirect { .. } if is_among(awaited) => {
                 operator_price(operator).map(|price| price + awaited_call(reach))
             }
             _ => match access(operator) {
-                Some(Access::Load) => Some(load_price(reach, is_awaited)),
-                Some(Access::Store) => Some(store_price(reach, is_across)),
+                Some(Access::Load) => Some(load_price(reach, is_among(awaited))),
+                Some(Access::Store) => Some(store_price(reach, is_among(across))),
                 None => operator_price(operator),
             },
         };

@@ -9,10 +9,11 @@ mod random;
 mod suite;
 
 use noema_abi::ProtocolVersion;
+use wasmparser::{Operator, Parser, Payload};
 use wasmtime::{Engine, Global, Instance, Module, Store, Trap, Val};
 
-use super::{FAULT, FAULT_GAS, FAULT_STACK, LEAST_ROOM, Placement};
-use crate::admission::{AdmissionError, Admitted, admit, admit_placed};
+use super::{FAULT, FAULT_GAS, FAULT_STACK, Findings, LEAST_ROOM, Placement};
+use crate::admission::{AdmissionError, Admitted, admit, admit_placed, findings};
 use crate::rules::Rules;
 
 const ENTRY: i64 = 25;
@@ -36,6 +37,23 @@ pub(super) fn instrumented(wat: &str) -> Result<[Vec<u8>; 2], AdmissionError> {
             .map(|admitted| admitted.instrumented)
     };
     Ok([placed(Placement::Merged)?, placed(Placement::PerBlock)?])
+}
+
+/// Of the operators of the last function that count, whether each is among those that admission found.
+pub(super) fn found_in(
+    wat: &str,
+    counts: impl Fn(&Operator<'_>) -> bool,
+    found: impl Fn(Findings) -> Vec<u32>,
+) -> Vec<bool> {
+    let wasm = wat::parse_str(wat).unwrap_or_else(|error| panic!("{error}: {wat}"));
+    let found = found(findings(ProtocolVersion::V1, &wasm).unwrap().pop().unwrap());
+    let bodies = Parser::new(0).parse_all(&wasm).filter_map(|payload| match payload.unwrap() {
+        Payload::CodeSectionEntry(body) => Some(body),
+        _ => None,
+    });
+    let operators = bodies.last().unwrap().get_operators_reader().unwrap().into_iter().map(Result::unwrap);
+    let counted = (0..).zip(operators).filter(|(_, operator)| counts(operator));
+    counted.map(|(number, _)| found.contains(&number)).collect()
 }
 
 /// What a run leaves.

@@ -1,10 +1,7 @@
 //! Which stores may lie across two pages.
 
-use noema_abi::ProtocolVersion;
-use wasmparser::{Parser, Payload};
-
 use super::super::operators::{Access, access};
-use crate::admission::findings;
+use super::found_in;
 
 /// Of each store of a function, whether it may.
 fn across(body: &str) -> Vec<bool> {
@@ -12,15 +9,7 @@ fn across(body: &str) -> Vec<bool> {
         r#"(module (memory (export "memory") 1 1) (func (export "call"))
              (func (param $p i32) (param $q i32) (local $v v128) {body}))"#
     );
-    let wasm = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}: {body}"));
-    let found = findings(ProtocolVersion::V1, &wasm).unwrap().pop().unwrap().across;
-    let bodies = Parser::new(0).parse_all(&wasm).filter_map(|payload| match payload.unwrap() {
-        Payload::CodeSectionEntry(body) => Some(body),
-        _ => None,
-    });
-    let operators = bodies.last().unwrap().get_operators_reader().unwrap().into_iter().map(Result::unwrap);
-    let stores = (0..).zip(operators).filter(|(_, operator)| access(operator) == Some(Access::Store));
-    stores.map(|(number, _)| found.contains(&number)).collect()
+    found_in(&text, |operator| access(operator) == Some(Access::Store), |findings| findings.across)
 }
 
 /// A store of eight bytes behind `$p`.
@@ -64,16 +53,10 @@ fn as_long_as_the_address_is_the_same() {
         "(local.set $p (local.get $p))",
         "(block (br_if 0 (local.get $q)))",
         "(if (local.get $q) (then))",
-        "(loop",
     ] {
-        let body = if other == "(loop" {
-            format!("{} (loop {})", at(0), at(8))
-        } else {
-            format!("{} {other} {}", at(0), at(8))
-        };
-        let found = across(&body);
-        assert_eq!(found, [true, true], "{other}");
+        assert_eq!(two(other), [true, true], "{other}");
     }
+    assert_eq!(across(&format!("{} (loop {})", at(0), at(8))), [true, true]);
     // What the local was before it was set is another address; what it was set to is one.
     assert_eq!(
         across(&format!("(local.get $p) (local.set $p (local.get $q)) (i64.store (i64.const 1)) {}", at(8))),

@@ -1,10 +1,10 @@
 //! Which loads and calls are awaited, and what that costs; and what the ends of loops cost.
 
 use noema_abi::ProtocolVersion;
-use wasmparser::{Operator, Parser, Payload};
+use wasmparser::Operator;
 
 use super::super::operators::{Access, access};
-use super::gas_of;
+use super::{found_in, gas_of};
 use crate::admission::findings;
 
 /// A function in a memory of a size.
@@ -29,16 +29,7 @@ fn awaited_calls_in(memory: &str, body: &str) -> Vec<bool> {
 }
 
 fn awaited_of(memory: &str, body: &str, counts: impl Fn(&Operator<'_>) -> bool) -> Vec<bool> {
-    let wasm = wat::parse_str(module(memory, body)).unwrap_or_else(|error| panic!("{error}: {body}"));
-    let findings = findings(ProtocolVersion::V1, &wasm).unwrap();
-    let bodies = Parser::new(0).parse_all(&wasm).filter_map(|payload| match payload.unwrap() {
-        Payload::CodeSectionEntry(body) => Some(body),
-        _ => None,
-    });
-    let operators = bodies.last().unwrap().get_operators_reader().unwrap().into_iter().map(Result::unwrap);
-    let counted = (0..).zip(operators).filter(|(_, operator)| counts(operator));
-    let awaited = &findings.last().unwrap().awaited;
-    counted.map(|(number, _)| awaited.contains(&number)).collect()
+    found_in(&module(memory, body), counts, |findings| findings.awaited)
 }
 
 fn near(body: &str) -> Vec<bool> {
