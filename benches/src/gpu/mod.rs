@@ -7,7 +7,10 @@
 mod ours;
 
 use anyhow::{Context, ensure};
-use noema_tensor::cuda::{Cuda, Options as CudaOptions};
+use noema_tensor::{
+    cuda::{Cuda, Options as CudaOptions},
+    program::Extent,
+};
 
 use self::ours::Encoder;
 use crate::clock::Clock;
@@ -64,7 +67,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
                 let answer = torch.ask(&format!("case {case} {m} {k} {n}"))?;
                 ensure!(answer == "ok", "PyTorch says: {answer}");
                 let ours = Contender::timed("noema", |_, times| {
-                    ours::time(&loaded, m, &input, times).expect("it did so before")
+                    ours::time(&loaded, Extent::of_rows(m), &input, times).expect("it did so before")
                 });
                 let theirs =
                     Contender::timed("torch-bf16", |clock, times| torch.time(clock, times).expect("it did so before"));
@@ -84,8 +87,10 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
             let loaded = cuda.load_program(&program)?;
             let answer = torch.ask(&format!("case encoder {batch} {tokens} {layers} {width} {heads} {inner}"))?;
             ensure!(answer == "ok", "PyTorch says: {answer}");
-            let ours =
-                Contender::timed("noema", |_, times| ours::time(&loaded, 1, &input, times).expect("it did so before"));
+            let extent = Extent { rows: batch, length: tokens };
+            let ours = Contender::timed("noema", |_, times| {
+                ours::time(&loaded, extent, &input, times).expect("it did so before")
+            });
             let theirs =
                 Contender::timed("torch-bf16", |clock, times| torch.time(clock, times).expect("it did so before"));
             let ratio = compare(options.effort, &mut [ours, theirs])[0];

@@ -8,7 +8,7 @@ use noema_tensor::{
     cuda::LoadedProgram,
     device::Loaded as _,
     kernel::{self, Binary, Softmax},
-    program::{Attention, Operation, Program, ValueId, ValueType},
+    program::{Attention, Extent, Heads, Length, Operation, Positions, Program, Seen, ValueId, ValueType},
 };
 
 use crate::gemm::Shape;
@@ -34,13 +34,13 @@ const SCALE: (i32, u8) = (1 << 30, 42);
 pub(super) fn product(shape: Shape, requantised: bool) -> Program<'static> {
     let Shape { k, n, .. } = shape;
     let mut program = Program::default();
-    let x = program.input(ValueType { dtype: DType::I8, row: k });
+    let x = program.input(ValueType::of_row(DType::I8, k));
     let linear = Operation::Linear { k, n, weights: weights(shape).into(), bias: vec![0; n].into() };
-    let mut y = program.push(linear, &[x], ValueType { dtype: DType::I32, row: n });
+    let mut y = program.push(linear, &[x], ValueType::of_row(DType::I32, n));
     if requantised {
         let (multipliers, shifts) = (vec![SCALE.0; n].into(), vec![SCALE.1; n].into());
         let operation = Operation::Requantise { multipliers, shifts, zero_point: 0 };
-        y = program.push(operation, &[y], ValueType { dtype: DType::I8, row: n });
+        y = program.push(operation, &[y], ValueType::of_row(DType::I8, n));
     }
     program.output(y);
     program
@@ -58,12 +58,12 @@ pub(super) struct Encoder {
     pub(super) inner: usize,
 }
 
-/// All layers over the whole batch as one program of one row: activations of 8 bits, attention of exact exponentials,
-/// GELU by its table. Weights and scales follow from a seed; they change no time.
+/// All layers: activations of 8 bits, attention of exact exponentials, GELU by its table. Weights and scales follow from a
+/// seed; they change no time.
 pub(super) fn encoder(sides: Encoder) -> Program<'static> {
-    let Encoder { batch, tokens, layers, width, heads, inner, .. } = sides;
+    let Encoder { layers, width, heads, inner, .. } = sides;
     let depth = width / heads;
-    let of = |dtype, columns: usize| ValueType { dtype, row: batch * tokens * columns };
+    let of = |dtype, columns: usize| ValueType { dtype, row: columns, per_token: true };
     let mut program = Program::default();
     let mut x = program.input(of(DType::I8, width));
     let mut seed = 1;
@@ -77,32 +77,20 @@ pub(super) fn encoder(sides: Encoder) -> Program<'static> {
     };
     let gelu: Vec<u8> = (i8::MIN..=i8::MAX).map(|value| value.max(0).cast_unsigned()).collect();
     for _ in 0..layers {
-        let qkv = linear(&mut program, x, width, 3 * width, 41);
-        let mut head = |part: usize| {
-            let (dims, row) = (vec![batch, heads, tokens, depth], 3 * width);
-            let operation =
-                Operation::CopyStrided { dims, strides: vec![tokens * row, depth, row, 1], start: part * width };
-            program.push(operation, &[qkv], of(DType::I8, width))
-        };
-        let (q, k, v) = (head(0), head(1), head(2));
+        let [q, k, v] = [(); 3].map(|()| linear(&mut program, x, width, width, 41));
         let attention = Operation::Attention(Attention {
-            batches: batch,
+            batches: 1,
             heads: (heads, heads),
-            lengths: (tokens, tokens),
+            lengths: (Length::Sequence, Length::Sequence),
             widths: (depth, depth),
-            seen: None,
-            positions: None,
+            layout: Heads::SideBySide,
+            seen: Seen::All,
+            positions: Positions::Nowhere,
             softmax: Softmax::new(1 << 30, 40, 0).expect("in range"),
             scale: (1 << 30, 30),
         });
         let attended = program.push(attention, &[q, k, v], of(DType::I8, width));
-        let joined = Operation::CopyStrided {
-            dims: vec![batch, tokens, heads, depth],
-            strides: vec![tokens * width, depth, tokens * depth, 1],
-            start: 0,
-        };
-        let joined = program.push(joined, &[attended], of(DType::I8, width));
-        let projected = linear(&mut program, joined, width, width, 41);
+        let projected = linear(&mut program, attended, width, width, 41);
         let normed = normalised(&mut program, x, projected, width, of(DType::I8, width));
         let wide = linear(&mut program, normed, width, inner, 41);
         let wide = program.push(Operation::Lookup { table: gelu.clone().into() }, &[wide], of(DType::I8, inner));
@@ -123,8 +111,8 @@ fn normalised(program: &mut Program<'static>, a: ValueId, b: ValueId, width: usi
 /// Compares some rows with sums that are written out.
 pub(super) fn check(loaded: &LoadedProgram, shape: Shape, requantised: bool, input: &[u8]) -> anyhow::Result<()> {
     let Shape { m, k, n } = shape;
-    let mut outputs = loaded.outputs(m)?;
-    loaded.run(m, &[input], &mut outputs)?;
+    let mut outputs = loaded.outputs(Extent::of_rows(m))?;
+    loaded.run(Extent::of_rows(m), &[input], &mut outputs)?;
     let weights = weights(shape);
     for row in [0, m / 3, m - 1] {
         for column in [0, n / 2, n - 1] {
@@ -146,7 +134,7 @@ pub(super) fn check(loaded: &LoadedProgram, shape: Shape, requantised: bool, inp
 }
 
 /// How long so many runs take on the device.
-pub(super) fn time(loaded: &LoadedProgram, rows: usize, input: &[u8], times: u64) -> anyhow::Result<Duration> {
-    let each = loaded.time(rows, &[input], u32::try_from(times)?)?;
+pub(super) fn time(loaded: &LoadedProgram, extent: Extent, input: &[u8], times: u64) -> anyhow::Result<Duration> {
+    let each = loaded.time(extent, &[input], u32::try_from(times)?)?;
     Ok(Duration::from_secs_f64(f64::from(each) / 1e3).saturating_mul(u32::try_from(times)?))
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use noema_abi::{DType, Status};
-use noema_tensor::OpError;
+use noema_tensor::{Element, OpError};
 
 use crate::graph::{Edge, EdgeId};
 
@@ -145,6 +145,11 @@ macro_rules! views {
                 match self { $( Source::$variant(values) => values.len() ),* }
             }
 
+            /// Their bytes, little-endian.
+            pub(crate) fn to_le_bytes(self) -> Vec<u8> {
+                match self { $( Source::$variant(values) => Element::write_le(values) ),* }
+            }
+
             /// Some of them.
             pub(crate) fn part(self, range: Range<usize>) -> Source<'a> {
                 match self { $( Source::$variant(values) => Source::$variant(&values[range]) ),* }
@@ -156,6 +161,11 @@ macro_rules! views {
                 match dtype {
                     $( DType::$variant => Sink::$variant(&mut bytemuck::cast_slice_mut(words)[range]) ),*
                 }
+            }
+
+            /// Takes them from as many little-endian bytes.
+            pub(crate) fn copy_from_le_bytes(&mut self, bytes: &[u8]) {
+                match self { $( Sink::$variant(values) => values.copy_from_slice(&Element::read_le(bytes)) ),* }
             }
 
             /// Some of them.

@@ -86,6 +86,11 @@ impl Edge {
         Edge { dtype: self.dtype, dims: dims.collect() }
     }
 
+    /// The same for the longest sequence.
+    pub(crate) fn longest(&self) -> Edge {
+        Edge { dtype: self.dtype, dims: self.dims.iter().map(|dim| dim & !SEQUENCE).collect() }
+    }
+
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.dims.len() > MAX_ROW_RANK {
             return Err(format!("{} axes beside the batch, the limit is {MAX_ROW_RANK}", self.dims.len()));

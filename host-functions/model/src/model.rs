@@ -6,7 +6,7 @@ use std::{
 };
 
 use noema_abi::{ProtocolVersion, Status};
-use noema_tensor::{Kernels, Level, OpError, Shape, Tensor};
+use noema_tensor::{Kernels, Level, OpError, Shape, Tensor, device::Accelerator};
 
 use crate::{
     ModelError, ModelId,
@@ -324,34 +324,46 @@ impl Model {
     /// or a length); [`OpError::Node`] where this machine cannot do it.
     pub fn run(&self, kernels: &Kernels, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
         let extent = self.extent_of(inputs)?;
-        let batch = extent.batch;
-        // A device has a graph for one length.
-        let accelerator = kernels.accelerator().filter(|_| !self.graph().has_sequence());
-        let answer = accelerator.and_then(|accelerator| self.run_on(accelerator, kernels, batch, inputs));
-        match answer {
-            Some(outputs) => Ok(outputs),
-            None => self.run_on_cpu(kernels, extent, inputs),
+        match kernels.accelerator().filter(|accelerator| !accelerator.is_retired()) {
+            Some(accelerator) => self.run_beside(accelerator, kernels, extent, inputs),
+            None => Ok(self.compute(kernels, None, extent, inputs)?.0),
         }
     }
 
-    fn run_on_cpu(&self, kernels: &Kernels, extent: Extent, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
+    /// Computes every node on the CPU, or on a device what that can, and says whether it did.
+    fn compute(
+        &self,
+        kernels: &Kernels,
+        accelerator: Option<&Accelerator>,
+        extent: Extent,
+        inputs: &[&Tensor],
+    ) -> Result<(Vec<Tensor>, bool), OpError> {
         let batch = extent.batch;
         let rows = usize::try_from(batch).map_err(|_| Status::LimitExceeded)?;
         let shorter = self.shorter(extent.length)?;
         let edges = shorter.as_ref().map_or(self.edges(), |shorter| &shorter.edges);
         let plan = shorter.as_ref().and_then(|shorter| shorter.plan.as_ref()).unwrap_or(&self.plan);
         let schedule = self.schedule(kernels.level())?;
+        let segment = accelerator.and_then(|beside| Some((beside, self.segment_for(beside, extent, edges)?)));
+        let mut by_device = None;
         let mut arena = Arena::allocate(plan, batch)?;
         for ((index, tensor), edge) in (0..).zip(inputs).zip(edges) {
             copy_in(tensor, arena.write(EdgeId(index), edge))?;
         }
         for Entry { reads, output, step } in &schedule.entries {
+            if let Some((accelerator, segment)) = segment
+                && segment.made.contains(output)
+                && *by_device.get_or_insert_with(|| self.run_segment(segment, accelerator, extent, edges, &mut arena))
+            {
+                continue;
+            }
             let shapes = Shapes { rows, edges, reads, output: *output };
             let output = EdgeId(u32::try_from(*output).map_err(|_| Status::LimitExceeded)?);
             let run = |sources: &[Source<'_>], sink: &mut Sink<'_>| step.run(kernels, &shapes, sources, sink);
             arena.with(reads, edges, output, kernels.threads(), run)?;
         }
-        self.graph().outputs.iter().map(|id| copy_out(&arena, *id, &edges[place(*id)], batch)).collect()
+        let outputs = self.graph().outputs.iter().map(|id| copy_out(&arena, *id, &edges[place(*id)], batch));
+        Ok((outputs.collect::<Result<_, _>>()?, by_device == Some(true)))
     }
 
     fn edge(&self, id: EdgeId) -> &Edge {
@@ -400,6 +412,7 @@ fn copy_out(arena: &Arena<'_>, id: EdgeId, edge: &Edge, batch: u32) -> Result<Te
 }
 
 mod on_device;
+mod segment;
 #[cfg(test)]
 mod sequence_tests;
 #[cfg(test)]

@@ -7,14 +7,19 @@
 //! result: running a graph and running its opcodes one by one gives the same bits. [`TreeEnsemble`], [`WordPiece`] and [`BytePairs`] are the
 //! exceptions: no opcode takes trees or vocabularies, because checking them on every call would cost more than using them.
 
+use std::ops::RangeInclusive;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::{DType, Status};
-use noema_tensor::{Kernels, Level, OpError, program::Operation};
+use noema_tensor::{
+    Kernels, Level, OpError,
+    program::{self, Operation},
+};
 
 use crate::{
     arena::{Sink, Source},
     bounds::{EdgeBound, Interval},
-    graph::{Edge, EdgeId},
+    graph::{Edge, EdgeId, SEQUENCE},
     parameters::Parameters,
     prices::Opcode,
 };
@@ -196,8 +201,20 @@ pub(crate) trait Operator {
     /// What it needs for running, with weights packed for `level`; the same for sequences of any length.
     fn prepare(&self, level: Level, inputs: &[&Edge], parameters: &Parameters<'_>) -> Result<Box<dyn Step>, OpError>;
 
-    /// The same for a device; nothing where devices do not know it, and the whole graph stays on the CPU.
+    /// The same for a device; nothing where devices do not know it, and it stays on the CPU. The sequence axis of inputs is marked
+    /// ([`sequence`](crate::graph::sequence)): it is the first one, and never the last of what is computed along the last axis.
     fn lower<'p>(&self, _inputs: &[&Edge], _parameters: &Parameters<'p>) -> Option<Operation<'p>> {
+        None
+    }
+
+    /// Whether its elements are computed one by one, so that the sequence axis may be the last one, too.
+    fn is_elementwise(&self) -> bool {
+        self.in_place().is_some_and(|in_place| !in_place.by_row)
+    }
+
+    /// The input whose elements (`i32`) must be in a range, where there is one: with others a run answers `IndexOutOfRange`, and a device is not
+    /// asked.
+    fn range(&self, _inputs: &[&Edge]) -> Option<(usize, RangeInclusive<u32>)> {
         None
     }
 }
@@ -290,6 +307,11 @@ use signed_sink;
 /// Whether norms, and what quantises rows, take and give elements of this type.
 fn is_signed(dtype: DType) -> bool {
     matches!(dtype, DType::I8 | DType::I16 | DType::I32)
+}
+
+/// An axis of a value on a device.
+fn device_length(dim: u32) -> program::Length {
+    if dim & SEQUENCE == 0 { program::Length::Fixed(length(dim)) } else { program::Length::Sequence }
 }
 
 /// Lengths of sequences, one for each row of the batch, each of at least `least` and at most `most`.

@@ -17,7 +17,7 @@ pub(crate) use accelerator::secret;
 pub use accelerator::{Accelerator, Alarm, Settings};
 pub use simulated::{SimulatedDevice, SimulatedFault};
 
-use crate::program::Program;
+use crate::program::{Extent, Program};
 
 /// Something that can run programs beside the CPU.
 pub trait Device: fmt::Debug + Send + Sync {
@@ -33,12 +33,12 @@ pub trait Device: fmt::Debug + Send + Sync {
 
 /// A program on a device.
 pub trait Loaded: fmt::Debug + Send + Sync {
-    /// Runs it for this many rows: the elements of each input, little-endian, give those of each
+    /// Runs it for so many rows: the elements of each input, little-endian, give those of each
     /// output. Outputs have the right length already.
     ///
     /// # Errors
     /// [`DeviceError`]; what is in `outputs` then means nothing.
-    fn run(&self, rows: usize, inputs: &[&[u8]], outputs: &mut [Vec<u8>]) -> Result<(), DeviceError>;
+    fn run(&self, extent: Extent, inputs: &[&[u8]], outputs: &mut [Vec<u8>]) -> Result<(), DeviceError>;
 }
 
 /// Why a device gave no answer. Never a verdict: the CPU computes instead.

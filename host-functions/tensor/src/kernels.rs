@@ -7,7 +7,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 use crate::{
     Difference, Level, OpError, Plan, Tensor,
     device::{Accelerator, Device, DeviceError, Settings},
-    program::{Operation, Program, ValueType},
+    program::{Extent, Operation, Program, ValueType},
     selftest,
 };
 
@@ -189,18 +189,19 @@ impl Kernels {
         let mut program = Program::default();
         let mut ids = Vec::with_capacity(operands.len());
         for tensor in operands {
-            ids.push(program.input(ValueType { dtype: tensor.dtype(), row: length(tensor.elements())? }));
+            ids.push(program.input(ValueType::of_row(tensor.dtype(), length(tensor.elements())?)));
         }
         let operation = operation()?;
         let name = operation.name();
-        let result = program.push(operation, &ids, ValueType { dtype: plan.dtype, row: length(elements)? });
+        let result = program.push(operation, &ids, ValueType::of_row(plan.dtype, length(elements)?));
         program.output(result);
         let inputs = operands.iter().map(|tensor| tensor.to_le_bytes()).collect::<Result<Vec<_>, _>>()?;
         let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
         let mut output = vec![0; length(plan.bytes())?];
         let check = accelerator.spot_check();
-        let answer = accelerator
-            .attempt(name, |device| device.load(&program)?.run(1, &inputs, std::slice::from_mut(&mut output)));
+        let answer = accelerator.attempt(name, |device| {
+            device.load(&program)?.run(Extent::of_rows(1), &inputs, std::slice::from_mut(&mut output))
+        });
         if answer.is_none() {
             return host();
         }

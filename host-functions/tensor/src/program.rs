@@ -1,18 +1,21 @@
 //! What a device runs: a straight line of operations on numbered values.
 //!
-//! A whole graph is one program, and so is a single opcode. Parameters (weights, scales) belong to the
+//! A graph is one program, and so is a single opcode. Parameters (weights, scales) belong to the
 //! operations and are uploaded once; inputs and outputs pass once for each run. Values have a row of
-//! a stated number of elements; a run is given how many rows there are, and every value has that many.
+//! a stated number of elements, or that many for each token of a sequence; a run is given how many rows there are and
+//! how long their sequences are ([`Extent`]), and every value has that many.
 //!
 //! ```
-//! use noema_tensor::{DType, program::{Operation, Program, ValueType}};
+//! use noema_tensor::{DType, program::{Extent, Operation, Program, ValueType}};
 //!
 //! // y = max(x, 0) for rows of three.
 //! let mut program = Program::default();
-//! let x = program.input(ValueType { dtype: DType::I8, row: 3 });
-//! let y = program.push(Operation::Relu, &[x], ValueType { dtype: DType::I8, row: 3 });
+//! let three = ValueType::of_row(DType::I8, 3);
+//! let x = program.input(three);
+//! let y = program.push(Operation::Relu, &[x], three);
 //! program.output(y);
 //! assert_eq!(program.instructions().len(), 1);
+//! assert_eq!(program.type_of(y).bytes(Extent::of_rows(5)), Some(15));
 //! ```
 
 use std::borrow::Cow;
@@ -33,20 +36,72 @@ impl ValueId {
     }
 }
 
-/// Element type and elements of one row of a value.
+/// How large a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Rows of the batch.
+    pub rows: usize,
+    /// Tokens of the sequence of each; 1 where there are no sequences.
+    pub length: usize,
+}
+
+impl Extent {
+    /// Rows without sequences.
+    #[must_use]
+    pub const fn of_rows(rows: usize) -> Extent {
+        Extent { rows, length: 1 }
+    }
+}
+
+/// Element type of a value and how many elements it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValueType {
     /// Element type.
     pub dtype: DType,
-    /// Elements of a row.
+    /// Elements of a row, or of each token of its sequence.
     pub row: usize,
+    /// Whether a row has so many elements for each token.
+    pub per_token: bool,
 }
 
 impl ValueType {
-    /// Bytes of this many rows, or `None` where they cannot be counted.
+    /// Rows of so many elements.
     #[must_use]
-    pub fn bytes(self, rows: usize) -> Option<usize> {
-        self.row.checked_mul(rows)?.checked_mul(self.dtype.size())
+    pub const fn of_row(dtype: DType, row: usize) -> ValueType {
+        ValueType { dtype, row, per_token: false }
+    }
+
+    /// Elements of a run, or `None` where they cannot be counted.
+    #[must_use]
+    pub fn elements(self, extent: Extent) -> Option<usize> {
+        let tokens = if self.per_token { extent.length } else { 1 };
+        self.row.checked_mul(tokens)?.checked_mul(extent.rows)
+    }
+
+    /// Bytes of a run, or `None` where they cannot be counted.
+    #[must_use]
+    pub fn bytes(self, extent: Extent) -> Option<usize> {
+        self.elements(extent)?.checked_mul(self.dtype.size())
+    }
+}
+
+/// A length that a program states, or that of the sequences of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// As stated.
+    Fixed(usize),
+    /// [`Extent::length`].
+    Sequence,
+}
+
+impl Length {
+    /// What it is in a run.
+    #[must_use]
+    pub fn at(self, extent: Extent) -> usize {
+        match self {
+            Length::Fixed(length) => length,
+            Length::Sequence => extent.length,
+        }
     }
 }
 
@@ -76,22 +131,55 @@ pub struct Space {
 /// The attributes of an attention: see `op.attention`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attention {
-    /// Elements of the batch.
+    /// Elements of the batch in a row.
     pub batches: usize,
     /// Query heads of an element, and key heads.
     pub heads: (usize, usize),
     /// Queries of a head, and keys.
-    pub lengths: (usize, usize),
+    pub lengths: (Length, Length),
     /// Elements of a query and key, and of a value.
     pub widths: (usize, usize),
-    /// How many keys an element of the batch has; all of them without.
-    pub seen: Option<Vec<u32>>,
-    /// Where the first query of an element stands among the keys; nowhere without.
-    pub positions: Option<Vec<u32>>,
+    /// How the heads of an element lie, in operands and result.
+    pub layout: Heads,
+    /// How many keys an element of the batch has.
+    pub seen: Seen,
+    /// Where its first query stands among the keys.
+    pub positions: Positions,
     /// The scale of the scores.
     pub softmax: Softmax,
     /// Multiplier and shift of the result.
     pub scale: (i32, u32),
+}
+
+/// How the heads of an attention lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heads {
+    /// `[heads][length][width]`: one behind the other, as in `op.attention`.
+    Apart,
+    /// `[length][heads][width]`: side by side along the last axis, as products leave them.
+    SideBySide,
+}
+
+/// How many keys are seen: always the first ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// All.
+    All,
+    /// A number for each element of the batch; for a single row.
+    Each(Vec<u32>),
+    /// The operand behind the values says so, one `i32` for each element of the batch, from 0 to the number of keys.
+    Operand,
+}
+
+/// Where queries stand among the keys: none sees a key behind its own place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Positions {
+    /// Nowhere: they see all.
+    Nowhere,
+    /// The first query of each element of the batch stands here, the others behind it; for a single row.
+    Each(Vec<u32>),
+    /// Query `i` stands at key `i`.
+    Same,
 }
 
 /// One operation. The formulas are those of the opcodes of the same name; operands and result have the
@@ -184,7 +272,7 @@ pub enum Operation<'a> {
         /// Length of the last axis.
         row: usize,
     },
-    /// `op.attention` of three values; for a single row.
+    /// `op.attention` of three values.
     Attention(Attention),
     /// `op.relu`.
     Relu,
@@ -199,6 +287,26 @@ pub enum Operation<'a> {
     Argmax {
         /// Length of the last axis.
         row: usize,
+    },
+    /// Rows of a table that the operand names (`i32`, each below their number): `op.gather` along axis 0.
+    Gather {
+        /// The table, in little-endian bytes of the result's type.
+        table: Cow<'a, [u8]>,
+        /// Elements of a row of it.
+        columns: usize,
+    },
+    /// `op.add` with the first of these constants, as many as a row has.
+    AddRows {
+        /// In little-endian bytes of the operand's type.
+        constants: Cow<'a, [u8]>,
+    },
+    /// The mean of the first tokens of every row, as many as a second operand says (one `i32` for each row, from 1 to the length of
+    /// the sequences): `op.slice`, then `op.reduce_mean`.
+    MeanPool {
+        /// Tokens of a row.
+        length: Length,
+        /// Elements of a token.
+        columns: usize,
     },
     /// Elements of the operand at `start` and onwards by strides; for a single row.
     CopyStrided {
@@ -261,6 +369,9 @@ impl Operation<'_> {
             Operation::Relu => Operation::Relu,
             Operation::Softmax { attributes, row } => Operation::Softmax { attributes: *attributes, row: *row },
             Operation::Argmax { row } => Operation::Argmax { row: *row },
+            Operation::Gather { table, columns } => Operation::Gather { table: u8s(table), columns: *columns },
+            Operation::AddRows { constants } => Operation::AddRows { constants: u8s(constants) },
+            Operation::MeanPool { length, columns } => Operation::MeanPool { length: *length, columns: *columns },
             Operation::CopyStrided { dims, strides, start } => {
                 Operation::CopyStrided { dims: dims.clone(), strides: strides.clone(), start: *start }
             }
@@ -274,7 +385,7 @@ impl Operation<'_> {
             Operation::Linear { .. } => "linear",
             Operation::MatMul(_) => "matmul",
             Operation::Requantise { .. } => "requantise",
-            Operation::AddConst { .. } => "add",
+            Operation::AddConst { .. } | Operation::AddRows { .. } => "add",
             Operation::Binary(_) | Operation::BinaryBroadcast { .. } => "binary",
             Operation::Compare { .. } => "compare",
             Operation::Select(_) => "select",
@@ -288,6 +399,8 @@ impl Operation<'_> {
             Operation::Relu => "relu",
             Operation::Softmax { .. } => "softmax",
             Operation::Argmax { .. } => "argmax",
+            Operation::Gather { .. } => "gather",
+            Operation::MeanPool { .. } => "mean_pool",
             Operation::CopyStrided { .. } => "copy",
         }
     }
@@ -404,12 +517,12 @@ impl<'a> Program<'a> {
         &self.outputs
     }
 
-    /// Where every value lies in one piece of memory, for this many rows: offsets that are multiples of
+    /// Where every value lies in one piece of memory, in a run of this extent: offsets that are multiples of
     /// `alignment`, and the length of the whole. Values that are needed at the same time do not overlap.
     ///
     /// Returns `None` where the length cannot be counted.
     #[must_use]
-    pub fn layout(&self, rows: usize, alignment: usize) -> Option<(Vec<usize>, usize)> {
+    pub fn layout(&self, extent: Extent, alignment: usize) -> Option<(Vec<usize>, usize)> {
         let end = self.instructions.len();
         // An input is there before the first operation; an output is needed after the last.
         let mut last_use: Vec<usize> = vec![0; self.values.len()];
@@ -425,7 +538,7 @@ impl<'a> Program<'a> {
         let mut live: Vec<(usize, usize, usize)> = Vec::new();
         for (step, id) in inputs.chain(results) {
             live.retain(|(_, _, needed_until)| *needed_until >= step);
-            let bytes = self.values[id.0].bytes(rows)?.max(1).checked_next_multiple_of(alignment)?;
+            let bytes = self.values[id.0].bytes(extent)?.max(1).checked_next_multiple_of(alignment)?;
             let (mut offset, mut at) = (0usize, live.len());
             for (position, (start, length, _)) in live.iter().enumerate() {
                 if start - offset >= bytes {
@@ -446,12 +559,12 @@ impl<'a> Program<'a> {
 mod tests {
     use noema_abi::DType;
 
-    use super::{Operation, Program, ValueType};
+    use super::{Extent, Operation, Program, ValueType};
     use crate::kernel::Binary;
 
     #[test]
     fn values_that_are_needed_together_do_not_overlap() {
-        let bytes = |row| ValueType { dtype: DType::I8, row };
+        let bytes = |row| ValueType::of_row(DType::I8, row);
         let mut program = Program::default();
         let (a, b) = (program.input(bytes(10)), program.input(bytes(10)));
         let c = program.push(Operation::Binary(Binary::Add), &[a, b], bytes(10));
@@ -459,12 +572,12 @@ mod tests {
         let e = program.push(Operation::Relu, &[d], bytes(10));
         program.output(e);
         program.output(a);
-        let (offsets, total) = program.layout(3, 16).unwrap();
+        let (offsets, total) = program.layout(Extent::of_rows(3), 16).unwrap();
         // `a` stays to the end, `d` takes the place of `b`, `e` that of `c`.
         assert_eq!(offsets, [0, 32, 64, 32, 64]);
         assert_eq!(total, 96);
-        assert!(program.layout(usize::MAX, 16).is_none());
-        let (two, one) = (program.layout(2, 16).unwrap(), program.layout(1, 16).unwrap());
-        assert_eq!((two.1, one.1), (96, 48));
+        assert!(program.layout(Extent::of_rows(usize::MAX), 16).is_none());
+        let total = |rows| program.layout(Extent::of_rows(rows), 16).unwrap().1;
+        assert_eq!((total(2), total(1)), (96, 48));
     }
 }

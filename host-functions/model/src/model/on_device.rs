@@ -1,193 +1,204 @@
-//! Running a graph on a device: weights and everything between inputs and outputs stay there.
+//! Running a part of a graph on a device: weights and everything between its inputs and outputs stay there.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    ops::RangeInclusive,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 use noema_tensor::{
     Kernels, OpError, Shape, Status, Tensor,
     device::{Accelerator, Device, DeviceError, Loaded},
-    program::{Program, ValueType},
+    program,
 };
 
-use super::{Extent, Model};
-use crate::{graph::Edge, ops::Op};
+use super::{Extent, Model, place, segment::Segment};
+use crate::{
+    arena::{Arena, Source},
+    graph::{Edge, EdgeId},
+};
 
-/// The graph as it was loaded on the accelerator with this number; nothing where the device cannot run it.
+/// What a device does of a graph.
 #[derive(Default)]
-pub(super) struct Slot(Mutex<Option<(u64, OnDevice)>>);
-
-type OnDevice = Option<Arc<dyn Loaded>>;
+pub(super) struct Slot {
+    segment: OnceLock<Option<Segment>>,
+    /// Its program as it was loaded on the accelerator with this number.
+    loaded: Mutex<Option<(u64, Arc<dyn Loaded>)>>,
+}
 
 impl Model {
     /// Runs several calls at once, each with the inputs of [`Model::run`], and gives the outputs of each. The results are
-    /// those of the calls one by one, because no row depends on another; a device has one upload, one download and
-    /// one launch for all of them.
+    /// those of the calls one by one, because no row depends on another; for all whose sequences are of one length, a device has one upload,
+    /// one download and one launch.
     ///
     /// # Errors
     /// As [`Model::run`], for the first call that it applies to; `LimitExceeded` where the rows of all cannot be counted.
     pub fn run_many(&self, kernels: &Kernels, calls: &[&[&Tensor]]) -> Result<Vec<Vec<Tensor>>, OpError> {
-        if self.graph().has_sequence() {
-            return calls.iter().map(|inputs| self.run(kernels, inputs)).collect();
+        let extents = calls.iter().map(|inputs| self.extent_of(inputs)).collect::<Result<Vec<_>, _>>()?;
+        let mut by_length: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (call, extent) in extents.iter().enumerate() {
+            by_length.entry(extent.length).or_default().push(call);
         }
-        let batches = calls.iter().map(|inputs| self.batch_of(inputs)).collect::<Result<Vec<u32>, _>>()?;
-        let total = batches.iter().try_fold(0u32, |sum, batch| sum.checked_add(*batch)).ok_or(Status::LimitExceeded)?;
-        if total == 0 {
-            return Ok(Vec::new());
-        }
-        let mut inputs = Vec::with_capacity(self.graph().inputs.len());
-        for (index, edge) in self.graph().inputs.iter().enumerate() {
-            let mut bytes = Vec::new();
-            for call in calls {
-                bytes.extend(call[index].to_le_bytes()?);
+        let mut outputs = vec![Vec::with_capacity(self.graph().outputs.len()); calls.len()];
+        for together in by_length.values() {
+            let batch = |call: &usize| extents[*call].batch;
+            let total = together.iter().map(batch).try_fold(0u32, u32::checked_add).ok_or(Status::LimitExceeded)?;
+            let mut inputs = Vec::with_capacity(self.graph().inputs.len());
+            for (index, like) in calls[together[0]].iter().enumerate() {
+                let mut bytes = Vec::new();
+                for call in together {
+                    bytes.extend(calls[*call][index].to_le_bytes()?);
+                }
+                inputs.push(with_rows(like, total, &bytes)?);
             }
-            inputs.push(rows_of(edge, total, &bytes)?);
-        }
-        let all = self.run(kernels, &inputs.iter().collect::<Vec<_>>())?;
-        let mut outputs = vec![Vec::with_capacity(all.len()); calls.len()];
-        for (tensor, id) in all.iter().zip(&self.graph().outputs) {
-            let (edge, bytes) = (self.edge(*id), tensor.to_le_bytes()?);
-            let mut rest = &bytes[..];
-            for (batch, outputs) in batches.iter().zip(&mut outputs) {
-                let length =
-                    usize::try_from(edge.row_bytes() * u64::from(*batch)).map_err(|_| Status::LimitExceeded)?;
-                let (own, others) = rest.split_at(length);
-                outputs.push(rows_of(edge, *batch, own)?);
-                rest = others;
+            for tensor in self.run(kernels, &inputs.iter().collect::<Vec<_>>())? {
+                let bytes = tensor.to_le_bytes()?;
+                let row = bytes.len() / length(total)?;
+                let mut rest = &bytes[..];
+                for call in together {
+                    let (own, others) = rest.split_at(row * length(batch(call))?);
+                    outputs[*call].push(with_rows(&tensor, batch(call), own)?);
+                    rest = others;
+                }
             }
         }
         Ok(outputs)
     }
 
-    /// Lets the accelerator run the graph; nothing where the CPU has to.
-    pub(super) fn run_on(
+    /// Runs the graph with a device beside the CPU, and computes a row again at times.
+    pub(super) fn run_beside(
         &self,
         accelerator: &Accelerator,
         kernels: &Kernels,
-        batch: u32,
+        extent: Extent,
         inputs: &[&Tensor],
-    ) -> Option<Vec<Tensor>> {
-        if accelerator.is_retired() || self.work(batch) < accelerator.settings().min_work {
-            return None;
-        }
-        let rows = usize::try_from(batch).ok()?;
-        let inputs: Vec<Vec<u8>> = inputs.iter().map(|tensor| tensor.to_le_bytes()).collect::<Result<_, _>>().ok()?;
+    ) -> Result<Vec<Tensor>, OpError> {
         let check = accelerator.spot_check();
-        let what = &self.manifest().name;
-        let outputs = accelerator.attempt(what, |device| {
-            let loaded = self.loaded(accelerator, device)?;
-            let slices: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
-            let mut outputs = Vec::with_capacity(self.graph().outputs.len());
-            for id in &self.graph().outputs {
-                let bytes = usize::try_from(self.edge(*id).row_bytes()).ok().and_then(|bytes| bytes.checked_mul(rows));
-                outputs.push(vec![0; bytes.ok_or_else(|| DeviceError::Memory(format!("{rows} rows")))?]);
-            }
-            loaded.run(rows, &slices, &mut outputs)?;
-            Ok(outputs)
-        })?;
-        if let Some(number) = check {
-            let row = usize::try_from(number % u64::from(batch)).ok()?;
-            match self.agrees(kernels, row, &inputs, &outputs) {
-                Ok(true) => {}
-                Ok(false) => {
-                    accelerator.raise(what, DeviceError::Wrong(format!("row {row} of {batch}, computed again")));
-                    return None;
-                }
-                // The CPU cannot do it either, and says so when it is asked for the whole.
-                Err(_) => return None,
+        let (outputs, by_device) = self.compute(kernels, Some(accelerator), extent, inputs)?;
+        let Some(number) = check.filter(|_| by_device) else { return Ok(outputs) };
+        let row = length(u32::try_from(number % u64::from(extent.batch)).unwrap_or(0))?;
+        if self.agrees(kernels, row, extent, inputs, &outputs)? {
+            return Ok(outputs);
+        }
+        let error = DeviceError::Wrong(format!("row {row} of {}, computed again", extent.batch));
+        accelerator.raise(&self.manifest().name, error);
+        Ok(self.compute(kernels, None, extent, inputs)?.0)
+    }
+
+    /// What of the graph the accelerator would run, for a run of this extent, whose edges these are; nothing where the CPU runs it all.
+    pub(super) fn segment_for(&self, accelerator: &Accelerator, extent: Extent, edges: &[Edge]) -> Option<&Segment> {
+        let segment = self.on_device.segment.get_or_init(|| Segment::of(self).map(|(segment, _)| segment));
+        let segment = segment.as_ref().filter(|segment| segment.fits(edges, extent.length))?;
+        let work = segment.work(self, edges).saturating_mul(extent.batch.into());
+        (work >= accelerator.settings().min_work).then_some(segment)
+    }
+
+    /// Lets the accelerator run its part, from and to the arena; `false` where the CPU has to.
+    pub(super) fn run_segment(
+        &self,
+        segment: &Segment,
+        accelerator: &Accelerator,
+        extent: Extent,
+        edges: &[Edge],
+        arena: &mut Arena<'_>,
+    ) -> bool {
+        let nodes = segment.made.clone().map(|edge| edge - self.graph().inputs.len());
+        for (id, range) in nodes.filter_map(|node| self.looked_at(node, edges)) {
+            let Source::I32(values) = arena.read(id, &edges[place(id)]) else { return false };
+            if !values.iter().all(|value| u32::try_from(*value).is_ok_and(|value| range.contains(&value))) {
+                // The CPU says what is wrong with it.
+                return false;
             }
         }
-        let tensors = outputs.iter().zip(&self.graph().outputs);
-        tensors.map(|(bytes, id)| rows_of(self.edge(*id), batch, bytes).ok()).collect()
+        let inputs: Vec<Vec<u8>> =
+            segment.inputs.iter().map(|id| arena.read(*id, &edges[place(*id)]).to_le_bytes()).collect();
+        let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+        let (Ok(rows), Ok(tokens)) = (length(extent.batch), length(extent.length)) else { return false };
+        let bytes = |id: &EdgeId| arena.read(*id, &edges[place(*id)]).len() * edges[place(*id)].dtype.size();
+        let mut outputs: Vec<Vec<u8>> = segment.outputs.iter().map(|id| vec![0; bytes(id)]).collect();
+        let extent = program::Extent { rows, length: tokens };
+        let answer = accelerator.attempt(&self.manifest().name, |device| {
+            self.loaded(accelerator, device)?.run(extent, &inputs, &mut outputs)
+        });
+        if answer.is_none() {
+            return false;
+        }
+        for (id, bytes) in segment.outputs.iter().zip(&outputs) {
+            arena.write(*id, &edges[place(*id)]).copy_from_le_bytes(bytes);
+        }
+        true
+    }
+
+    /// The edge whose elements must be in a range for a node to have a result.
+    pub(super) fn looked_at(&self, node: usize, edges: &[Edge]) -> Option<(EdgeId, RangeInclusive<u32>)> {
+        let node = &self.graph().nodes[node];
+        let (input, range) = node.op.operator().range(&node.input_edges(edges).ok()?)?;
+        Some((node.inputs[input], range))
     }
 
     /// Whether the CPU gives the same bytes for one row.
-    fn agrees(&self, kernels: &Kernels, row: usize, inputs: &[Vec<u8>], outputs: &[Vec<u8>]) -> Result<bool, OpError> {
-        let part = |edge: &Edge, bytes: &[u8]| {
-            let length = usize::try_from(edge.row_bytes()).unwrap_or(usize::MAX);
-            bytes.chunks_exact(length).nth(row).map(<[u8]>::to_vec).unwrap_or_default()
+    fn agrees(
+        &self,
+        kernels: &Kernels,
+        row: usize,
+        extent: Extent,
+        inputs: &[&Tensor],
+        outputs: &[Tensor],
+    ) -> Result<bool, OpError> {
+        let rows = length(extent.batch)?;
+        let part = |tensor: &Tensor| -> Result<Vec<u8>, OpError> {
+            let bytes = tensor.to_le_bytes()?;
+            let each = bytes.len() / rows;
+            Ok(bytes[row * each..][..each].to_vec())
         };
-        let one: Vec<Tensor> = inputs
-            .iter()
-            .zip(&self.graph().inputs)
-            .map(|(bytes, edge)| rows_of(edge, 1, &part(edge, bytes)))
-            .collect::<Result<_, _>>()?;
-        let found = self.run_on_cpu(kernels, Extent { batch: 1, length: 1 }, &one.iter().collect::<Vec<_>>())?;
-        for ((tensor, id), bytes) in found.iter().zip(&self.graph().outputs).zip(outputs) {
-            if tensor.to_le_bytes()? != part(self.edge(*id), bytes) {
+        let one: Vec<Tensor> =
+            inputs.iter().map(|tensor| with_rows(tensor, 1, &part(tensor)?)).collect::<Result<_, _>>()?;
+        let one: Vec<&Tensor> = one.iter().collect();
+        let (found, _) = self.compute(kernels, None, Extent { batch: 1, ..extent }, &one)?;
+        for (found, output) in found.iter().zip(outputs) {
+            if found.to_le_bytes()? != part(output)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Work of all opcodes for a batch, saturating: what decides whether a device is worth the way.
-    fn work(&self, batch: u32) -> u64 {
-        let nodes = self.graph().nodes.iter().filter_map(|node| {
-            let inputs = node.input_edges(self.edges()).ok()?;
-            Some(node.op.operator().work(&inputs).iter().fold(0, |sum: u64, (_, work)| sum.saturating_add(*work)))
-        });
-        nodes.fold(0, u64::saturating_add).saturating_mul(u64::from(batch))
-    }
-
     fn loaded(&self, accelerator: &Accelerator, device: &dyn Device) -> Result<Arc<dyn Loaded>, DeviceError> {
-        let mut slot = self.on_device.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let missing = || DeviceError::Unsupported("an operator that devices do not know".to_owned());
-        match &*slot {
-            Some((number, loaded)) if *number == accelerator.number() => loaded.clone().ok_or_else(missing),
-            _ => {
-                let loaded = match self.program() {
-                    Some(program) => Some(Arc::from(device.load(&program)?)),
-                    None => None,
-                };
-                *slot = Some((accelerator.number(), loaded.clone()));
-                loaded.ok_or_else(missing)
-            }
+        let mut slot = self.on_device.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, loaded)) = slot.as_ref().filter(|(number, _)| *number == accelerator.number()) {
+            return Ok(Arc::clone(loaded));
         }
-    }
-
-    /// The graph as a program, if every operator can be part of one.
-    fn program(&self) -> Option<Program<'_>> {
-        let value =
-            |edge: &Edge| Some(ValueType { dtype: edge.dtype, row: usize::try_from(edge.row_elements()).ok()? });
-        let mut program = Program::default();
-        let mut ids = Vec::with_capacity(self.edges().len());
-        for edge in &self.graph().inputs {
-            ids.push(program.input(value(edge)?));
-        }
-        for (index, node) in self.graph().nodes.iter().enumerate() {
-            let edges = node.input_edges(self.edges()).ok()?;
-            let operands = node.inputs.iter().map(|id| ids.get(usize::try_from(id.0).ok()?).copied());
-            let operands = operands.collect::<Option<Vec<_>>>()?;
-            if matches!(node.op, Op::Reshape(_)) {
-                // The same elements in the same order.
-                ids.push(operands[0]);
-                continue;
-            }
-            let operation = node.op.operator().lower(&edges, &self.parameters(index))?;
-            ids.push(program.push(operation, &operands, value(&self.edges()[ids.len()])?));
-        }
-        for id in &self.graph().outputs {
-            program.output(*ids.get(usize::try_from(id.0).ok()?)?);
-        }
-        Some(program)
+        let missing = || DeviceError::Unsupported("no operator that devices know".to_owned());
+        let (_, program) = Segment::of(self).ok_or_else(missing)?;
+        let loaded: Arc<dyn Loaded> = Arc::from(device.load(&program)?);
+        *slot = Some((accelerator.number(), Arc::clone(&loaded)));
+        Ok(loaded)
     }
 }
 
-/// A tensor of rows of an edge.
-fn rows_of(edge: &Edge, batch: u32, bytes: &[u8]) -> Result<Tensor, OpError> {
-    let mut dims = vec![batch];
-    dims.extend_from_slice(&edge.dims);
-    Tensor::from_le_bytes(edge.dtype, Shape::new(&dims)?, bytes)
+/// So many rows like those of a tensor.
+fn with_rows(like: &Tensor, batch: u32, bytes: &[u8]) -> Result<Tensor, OpError> {
+    let row = like.shape().dims().split_first().map_or(&[][..], |(_, row)| row);
+    Tensor::from_le_bytes(like.dtype(), Shape::new(&[&[batch], row].concat())?, bytes)
+}
+
+fn length(value: u32) -> Result<usize, OpError> {
+    usize::try_from(value).map_err(|_| Status::LimitExceeded.into())
 }
 
 #[cfg(test)]
 mod tests {
     use noema_tensor::{
-        Kernels, Level, Tensor,
+        Kernels, Level, OpError, Shape, Status, Tensor,
         device::{DeviceError, Settings, SimulatedDevice, SimulatedFault},
     };
     use proptest::{prelude::*, strategy::ValueTree};
 
-    use crate::sample::{self, forests, networks, samples};
+    use crate::sample::{
+        self, forests,
+        larger::{VOCABULARY, classifiers, encoders, recurrents, sentences},
+        networks, samples,
+    };
 
     fn bytes(outputs: &[Tensor]) -> Vec<Vec<u8>> {
         outputs.iter().map(|tensor| tensor.to_le_bytes().unwrap()).collect()
@@ -214,16 +225,70 @@ mod tests {
         assert_eq!(device.accelerator().unwrap().alarms(), []);
     }
 
+    /// What devices know of a graph runs there, and the rest beside it.
     #[test]
-    fn trees_stay_on_the_cpu() {
+    fn parts_of_a_graph_on_a_device_give_the_same_bits() {
         let (cpu, device) = (Kernels::new(Level::Reference, 1).unwrap(), with(SimulatedDevice::new(), 3));
-        proptest!(ProptestConfig::with_cases(16), |(sample in forests(), seed in any::<u64>(), batch in 1u32..7)| {
+        let on_device = prop_oneof![forests(), classifiers(), recurrents()];
+        proptest!(ProptestConfig::with_cases(64), |(sample in on_device, seed in any::<u64>(), batch in 1u32..4)| {
             let model = sample.model();
-            let x = sample::input(&sample.graph.inputs[0], batch, seed);
+            let edge = sample.graph.inputs[0].at(1 + u32::try_from(seed % u64::from(model.longest())).unwrap());
+            let x = sample::input(&edge, batch, seed);
             prop_assert_eq!(bytes(&model.run(&device, &[&x]).unwrap()), bytes(&model.run(&cpu, &[&x]).unwrap()));
         });
         let device = device.accelerator().unwrap();
-        assert_eq!((device.runs(), device.alarms().len()), (0, 0));
+        assert!(device.runs() > 32 && device.alarms().is_empty(), "{} runs", device.runs());
+    }
+
+    /// Weights are uploaded once for sequences of any length; tokens and lengths that there are not have no answer, beside a device too.
+    #[test]
+    fn encoders_on_a_device_give_the_same_bits_for_every_length() {
+        let (cpu, device) = (Kernels::new(Level::Reference, 1).unwrap(), with(SimulatedDevice::new(), 5));
+        let accelerator = device.accelerator().unwrap();
+        proptest!(ProptestConfig::with_cases(48), |(sample in encoders(), seed in any::<u64>(), batch in 1u32..4)| {
+            let model = sample.model();
+            for length in 1..=model.longest() {
+                let [tokens, counts] = sentences(batch, length, seed);
+                let before = accelerator.runs();
+                let found = bytes(&model.run(&device, &[&tokens, &counts]).unwrap());
+                prop_assert_eq!(found, bytes(&model.run(&cpu, &[&tokens, &counts]).unwrap()));
+                prop_assert_eq!(accelerator.runs(), before + 1);
+                let before = accelerator.runs();
+                let long = vec![i32::try_from(length).unwrap() + 1; usize::try_from(batch).unwrap()];
+                let long = Tensor::from_vec(Shape::new(&[batch]).unwrap(), long).unwrap();
+                let unknown = i32::try_from(VOCABULARY).unwrap();
+                let count = usize::try_from(batch * length).unwrap();
+                let unknown = Tensor::from_vec(tokens.shape().clone(), vec![unknown; count]).unwrap();
+                for inputs in [[&tokens, &long], [&unknown, &counts]] {
+                    let (beside, alone) = (model.run(&device, &inputs), model.run(&cpu, &inputs));
+                    prop_assert!(matches!(beside, Err(OpError::Status(Status::IndexOutOfRange))), "{beside:?}");
+                    prop_assert!(matches!(alone, Err(OpError::Status(Status::IndexOutOfRange))), "{alone:?}");
+                }
+                prop_assert_eq!(accelerator.runs(), before);
+            }
+        });
+        assert_eq!(accelerator.alarms(), []);
+    }
+
+    #[test]
+    fn calls_of_sequences_together_are_the_calls_one_by_one() {
+        let all = [Kernels::new(Level::best(), 1).unwrap(), with(SimulatedDevice::new(), 0)];
+        let lengths = prop::collection::vec((1u32..4, any::<u32>()), 1..6);
+        proptest!(ProptestConfig::with_cases(24), |(sample in encoders(), calls in lengths)| {
+            let model = sample.model();
+            let calls: Vec<[Tensor; 2]> = (0u64..).zip(&calls)
+                .map(|(seed, (batch, length))| sentences(*batch, 1 + length % model.longest(), seed)).collect();
+            let calls: Vec<[&Tensor; 2]> = calls.iter().map(|[tokens, counts]| [tokens, counts]).collect();
+            let calls: Vec<&[&Tensor]> = calls.iter().map(|call| &call[..]).collect();
+            for kernels in &all {
+                let together = model.run_many(kernels, &calls).unwrap();
+                for (call, outputs) in calls.iter().zip(&together) {
+                    let alone = model.run(kernels, call).unwrap();
+                    prop_assert_eq!(bytes(outputs), bytes(&alone));
+                    prop_assert_eq!(outputs[0].shape(), alone[0].shape());
+                }
+            }
+        });
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{Element, Kernels, Level, OpError, kernel, work};
+use noema_tensor::{Element, Kernels, Level, OpError, kernel, program::Operation, work};
 
 use super::{Operator, ParameterSpec, Shapes, Step, length};
 use crate::{
@@ -64,6 +64,11 @@ impl Operator for AddRows {
             DType::I16 => AddRowsStep::I16(parameters.i16s(0).collect()),
             _ => AddRowsStep::I32(parameters.i32s(0).collect()),
         }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], parameters: &Parameters<'p>) -> Option<Operation<'p>> {
+        let x = inputs[0];
+        (x.dims.len() == 2).then(|| Operation::AddRows { constants: parameters.bytes(0, x.dtype).into() })
     }
 }
 

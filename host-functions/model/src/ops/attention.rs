@@ -1,12 +1,15 @@
+use std::ops::RangeInclusive;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
 use noema_tensor::{
     Kernels, Level, OpError,
     kernel::{self, Head, MAX_KEYS, round_shift},
+    program::{self, Heads, Operation, Positions, Seen},
     work,
 };
 
-use super::{Operator, Shapes, Step, length, requantise::check_scale};
+use super::{Operator, Shapes, Step, device_length, length, requantise::check_scale};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -115,6 +118,26 @@ impl Operator for Attention {
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         let softmax = kernel::Softmax::new(self.multiplier, self.shift.into(), 0)?;
         Ok(Box::new(AttentionStep { attention: self.clone(), softmax }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        let longest: Vec<Edge> = inputs.iter().map(|edge| edge.longest()).collect();
+        let Sides { depth, width, .. } = self.sides(&longest.iter().collect::<Vec<_>>()).ok()?;
+        Some(Operation::Attention(program::Attention {
+            batches: 1,
+            heads: (length(self.heads), length(self.key_heads)),
+            lengths: (device_length(inputs[0].dims[0]), device_length(inputs[1].dims[0])),
+            widths: (length(depth), length(width)),
+            layout: Heads::SideBySide,
+            seen: if self.masked { Seen::Operand } else { Seen::All },
+            positions: if self.causal { Positions::Same } else { Positions::Nowhere },
+            softmax: kernel::Softmax::new(self.multiplier, self.shift.into(), 0).ok()?,
+            scale: (self.out_multiplier, self.out_shift.into()),
+        }))
+    }
+
+    fn range(&self, inputs: &[&Edge]) -> Option<(usize, RangeInclusive<u32>)> {
+        self.masked.then(|| (3, 0..=inputs[1].dims[0]))
     }
 }
 

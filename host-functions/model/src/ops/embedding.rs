@@ -1,6 +1,8 @@
+use std::ops::RangeInclusive;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::{DType, Status};
-use noema_tensor::{Kernels, Level, OpError, kernel, work};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation, work};
 
 use super::{Operator, ParameterSpec, Shapes, Step, length};
 use crate::{
@@ -65,6 +67,18 @@ impl Operator for Embedding {
             DType::I8 => Box::new(EmbeddingStep { table: Table::I8(parameters.i8s(0).to_vec()), columns }),
             _ => Box::new(EmbeddingStep { table: Table::I16(parameters.i16s(0).collect()), columns }),
         })
+    }
+
+    fn lower<'p>(&self, _: &[&Edge], parameters: &Parameters<'p>) -> Option<Operation<'p>> {
+        Some(Operation::Gather { table: parameters.bytes(0, self.dtype).into(), columns: length(self.columns) })
+    }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
+    fn range(&self, _: &[&Edge]) -> Option<(usize, RangeInclusive<u32>)> {
+        Some((0, 0..=self.rows - 1))
     }
 }
 

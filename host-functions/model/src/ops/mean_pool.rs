@@ -1,11 +1,14 @@
+use std::ops::RangeInclusive;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_tensor::{
     Element, Kernels, Level, OpError,
     kernel::{self, Axis, Reduction},
+    program::Operation,
     work,
 };
 
-use super::{Operator, Shapes, Step, length, same_type};
+use super::{Operator, Shapes, Step, device_length, length, same_type};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -48,6 +51,15 @@ impl Operator for MeanPool {
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(MeanPoolStep))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        let [tokens, columns] = inputs[0].dims[..] else { return None };
+        Some(Operation::MeanPool { length: device_length(tokens), columns: length(columns) })
+    }
+
+    fn range(&self, inputs: &[&Edge]) -> Option<(usize, RangeInclusive<u32>)> {
+        Some((1, 1..=inputs[0].dims[0]))
     }
 }
 

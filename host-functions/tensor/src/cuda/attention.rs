@@ -12,7 +12,10 @@ use super::{
     linear::{Check, Finish, Linear, Operand, Split, padded},
     recorder::Recorder,
 };
-use crate::{device::DeviceError, program::Attention};
+use crate::{
+    device::DeviceError,
+    program::{Attention, Extent, Heads, Positions},
+};
 
 /// Bytes of an exponential.
 const PLANES: usize = 4;
@@ -22,23 +25,40 @@ impl Recorder<'_> {
     pub(super) fn attention(
         &mut self,
         attention: &Attention,
+        extent: Extent,
         (q, k, v): (CUdeviceptr, CUdeviceptr, CUdeviceptr),
         (seen, positions): (Option<CUdeviceptr>, Option<CUdeviceptr>),
         y: CUdeviceptr,
     ) -> Result<(), DeviceError> {
-        let ((heads, key_heads), (queries, keys)) = (attention.heads, attention.lengths);
+        let (heads, key_heads) = attention.heads;
+        let (queries, keys) = (attention.lengths.0.at(extent), attention.lengths.1.at(extent));
         let (depth, width) = attention.widths;
         let unsupported = |what: &str| DeviceError::Unsupported(format!("attention with {what}"));
         if keys == 0 || depth == 0 || key_heads == 0 {
             return Err(unsupported("nothing to attend to"));
         }
-        let batches = attention.batches * key_heads;
+        let elements = extent.rows * attention.batches;
+        let batches = elements * key_heads;
         let group = heads / key_heads;
         let (m, rows) = (group * queries, batches * group * queries);
         let (keys_pad, width_pad) = (padded(keys)?, padded(width)?);
         if keys_pad > self.unit().max_k() {
             return Err(unsupported("more keys than the unit sums"));
         }
+
+        let beside = attention.layout == Heads::SideBySide;
+        let q = if beside { self.heads_apart(q, (elements, queries, heads, depth))? } else { q };
+        let k = if beside { self.heads_apart(k, (elements, keys, key_heads, depth))? } else { k };
+        let v = if beside { self.heads_apart(v, (elements, keys, key_heads, width))? } else { v };
+        let positions = match attention.positions {
+            Positions::Same => {
+                let bytes = (4 * elements).next_multiple_of(8);
+                let zeros = self.scratch(bytes)?;
+                self.zero(zeros, bytes)?;
+                Some(zeros)
+            }
+            _ => positions,
+        };
 
         // Scores: `[batches][m][keys_pad]`.
         let byte = Split::of(DType::I8)?;
@@ -90,12 +110,13 @@ impl Recorder<'_> {
             self.planes_by_values(&product, x, out, (keys_pad, width_pad))?;
         }
         let (multiplier, shift) = attention.scale;
+        let apart = if beside { self.scratch(rows * width)? } else { y };
         let args = [
             sums.into(),
             long(sums_plane)?.into(),
             columns.into(),
             totals.into(),
-            y.into(),
+            apart.into(),
             long(rows)?.into(),
             small(width)?.into(),
             small(width_pad)?.into(),
@@ -104,7 +125,19 @@ impl Recorder<'_> {
             shift.into(),
         ];
         // SAFETY: sums and constants have whole rows of the padded width.
-        unsafe { self.grid("attention_quotients", (rows, width), &args) }
+        unsafe { self.grid("attention_quotients", (rows, width), &args)? };
+        if beside { self.swap_axes(apart, (elements, heads, queries, width), y) } else { Ok(()) }
+    }
+
+    /// Heads that lie side by side, one behind the other.
+    fn heads_apart(
+        &mut self,
+        x: CUdeviceptr,
+        (elements, length, heads, width): (usize, usize, usize, usize),
+    ) -> Result<CUdeviceptr, DeviceError> {
+        let apart = self.scratch(elements * length * heads * width)?;
+        self.swap_axes(x, (elements, length, heads, width), apart)?;
+        Ok(apart)
     }
 
     fn attention_check(&mut self, w: &Operand, batches: usize, n_pad: usize) -> Result<Option<Check>, DeviceError> {

@@ -523,6 +523,57 @@ QUANTISE_ROWS(i8, i8) QUANTISE_ROWS(i8, i16) QUANTISE_ROWS(i16, i8) QUANTISE_ROW
 QUANTISE_ROWS(i32, i8) QUANTISE_ROWS(i32, i16)
 
 // ---------------------------------------------------------------------------------------------------
+// Rows and tokens: what encoders do around their products.
+
+// y[r][j] = sat(x[r][j] + constants[j])
+#define ADD_ROWS(T) \
+    KERNEL add_rows_##T(const T* x, const T* constants, T* y, u64 rows, u32 row) { \
+        FOR_COLUMNS(j, row) { \
+            T constant = constants[j]; \
+            FOR_ROWS(r, rows) y[r * row + j] = binary_one<T, Wide<T>::type>(0, x[r * row + j], constant); \
+        } \
+    }
+FOR_ALL_TYPES(ADD_ROWS)
+
+// Rows of a table by their numbers, which are inside it.
+#define GATHER(NAME, T) \
+    KERNEL gather_##NAME(const i32* x, const T* table, T* y, u64 rows, u32 columns) { \
+        FOR_ROWS(r, rows) { \
+            const T* from = table + (u64)x[r] * columns; \
+            FOR_COLUMNS(j, columns) y[r * columns + j] = from[j]; \
+        } \
+    }
+GATHER(1, u8) GATHER(2, i16) GATHER(4, i32) GATHER(8, i64)
+
+// `[..][a][b][inner]` as `[..][b][a][inner]`; `rows` is all but the last axis.
+struct alignas(16) Sixteen { u64 at[2]; };
+#define SWAP_AXES(NAME, T) \
+    KERNEL swap_axes_##NAME(const T* x, T* y, u64 rows, u32 a, u32 b, u32 inner) { \
+        FOR_ROWS(r, rows) { \
+            u64 outer = r / ((u64)a * b), rest = r - outer * a * b, j = rest / a, i = rest - j * a; \
+            const T* from = x + ((outer * a + i) * b + j) * inner; \
+            FOR_COLUMNS(c, inner) y[r * inner + c] = from[c]; \
+        } \
+    }
+SWAP_AXES(1, u8) SWAP_AXES(2, i16) SWAP_AXES(4, i32) SWAP_AXES(8, i64) SWAP_AXES(16, Sixteen)
+
+// y[r][j] = rne(sum over i below n of x[r][i][j] / n), n = tokens[r] of at least 1 and at most `length`.
+#define MEAN_POOL(T) \
+    KERNEL mean_pool_##T(const T* x, const i32* tokens, T* y, u64 rows, u32 length, u32 columns) { \
+        FOR_COLUMNS(j, columns) FOR_ROWS(r, rows) { \
+            const T* from = x + r * length * columns + j; \
+            u32 n = (u32)tokens[r]; \
+            Wide<T>::type sum = 0; \
+            for (u32 i = 0; i < n; i++) sum += from[(u64)i * columns]; \
+            Wide<T>::type magnitude = sum < 0 ? -sum : sum, quotient = magnitude / n; \
+            u64 remainder = (u64)(magnitude - quotient * n), missing = n - remainder; \
+            quotient += remainder > missing || (remainder == missing && (quotient & 1)); \
+            y[r * columns + j] = (T)(sum < 0 ? -quotient : quotient); \
+        } \
+    }
+FOR_ALL_TYPES(MEAN_POOL)
+
+// ---------------------------------------------------------------------------------------------------
 // Attention: `ops/attention.rs` has the formula. Scores `[heads][queries][keys]` come from a product;
 // here they become exponentials, in place, and each query's sum of them.
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     device::{DeviceError, Loaded},
-    program::{Instruction, Operation, Program, ValueType},
+    program::{Attention, Extent, Instruction, Operation, Positions, Program, Seen, ValueId, ValueType},
 };
 
 /// Every value begins at a multiple of this.
@@ -36,9 +36,8 @@ enum Step {
     /// A product with weights; where it is fused with the requantisation behind it, that one's result.
     Linear {
         linear: Linear,
-        x: usize,
-        y: usize,
-        vectors: usize,
+        x: ValueId,
+        y: ValueId,
     },
     /// Done by the product before it.
     Fused,
@@ -49,12 +48,17 @@ enum Step {
         row: usize,
         zero_point: i32,
     },
-    AddConst {
+    /// What is added to every row of so many elements; without a number, to the rows of the run.
+    AddRows {
         constants: CUdeviceptr,
-        row: usize,
+        row: Option<usize>,
     },
     Lookup {
         table: CUdeviceptr,
+    },
+    Gather {
+        table: CUdeviceptr,
+        columns: usize,
     },
     Norm {
         gain: CUdeviceptr,
@@ -70,9 +74,9 @@ enum Step {
     Plain,
 }
 
-/// The memory of runs of as many rows.
+/// The memory of runs of one extent.
 struct Memory {
-    rows: usize,
+    extent: Extent,
     values: CudaSlice<u8>,
     offsets: Vec<usize>,
     scratch: CudaSlice<u8>,
@@ -160,8 +164,7 @@ impl LoadedProgram {
                     _ => Finish::Sums(program.type_of(y).dtype),
                 };
                 let linear = self.weights(index, operand(0), (*k, *n), (weights, bias), finish)?;
-                let vectors = operand(0).row.checked_div(*k).unwrap_or(0);
-                Step::Linear { linear, x: x.index(), y: y.index(), vectors }
+                Step::Linear { linear, x, y }
             }
             Operation::Requantise { multipliers, shifts, zero_point } => Step::Requantise {
                 x: operand(0).dtype,
@@ -171,9 +174,11 @@ impl LoadedProgram {
                 zero_point: *zero_point,
             },
             Operation::AddConst { constants } => {
-                let row = constants.len();
-                Step::AddConst { constants: self.keep(constants)?, row }
+                let row = Some(constants.len());
+                Step::AddRows { constants: self.keep(constants)?, row }
             }
+            Operation::AddRows { constants } => Step::AddRows { constants: self.keep(constants)?, row: None },
+            Operation::Gather { table, columns } => Step::Gather { table: self.keep(table)?, columns: *columns },
             Operation::Lookup { table } => Step::Lookup { table: self.keep(table)? },
             Operation::Norm { gain, bias, epsilon, shift, row } => Step::Norm {
                 gain: self.keep(gain)?,
@@ -182,9 +187,9 @@ impl LoadedProgram {
                 shift: *shift,
                 row: *row,
             },
-            Operation::Attention(attention) => Step::Attention {
-                seen: attention.seen.as_ref().map(|seen| self.keep(seen)).transpose()?,
-                positions: attention.positions.as_ref().map(|positions| self.keep(positions)).transpose()?,
+            Operation::Attention(Attention { seen, positions, .. }) => Step::Attention {
+                seen: if let Seen::Each(all) = seen { Some(self.keep(all)?) } else { None },
+                positions: if let Positions::Each(all) = positions { Some(self.keep(all)?) } else { None },
             },
             _ => Step::Plain,
         })
@@ -248,17 +253,18 @@ impl LoadedProgram {
     }
 
     /// Milliseconds on the card for each of `times` runs in a row with what lies in the inputs' memory: for
-    /// benches. Where nothing was recorded for this many rows, it uploads `inputs` and runs twice before.
+    /// benches. Where nothing was recorded for this extent, it uploads `inputs` and runs twice before.
     ///
     /// # Errors
     /// [`DeviceError`].
-    pub fn time(&self, rows: usize, inputs: &[&[u8]], times: u32) -> Result<f32, DeviceError> {
+    pub fn time(&self, extent: Extent, inputs: &[&[u8]], times: u32) -> Result<f32, DeviceError> {
         // The second run records the graph; what was recorded before is used again.
-        let recorded = |memory: &Memory| memory.rows == rows && (memory.graph.is_some() || !self.card.options.graphs);
+        let recorded =
+            |memory: &Memory| memory.extent == extent && (memory.graph.is_some() || !self.card.options.graphs);
         if !self.memory.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(recorded) {
-            let mut outputs: Vec<Vec<u8>> = self.outputs(rows)?;
-            self.run(rows, inputs, &mut outputs)?;
-            self.run(rows, inputs, &mut outputs)?;
+            let mut outputs: Vec<Vec<u8>> = self.outputs(extent)?;
+            self.run(extent, inputs, &mut outputs)?;
+            self.run(extent, inputs, &mut outputs)?;
         }
         let mut gemm = self.card.lock();
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
@@ -278,31 +284,35 @@ impl LoadedProgram {
     ///
     /// # Errors
     /// [`DeviceError::Memory`] where they cannot be counted.
-    pub fn outputs(&self, rows: usize) -> Result<Vec<Vec<u8>>, DeviceError> {
-        let bytes = |id: &crate::program::ValueId| {
-            let bytes = self.program.type_of(*id).bytes(rows);
-            bytes.map(|bytes| vec![0; bytes]).ok_or_else(|| DeviceError::Memory(format!("{rows} rows")))
+    pub fn outputs(&self, extent: Extent) -> Result<Vec<Vec<u8>>, DeviceError> {
+        let bytes = |id: &ValueId| {
+            let bytes = self.program.type_of(*id).bytes(extent);
+            bytes.map(|bytes| vec![0; bytes]).ok_or_else(|| DeviceError::Memory(format!("{extent:?}")))
         };
         self.program.outputs().iter().map(bytes).collect()
     }
 
-    /// Memory for this many rows; what is there is used again where it fits exactly.
-    fn memory(&self, gemm: &mut Gemm, rows: usize, slot: &mut Option<Memory>) -> Result<(), DeviceError> {
-        if slot.as_ref().is_some_and(|memory| memory.rows == rows) {
+    /// Memory for this extent; what is there is used again where it is enough.
+    fn memory(&self, gemm: &mut Gemm, extent: Extent, slot: &mut Option<Memory>) -> Result<(), DeviceError> {
+        if slot.as_ref().is_some_and(|memory| memory.extent == extent) {
+            return Ok(());
+        }
+        let layout = self.program.layout(extent, ALIGNMENT);
+        let (offsets, total) = layout.ok_or_else(|| DeviceError::Memory(format!("{extent:?}")))?;
+        let mut dry = Recorder::new(&self.card, gemm, None, 0, usize::MAX);
+        self.record(&mut dry, extent, &offsets, 0)?;
+        let (total, scratch) = (total.max(ALIGNMENT), dry.high.max(ALIGNMENT));
+        if let Some(memory) = slot.take_if(|memory| memory.values.len() >= total && memory.scratch.len() >= scratch) {
+            *slot = Some(Memory { extent, offsets, warm: false, graph: None, ..memory });
             return Ok(());
         }
         // The old memory goes first, so that both need not fit.
         *slot = None;
-        let layout = self.program.layout(rows, ALIGNMENT);
-        let (offsets, total) = layout.ok_or_else(|| DeviceError::Memory(format!("{rows} rows")))?;
-        let mut dry = Recorder::new(&self.card, gemm, None, 0, usize::MAX);
-        self.record(&mut dry, rows, &offsets, 0)?;
-        let scratch = dry.high.max(ALIGNMENT);
         // SAFETY: every value is written before it is read, and so is scratch.
         let (values, scratch) =
-            unsafe { (self.card.stream.alloc::<u8>(total.max(ALIGNMENT))?, self.card.stream.alloc::<u8>(scratch)?) };
+            unsafe { (self.card.stream.alloc::<u8>(total)?, self.card.stream.alloc::<u8>(scratch)?) };
         let wrong = self.card.stream.alloc_zeros::<u32>(1)?;
-        *slot = Some(Memory { rows, values, offsets, scratch, wrong, warm: false, graph: None });
+        *slot = Some(Memory { extent, values, offsets, scratch, wrong, warm: false, graph: None });
         Ok(())
     }
 
@@ -317,12 +327,12 @@ impl LoadedProgram {
         let wrong = address(&memory.wrong, stream);
         let mut recorder = Recorder::new(&self.card, gemm, Some(wrong), scratch, room);
         if !(memory.warm && self.card.options.graphs) {
-            self.record(&mut recorder, memory.rows, &memory.offsets, base)?;
+            self.record(&mut recorder, memory.extent, &memory.offsets, base)?;
             memory.warm = true;
             return Ok(());
         }
         stream.begin_capture(sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)?;
-        let recorded = self.record(&mut recorder, memory.rows, &memory.offsets, base);
+        let recorded = self.record(&mut recorder, memory.extent, &memory.offsets, base);
         let flags = sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
         let graph = stream.end_capture(flags);
         recorded?;
@@ -335,26 +345,31 @@ impl LoadedProgram {
     fn record(
         &self,
         recorder: &mut Recorder<'_>,
-        rows: usize,
+        extent: Extent,
         offsets: &[usize],
         base: CUdeviceptr,
     ) -> Result<(), DeviceError> {
         for (instruction, step) in self.program.instructions().iter().zip(&self.steps) {
             recorder.used = 0;
-            let at = |index: usize| Ok::<_, DeviceError>(base + long(offsets[index])?);
-            if let Step::Linear { linear, x, y, vectors } = step {
-                let linear = Linear { m: rows * vectors, ..*linear };
+            let at = |id: ValueId| Ok::<_, DeviceError>(base + long(offsets[id.index()])?);
+            let elements = |id: ValueId| {
+                let elements = self.program.type_of(id).elements(extent);
+                elements.ok_or_else(|| DeviceError::Memory(format!("{extent:?}")))
+            };
+            if let Step::Linear { linear, x, y } = step {
+                let linear = Linear { m: elements(*x)? / linear.k, ..*linear };
                 if linear.m > 0 {
                     recorder.linear(&linear, at(*x)?, at(*y)?)?;
                 }
                 continue;
             }
-            let x = at(instruction.operands[0].index())?;
-            let second = instruction.operands.get(1).map(|id| at(id.index())).transpose()?;
-            let y = at(instruction.result.index())?;
+            let x = at(instruction.operands[0])?;
+            let operand = |index: usize| instruction.operands.get(index).map(|id| at(*id)).transpose();
+            let second = operand(1)?;
+            let y = at(instruction.result)?;
             let (from, to) = (self.program.type_of(instruction.operands[0]), self.program.type_of(instruction.result));
             let second_type = instruction.operands.get(1).map(|id| self.program.type_of(*id));
-            let count = to.row * rows;
+            let count = elements(instruction.result)?;
             if count == 0 {
                 continue;
             }
@@ -377,19 +392,18 @@ impl LoadedProgram {
                     // SAFETY: as many elements as the value has, as many scales as a row.
                     unsafe { recorder.grid(&kernel, (count / row, row), &args)? };
                 }
-                Step::AddConst { constants, row } => {
-                    let dims = [count.checked_div(*row).unwrap_or(0), *row];
-                    let strides = Strides::new(&dims, &[&[*row, 1], &[0, 1]])?;
-                    let args = [
-                        x.into(),
-                        (*constants).into(),
-                        y.into(),
-                        long(count)?.into(),
-                        0u32.into(),
-                        Arg::Strides(strides),
-                    ];
-                    // SAFETY: the constants are as long as the row that strides describe.
-                    unsafe { recorder.over("binary_strided_i32", count, &args)? };
+                Step::AddRows { constants, row } => {
+                    let row = row.unwrap_or(count / extent.rows);
+                    let rows = count / row;
+                    let args = [x.into(), (*constants).into(), y.into(), long(rows)?.into(), small(row)?.into()];
+                    // SAFETY: whole rows, and a constant for each element of one.
+                    unsafe { recorder.grid(&format!("add_rows_{}", to.dtype.name()), (rows, row), &args)? };
+                }
+                Step::Gather { table, columns } => {
+                    let rows = count / columns;
+                    let args = [x.into(), (*table).into(), y.into(), long(rows)?.into(), small(*columns)?.into()];
+                    // SAFETY: the operand names a row of the table for each row of the result.
+                    unsafe { recorder.grid(&format!("gather_{}", to.dtype.size()), (rows, *columns), &args)? };
                 }
                 Step::Lookup { table } => {
                     let kernel = format!("lookup_{}_{}", from.dtype.name(), to.dtype.size());
@@ -415,17 +429,17 @@ impl LoadedProgram {
                 }
                 Step::Attention { seen, positions } => {
                     let Operation::Attention(attention) = &instruction.operation else { continue };
-                    let third = instruction.operands.get(2).map(|id| at(id.index())).transpose()?;
-                    let (Some(k), Some(v)) = (second, third) else {
+                    let (Some(k), Some(v)) = (second, operand(2)?) else {
                         return Err(DeviceError::Unsupported("an operand is missing".to_owned()));
                     };
-                    recorder.attention(attention, (x, k, v), (*seen, *positions), y)?;
+                    let seen = if attention.seen == Seen::Operand { operand(3)? } else { *seen };
+                    recorder.attention(attention, extent, (x, k, v), (seen, *positions), y)?;
                 }
                 Step::Plain => {
-                    recorder.plain(&instruction.operation, (x, from), second.zip(second_type), (y, to), count)?;
+                    let operands = ((x, from), second.zip(second_type));
+                    recorder.plain(&instruction.operation, extent, operands, (y, to), count)?;
                     if let Operation::Select(space) = &instruction.operation {
-                        let third = instruction.operands.get(2).map(|id| at(id.index())).transpose()?;
-                        let (Some(a), Some(b)) = (second, third) else {
+                        let (Some(a), Some(b)) = (second, operand(2)?) else {
                             return Err(DeviceError::Unsupported("an operand is missing".to_owned()));
                         };
                         let strides = Arg::Strides(Strides::of(space)?);
@@ -479,16 +493,16 @@ fn fusible(program: &Program<'_>, instructions: &[Instruction<'_>]) -> usize {
 }
 
 impl Loaded for LoadedProgram {
-    fn run(&self, rows: usize, inputs: &[&[u8]], outputs: &mut [Vec<u8>]) -> Result<(), DeviceError> {
+    fn run(&self, extent: Extent, inputs: &[&[u8]], outputs: &mut [Vec<u8>]) -> Result<(), DeviceError> {
         let stream = &self.card.stream;
         stream.context().bind_to_thread()?;
         // The lock of the library is that of the card: one run at a time.
         let mut gemm = self.card.lock();
         let mut slot = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        self.memory(&mut gemm, rows, &mut slot)?;
+        self.memory(&mut gemm, extent, &mut slot)?;
         let memory = slot.as_mut().ok_or_else(|| DeviceError::Memory("no memory".to_owned()))?;
         for (id, input) in self.program.inputs().iter().zip(inputs) {
-            if self.program.type_of(*id).bytes(rows) != Some(input.len()) {
+            if self.program.type_of(*id).bytes(extent) != Some(input.len()) {
                 return Err(DeviceError::Unsupported("an input of another length".to_owned()));
             }
             if !input.is_empty() {

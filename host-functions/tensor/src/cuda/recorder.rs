@@ -13,7 +13,7 @@ use super::{
 use crate::{
     device::{DeviceError, secret},
     kernel::{Binary, Relation, Unary},
-    program::{Operation, Sides, ValueType},
+    program::{Extent, Operation, Sides, ValueType},
 };
 
 /// Writes launches to the stream, or only counts the scratch memory that they need.
@@ -150,8 +150,8 @@ impl<'a> Recorder<'a> {
     pub(super) fn plain(
         &mut self,
         operation: &Operation<'_>,
-        (x, from): (CUdeviceptr, ValueType),
-        second: Option<(CUdeviceptr, ValueType)>,
+        extent: Extent,
+        ((x, from), second): ((CUdeviceptr, ValueType), Option<(CUdeviceptr, ValueType)>),
         (y, to): (CUdeviceptr, ValueType),
         count: usize,
     ) -> Result<(), DeviceError> {
@@ -258,6 +258,14 @@ impl<'a> Recorder<'a> {
                 // SAFETY: the operand has a row for each element of the result.
                 unsafe { self.rows(&format!("argmax_{}", from.dtype.name()), (count, *row), &args) }
             }
+            Operation::MeanPool { length, columns } => {
+                let (tokens, _) = second.ok_or_else(missing)?;
+                let rows = long(extent.rows)?;
+                let length = small(length.at(extent))?;
+                let args = [x.into(), tokens.into(), y.into(), rows.into(), length.into(), small(*columns)?.into()];
+                // SAFETY: rows of so many tokens, and a number of them for each row.
+                unsafe { self.grid(&format!("mean_pool_{kind}"), (extent.rows, *columns), &args) }
+            }
             Operation::CopyStrided { dims, strides, start } => {
                 let size = to.dtype.size();
                 let strides = Strides::new(dims, &[strides])?;
@@ -268,6 +276,20 @@ impl<'a> Recorder<'a> {
             }
             other => Err(DeviceError::Unsupported(other.name().to_owned())),
         }
+    }
+
+    /// `[outer][a][b][inner]` bytes as `[outer][b][a][inner]`.
+    pub(super) fn swap_axes(
+        &mut self,
+        x: CUdeviceptr,
+        (outer, a, b, inner): (usize, usize, usize, usize),
+        y: CUdeviceptr,
+    ) -> Result<(), DeviceError> {
+        let unit = [16, 8, 4, 2, 1].into_iter().find(|unit| inner.is_multiple_of(*unit)).unwrap_or(1);
+        let (rows, columns) = (outer * a * b, inner / unit);
+        let args = [x.into(), y.into(), long(rows)?.into(), small(a)?.into(), small(b)?.into(), small(columns)?.into()];
+        // SAFETY: both have that many bytes, at multiples of the unit.
+        unsafe { self.grid(&format!("swap_axes_{unit}"), (rows, columns), &args) }
     }
 
     fn matmul(

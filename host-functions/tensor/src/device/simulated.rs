@@ -15,7 +15,7 @@ use crate::{
     DType, Element, Kernels, Level,
     element::with_element,
     kernel::{self, Binary, Head, Norm, Relation, reference},
-    program::{Attention, Instruction, Operation, Program, Sides, Space, ValueType},
+    program::{Attention, Extent, Heads, Instruction, Operation, Positions, Program, Seen, Sides, Space},
 };
 
 /// What goes wrong.
@@ -102,7 +102,7 @@ struct LoadedSimulation {
 }
 
 impl Loaded for LoadedSimulation {
-    fn run(&self, rows: usize, inputs: &[&[u8]], outputs: &mut [Vec<u8>]) -> Result<(), DeviceError> {
+    fn run(&self, extent: Extent, inputs: &[&[u8]], outputs: &mut [Vec<u8>]) -> Result<(), DeviceError> {
         let run = self.device.counters.runs.fetch_add(1, Ordering::Relaxed);
         match self.device.fault {
             Some(SimulatedFault::OutOfMemory { run: failing }) if failing == run => {
@@ -119,7 +119,7 @@ impl Loaded for LoadedSimulation {
             values[id.index()] = read(program.type_of(*id).dtype, bytes);
         }
         for instruction in program.instructions() {
-            let result = self.step(instruction, rows, &values)?;
+            let result = self.step(instruction, extent, &values)?;
             values[instruction.result.index()] = result;
         }
         for (id, output) in program.outputs().iter().zip(outputs) {
@@ -130,11 +130,17 @@ impl Loaded for LoadedSimulation {
 }
 
 impl LoadedSimulation {
-    fn step(&self, instruction: &Instruction<'_>, rows: usize, values: &[Vec<i64>]) -> Result<Vec<i64>, DeviceError> {
+    fn step(
+        &self,
+        instruction: &Instruction<'_>,
+        extent: Extent,
+        values: &[Vec<i64>],
+    ) -> Result<Vec<i64>, DeviceError> {
         let operand = |i: usize| &values[instruction.operands[i].index()][..];
         let to = self.program.type_of(instruction.result);
         let from = self.program.type_of(instruction.operands[0]).dtype;
-        let mut result = compute(&instruction.operation, operand, (from, to), rows);
+        let elements = to.elements(extent).ok_or_else(|| DeviceError::Memory(format!("{extent:?}")))?;
+        let mut result = compute(&instruction.operation, operand, (from, to.dtype), (extent, elements));
         self.strike(&instruction.operation, to.dtype, &mut result);
         let right = match &instruction.operation {
             Operation::Linear { k, n, weights, bias } => {
@@ -179,18 +185,18 @@ fn checked<W: Element>(x: &[i64], w: &[W], y: &[i64], (m, k, n): (usize, usize, 
 fn compute<'v>(
     operation: &Operation<'_>,
     operand: impl Fn(usize) -> &'v [i64],
-    (from, to): (DType, ValueType),
-    rows: usize,
+    (from, to): (DType, DType),
+    (extent, elements): (Extent, usize),
 ) -> Vec<i64> {
     let clamp = |value: i128| {
-        let (lo, hi) = (i128::from(to.dtype.min()), i128::from(to.dtype.max()));
+        let (lo, hi) = (i128::from(to.min()), i128::from(to.max()));
         i64::saturate(value.clamp(lo, hi))
     };
     let sum = |a: i64, b: i64| clamp(i128::from(a) + i128::from(b));
     let x = operand(0);
     match operation {
         Operation::Linear { k, n, weights, bias } => {
-            let mut out = vec![0i64; to.row * rows];
+            let mut out = vec![0i64; elements];
             if *k > 0 && *n > 0 {
                 reference::linear(x, *k, weights, 0, *n, &mut out);
             }
@@ -250,14 +256,14 @@ fn compute<'v>(
                 clamp(reference::rne_ratio(product, 1 << scale.shift) + i128::from(scale.zero_point))
             })
             .collect(),
-        Operation::Unary(op) => with_element!(to.dtype, T => {
+        Operation::Unary(op) => with_element!(to, T => {
             let x: Vec<T> = x.iter().map(|x| T::saturate_i64(*x)).collect();
             let mut out = vec![T::default(); x.len()];
             kernel::unary(reference_kernels(), *op, &x, &mut out);
             wide(out)
         }),
         Operation::Lookup { table } => {
-            let (table, lowest) = (read(to.dtype, table), from.min());
+            let (table, lowest) = (read(to, table), from.min());
             let entry = |x: &i64| usize::try_from(x - lowest).ok().and_then(|at| table.get(at)).copied();
             x.iter().map(|x| entry(x).unwrap_or(0)).collect()
         }
@@ -277,7 +283,10 @@ fn compute<'v>(
             kernel::quantise_rows(reference_kernels(), x, *row, operand(1), &mut out);
             out.into_iter().map(|value| clamp(value.into())).collect()
         }
-        Operation::Attention(attention) => attend(attention, x, operand(1), operand(2)),
+        Operation::Attention(attention) => {
+            let seen = (attention.seen == Seen::Operand).then(|| operand(3));
+            attend(attention, extent, (x, operand(1), operand(2)), seen)
+        }
         Operation::Relu => x.iter().map(|x| (*x).max(0)).collect(),
         Operation::Softmax { attributes, row } => {
             let mut out = vec![0i32; x.len()];
@@ -289,6 +298,26 @@ fn compute<'v>(
         }
         Operation::Argmax { row } => {
             x.chunks_exact(*row).map(|x| i64::try_from(reference::argmax(x)).unwrap_or(i64::MAX)).collect()
+        }
+        Operation::Gather { table, columns } => {
+            let table = read(to, table);
+            let row =
+                |index: &i64| usize::try_from(*index).map_or(&[][..], |index| &table[index * columns..][..*columns]);
+            x.iter().flat_map(|index| row(index).iter().copied()).collect()
+        }
+        Operation::AddRows { constants } => {
+            let constants = read(to, constants);
+            let rows = x.chunks_exact(x.len() / extent.rows);
+            rows.flat_map(|row| row.iter().zip(&constants)).map(|(x, c)| sum(*x, *c)).collect()
+        }
+        Operation::MeanPool { length, columns } => {
+            let rows = x.chunks_exact(length.at(extent) * columns).zip(operand(1));
+            let mean = |row: &[i64], tokens: i64, column: usize| {
+                let tokens = usize::try_from(tokens).unwrap_or(0);
+                let total: i128 = row.chunks_exact(*columns).take(tokens).map(|token| i128::from(token[column])).sum();
+                clamp(reference::rne_ratio(total, i128::try_from(tokens).unwrap_or(1)))
+            };
+            rows.flat_map(|(row, tokens)| (0..*columns).map(move |column| mean(row, *tokens, column))).collect()
         }
         Operation::CopyStrided { dims, strides, start } => {
             let space = Space { dims: dims.clone(), strides: vec![strides.clone()] };
@@ -330,15 +359,30 @@ fn binary(op: Binary, space: &Space, a: &[i64], b: &[i64]) -> Vec<i64> {
     out
 }
 
-fn attend(attention: &Attention, q: &[i64], k: &[i64], v: &[i64]) -> Vec<i64> {
-    let bytes = |values: &[i64]| values.iter().map(|value| i8::saturate_i64(*value)).collect::<Vec<i8>>();
+fn attend(
+    attention: &Attention,
+    extent: Extent,
+    (q, k, v): (&[i64], &[i64], &[i64]),
+    seen: Option<&[i64]>,
+) -> Vec<i64> {
+    let (heads, key_heads) = attention.heads;
+    let (queries, keys) = (attention.lengths.0.at(extent), attention.lengths.1.at(extent));
+    let (depth, width) = attention.widths;
+    let batches = extent.rows * attention.batches;
+    let (q, k, v) = match attention.layout {
+        Heads::Apart => (q.to_vec(), k.to_vec(), v.to_vec()),
+        Heads::SideBySide => (
+            swapped(q, (batches, queries, heads, depth)),
+            swapped(k, (batches, keys, key_heads, depth)),
+            swapped(v, (batches, keys, key_heads, width)),
+        ),
+    };
+    let bytes = |values: Vec<i64>| values.into_iter().map(i8::saturate_i64).collect::<Vec<i8>>();
     let (q, k, v) = (bytes(q), bytes(k), bytes(v));
-    let ((heads, key_heads), (queries, keys), (depth, width)) = (attention.heads, attention.lengths, attention.widths);
     let rows = heads / key_heads * queries;
     let mut out = Vec::new();
-    for index in 0..attention.batches * key_heads {
+    for index in 0..batches * key_heads {
         let batch = index / key_heads;
-        let seen = attention.seen.as_ref().map(|all| usize::try_from(all[batch]).unwrap_or(keys));
         let head = Head {
             q: &q[index * rows * depth..][..rows * depth],
             k: &k[index * keys * depth..][..keys * depth],
@@ -347,15 +391,32 @@ fn attend(attention: &Attention, q: &[i64], k: &[i64], v: &[i64]) -> Vec<i64> {
             keys,
             depth,
             width,
-            length: seen.unwrap_or(keys),
-            position: attention.positions.as_ref().map(|all| all[batch]),
+            length: match (&attention.seen, seen) {
+                (Seen::Each(all), _) => usize::try_from(all[batch]).unwrap_or(keys),
+                (_, Some(all)) => usize::try_from(all[batch]).unwrap_or(keys),
+                _ => keys,
+            },
+            position: match &attention.positions {
+                Positions::Nowhere => None,
+                Positions::Each(all) => Some(all[batch]),
+                Positions::Same => Some(0),
+            },
         };
         let mut values = vec![0; rows * width];
         kernel::attention_head(reference_kernels(), &head, attention.softmax, attention.scale, &mut values)
             .expect("only candle fails");
         out.extend(values.into_iter().map(i64::from));
     }
-    out
+    match attention.layout {
+        Heads::Apart => out,
+        Heads::SideBySide => swapped(&out, (batches, heads, queries, width)),
+    }
+}
+
+/// `[n][a][b][inner]` as `[n][b][a][inner]`.
+fn swapped(x: &[i64], (n, a, b, inner): (usize, usize, usize, usize)) -> Vec<i64> {
+    let space = Space { dims: vec![n, b, a, inner], strides: vec![vec![a * b * inner, inner, b * inner, 1]] };
+    space.walk().map(|[at, ..]| x[at]).collect()
 }
 
 fn read(dtype: DType, bytes: &[u8]) -> Vec<i64> {

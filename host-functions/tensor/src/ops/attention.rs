@@ -27,7 +27,7 @@ use super::storage::{Context, Fresh, slice};
 use crate::{
     DType, Kernels, OpError, Plan, Shape, Status, Tensor,
     kernel::{self, Head, MAX_KEYS, Softmax},
-    program::{self, Operation},
+    program::{self, Heads, Length, Operation, Positions, Seen},
     shape::product,
     work,
 };
@@ -164,10 +164,11 @@ impl Attention<'_> {
         Ok(program::Attention {
             batches: side(sides.batches)?,
             heads: (side(sides.heads)?, side(sides.key_heads)?),
-            lengths: (side(sides.queries)?, side(sides.keys)?),
+            lengths: (Length::Fixed(side(sides.queries)?), Length::Fixed(side(sides.keys)?)),
             widths: (side(sides.depth)?, side(sides.width)?),
-            seen: self.lengths.clone(),
-            positions: self.positions.clone(),
+            layout: Heads::Apart,
+            seen: self.lengths.clone().map_or(Seen::All, Seen::Each),
+            positions: self.positions.clone().map_or(Positions::Nowhere, Positions::Each),
             softmax: self.softmax,
             scale: self.scale,
         })

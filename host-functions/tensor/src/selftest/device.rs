@@ -6,7 +6,7 @@ use crate::{
     device::{Device, DeviceError},
     element::with_element,
     kernel::{Binary, Softmax},
-    program::{Operation, Program, Sides, Space, ValueType},
+    program::{Extent, Operation, Program, Sides, Space, ValueType},
 };
 
 /// Runs it: how many cases were run, and the first wrong answer, if there was one.
@@ -76,14 +76,14 @@ fn one<T: Element + bytemuck::Pod>(
     let mut program = Program::default();
     let ids: Vec<_> = operands
         .iter()
-        .map(|(dtype, bytes)| program.input(ValueType { dtype: *dtype, row: bytes.len() / dtype.size() }))
+        .map(|(dtype, bytes)| program.input(ValueType::of_row(*dtype, bytes.len() / dtype.size())))
         .collect();
-    let id = program.push(operation, &ids, ValueType { dtype: T::DTYPE, row: result });
+    let id = program.push(operation, &ids, ValueType::of_row(T::DTYPE, result));
     program.output(id);
     // What was there before must not shine through.
     let mut outputs = [vec![0x5a; result * T::DTYPE.size()]];
     let inputs: Vec<&[u8]> = operands.iter().map(|(_, bytes)| *bytes).collect();
-    device.load(&program)?.run(1, &inputs, &mut outputs)?;
+    device.load(&program)?.run(Extent::of_rows(1), &inputs, &mut outputs)?;
     Ok(T::read_le(&outputs[0]))
 }
 
