@@ -212,9 +212,8 @@ pub(crate) trait Operator {
         self.in_place().is_some_and(|in_place| !in_place.by_row)
     }
 
-    /// The input whose elements (`i32`) must be in a range, where there is one: with others a run answers `IndexOutOfRange`, and a device is not
-    /// asked.
-    fn range(&self, _inputs: &[&Edge]) -> Option<(usize, RangeInclusive<u32>)> {
+    /// The input whose elements must be in a range, where there is one: with others a run has no result, and a device is not asked.
+    fn range(&self, _inputs: &[&Edge]) -> Option<(usize, RangeInclusive<i64>)> {
         None
     }
 }

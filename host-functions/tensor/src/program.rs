@@ -22,7 +22,7 @@ use std::borrow::Cow;
 
 use noema_abi::DType;
 
-use crate::kernel::{Binary, ProductScale, Relation, Softmax, Unary};
+use crate::kernel::{Binary, Pool, ProductScale, Relation, Softmax, Unary, Window};
 
 /// The number of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +128,25 @@ pub struct Space {
     pub strides: Vec<Vec<usize>>,
 }
 
+/// The shapes of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filters {
+    /// How the window moves.
+    pub window: Window,
+    /// Channels of the image, and of the result.
+    pub channels: (usize, usize),
+    /// Groups of both, which divide them.
+    pub groups: usize,
+}
+
+impl Filters {
+    /// Length of the sums, saturating.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.window.taps().saturating_mul(self.channels.0 / self.groups.max(1))
+    }
+}
+
 /// The attributes of an attention: see `op.attention`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attention {
@@ -201,6 +220,26 @@ pub enum Operation<'a> {
     },
     /// `op.matmul` of two values; for a single row.
     MatMul(Sides),
+    /// `op.conv2d` of images, channels last, and a bias that is added to every place.
+    Conv2d {
+        /// The shapes.
+        sides: Filters,
+        /// What lies beside the image, a value of its type.
+        pad: i64,
+        /// `[outputs][rows][columns][channels of a group]`.
+        weights: Cow<'a, [i8]>,
+        /// One for each output.
+        bias: Cow<'a, [i32]>,
+    },
+    /// `op.max_pool` or `op.average_pool` of images, channels last.
+    Pool {
+        /// How the window moves.
+        window: Window,
+        /// Channels of the images.
+        channels: usize,
+        /// What is made of what it sees.
+        pool: Pool,
+    },
     /// `op.requantise` with scales that are one for all, or one for each index of the last axis.
     Requantise {
         /// One, or as many as the last axis is long.
@@ -239,6 +278,13 @@ pub enum Operation<'a> {
         scale: ProductScale,
         /// Shape of the result, and how the operands move.
         space: Space,
+    },
+    /// `op.mul_requantise` with one number of the second operand for every `each` numbers of the first.
+    MulEach {
+        /// Its scale.
+        scale: ProductScale,
+        /// Neighbours that have one number.
+        each: usize,
     },
     /// `op.neg` and its like.
     Unary(Unary),
@@ -345,6 +391,12 @@ impl Operation<'_> {
                 Operation::Linear { k: *k, n: *n, weights: i8s(weights), bias: i32s(bias) }
             }
             Operation::MatMul(sides) => Operation::MatMul(*sides),
+            Operation::Conv2d { sides, pad, weights, bias } => {
+                Operation::Conv2d { sides: *sides, pad: *pad, weights: i8s(weights), bias: i32s(bias) }
+            }
+            Operation::Pool { window, channels, pool } => {
+                Operation::Pool { window: *window, channels: *channels, pool: *pool }
+            }
             Operation::Requantise { multipliers, shifts, zero_point } => {
                 let (multipliers, shifts) = (i32s(multipliers), u8s(shifts));
                 Operation::Requantise { multipliers, shifts, zero_point: *zero_point }
@@ -357,6 +409,7 @@ impl Operation<'_> {
             Operation::MulRequantise { scale, space } => {
                 Operation::MulRequantise { scale: *scale, space: space.clone() }
             }
+            Operation::MulEach { scale, each } => Operation::MulEach { scale: *scale, each: *each },
             Operation::Unary(op) => Operation::Unary(*op),
             Operation::Lookup { table } => Operation::Lookup { table: u8s(table) },
             Operation::Norm { gain, bias, epsilon, shift, row } => {
@@ -384,12 +437,14 @@ impl Operation<'_> {
         match self {
             Operation::Linear { .. } => "linear",
             Operation::MatMul(_) => "matmul",
+            Operation::Conv2d { .. } => "conv2d",
+            Operation::Pool { .. } => "pool",
             Operation::Requantise { .. } => "requantise",
             Operation::AddConst { .. } | Operation::AddRows { .. } => "add",
             Operation::Binary(_) | Operation::BinaryBroadcast { .. } => "binary",
             Operation::Compare { .. } => "compare",
             Operation::Select(_) => "select",
-            Operation::MulRequantise { .. } => "mul_requantise",
+            Operation::MulRequantise { .. } | Operation::MulEach { .. } => "mul_requantise",
             Operation::Unary(_) => "unary",
             Operation::Lookup { .. } => "lookup",
             Operation::Norm { .. } => "norm",

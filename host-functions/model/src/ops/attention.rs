@@ -136,8 +136,8 @@ impl Operator for Attention {
         }))
     }
 
-    fn range(&self, inputs: &[&Edge]) -> Option<(usize, RangeInclusive<u32>)> {
-        self.masked.then(|| (3, 0..=inputs[1].dims[0]))
+    fn range(&self, inputs: &[&Edge]) -> Option<(usize, RangeInclusive<i64>)> {
+        self.masked.then(|| (3, 0..=inputs[1].dims[0].into()))
     }
 }
 

@@ -1,5 +1,5 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Level, OpError, kernel::Pool, work};
+use noema_tensor::{Level, OpError, kernel::Pool, program::Operation, work};
 
 use super::{
     Operator, Step, Window,
@@ -22,6 +22,12 @@ pub struct AveragePool {
     pub count_pads: bool,
 }
 
+impl AveragePool {
+    fn pool(&self) -> Pool {
+        if self.count_pads { Pool::Average } else { Pool::AverageSeen }
+    }
+}
+
 impl Operator for AveragePool {
     fn infer(&self, inputs: &[&Edge]) -> Result<Edge, String> {
         pool::infer(&self.window, inputs[0])
@@ -40,7 +46,10 @@ impl Operator for AveragePool {
     }
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
-        let pool = if self.count_pads { Pool::Average } else { Pool::AverageSeen };
-        Ok(Box::new(PoolStep { window: Some(self.window.clone()), pool }))
+        Ok(Box::new(PoolStep { window: Some(self.window.clone()), pool: self.pool() }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        pool::lower(&self.window, self.pool(), inputs[0])
     }
 }

@@ -3,6 +3,7 @@ use noema_abi::DType;
 use noema_tensor::{
     Element, Kernels, Level, OpError,
     kernel::{self, Convolution},
+    program::{Filters, Operation},
     work,
 };
 
@@ -98,6 +99,14 @@ impl Operator for Conv2d {
             weights: parameters.i8s(0).to_vec(),
             bias: parameters.i32s(1).collect(),
         }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], parameters: &Parameters<'p>) -> Option<Operation<'p>> {
+        let (window, channels) = self.window.over_image_of_device(inputs[0])?;
+        let sides = Filters { window, channels: (channels, length(self.outputs)), groups: length(self.groups) };
+        let pad = i64::from(self.pad_value).clamp(inputs[0].dtype.min(), inputs[0].dtype.max());
+        let (weights, bias) = (parameters.i8s(0).into(), parameters.i32s(1).collect());
+        Some(Operation::Conv2d { sides, pad, weights, bias })
     }
 }
 

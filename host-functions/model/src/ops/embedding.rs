@@ -77,8 +77,8 @@ impl Operator for Embedding {
         true
     }
 
-    fn range(&self, _: &[&Edge]) -> Option<(usize, RangeInclusive<u32>)> {
-        Some((0, 0..=self.rows - 1))
+    fn range(&self, _: &[&Edge]) -> Option<(usize, RangeInclusive<i64>)> {
+        Some((0, 0..=i64::from(self.rows) - 1))
     }
 }
 

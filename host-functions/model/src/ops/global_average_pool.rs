@@ -1,7 +1,11 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Level, OpError, kernel::Pool, work};
+use noema_tensor::{Level, OpError, kernel::Pool, program::Operation, work};
 
-use super::{Operator, Step, pool::PoolStep, window::image};
+use super::{
+    Operator, Step, Window,
+    pool::{self, PoolStep},
+    window::image,
+};
 use crate::{
     bounds::{EdgeBound, Interval},
     graph::Edge,
@@ -34,5 +38,10 @@ impl Operator for GlobalAveragePool {
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(PoolStep { window: None, pool: Pool::Average }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        let ([rows, columns], _) = image(&inputs[0].dims).ok()?;
+        pool::lower(&Window::new(rows, columns), Pool::Average, inputs[0])
     }
 }

@@ -1,5 +1,5 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Level, OpError, kernel::Pool, work};
+use noema_tensor::{Level, OpError, kernel::Pool, program::Operation, work};
 
 use super::{
     Operator, Step, Window,
@@ -37,5 +37,9 @@ impl Operator for MaxPool {
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(PoolStep { window: Some(self.window.clone()), pool: Pool::Max }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        pool::lower(&self.window, Pool::Max, inputs[0])
     }
 }

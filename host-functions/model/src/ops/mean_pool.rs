@@ -58,8 +58,8 @@ impl Operator for MeanPool {
         Some(Operation::MeanPool { length: device_length(tokens), columns: length(columns) })
     }
 
-    fn range(&self, inputs: &[&Edge]) -> Option<(usize, RangeInclusive<u32>)> {
-        Some((1, 1..=inputs[0].dims[0]))
+    fn range(&self, inputs: &[&Edge]) -> Option<(usize, RangeInclusive<i64>)> {
+        Some((1, 1..=inputs[0].dims[0].into()))
     }
 }
 

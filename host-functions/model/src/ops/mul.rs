@@ -3,10 +3,11 @@ use noema_abi::DType;
 use noema_tensor::{
     Kernels, Level, OpError,
     kernel::{self, MAX_PRODUCT_SHIFT, Numbers, ProductScale},
+    program::Operation,
     work,
 };
 
-use super::{Operator, Shapes, Step, broadcast, lengths};
+use super::{Operator, Shapes, Step, broadcast, length, lengths};
 use crate::{
     arena::{Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -65,6 +66,17 @@ impl Operator for Mul {
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         let Mul { multiplier, shift, zero_point, .. } = *self;
         Ok(Box::new(MulStep { scale: ProductScale { multiplier, shift: shift.into(), zero_point } }))
+    }
+
+    /// Products of two edges of one shape, and of rows with their steps.
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        let each = match (&inputs[0].dims[..], &inputs[1].dims[..]) {
+            (a, b) if a == b => 1,
+            ([a @ .., row], [b @ .., 1]) if a == b => length(*row),
+            _ => return None,
+        };
+        let Mul { multiplier, shift, zero_point, .. } = *self;
+        Some(Operation::MulEach { scale: ProductScale { multiplier, shift: shift.into(), zero_point }, each })
     }
 }
 

@@ -3,6 +3,7 @@
 use noema_tensor::{
     DType, Kernels, OpError,
     kernel::{self, Pool},
+    program::Operation,
 };
 
 use super::{
@@ -26,6 +27,12 @@ pub(super) fn work(window: &Window, x: &Edge, of: fn(DType, u64, u64, u64) -> u6
     let y = infer(window, x).ok()?;
     let places = y.row_elements() / u64::from(y.last()).max(1);
     Some(of(x.dtype, places, window.taps(), y.last().into()))
+}
+
+/// The same for a device.
+pub(super) fn lower(window: &Window, pool: Pool, x: &Edge) -> Option<Operation<'static>> {
+    let (window, channels) = window.over_image_of_device(x)?;
+    Some(Operation::Pool { window, channels, pool })
 }
 
 /// A pool, ready to run.

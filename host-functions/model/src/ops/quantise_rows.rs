@@ -1,6 +1,8 @@
+use std::ops::RangeInclusive;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::{DType, Status};
-use noema_tensor::{Kernels, Level, OpError, kernel, work};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation, work};
 
 use super::{InPlace, Operator, Shapes, Step, length, signed_source};
 use crate::{
@@ -51,6 +53,14 @@ impl Operator for QuantiseRows {
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(QuantiseRowsStep))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        Some(Operation::QuantiseRows { row: length(inputs[0].last()) })
+    }
+
+    fn range(&self, _: &[&Edge]) -> Option<(usize, RangeInclusive<i64>)> {
+        Some((1, 1..=i64::MAX))
     }
 }
 

@@ -1,6 +1,6 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{Kernels, Level, OpError, kernel, work};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation, work};
 
 use super::{Operator, Shapes, Step, length, signed_source};
 use crate::{
@@ -49,6 +49,10 @@ impl Operator for RowStep {
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(RowStepStep { largest: self.largest() }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        Some(Operation::RowStep { row: length(inputs[0].last()), largest: self.largest() })
     }
 }
 

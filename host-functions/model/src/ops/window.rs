@@ -4,6 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use noema_tensor::kernel;
 
 use super::length;
+use crate::graph::{Edge, SEQUENCE};
 
 /// A window that moves over the rows and columns of an image `[h, w, c]`; rows first.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -64,6 +65,15 @@ impl Window {
             dilations: both(self.dilations),
             transposed: false,
         })
+    }
+}
+
+impl Window {
+    /// For a device, with the channels of the images; nothing where these are sequences of rows.
+    pub(super) fn over_image_of_device(&self, x: &Edge) -> Option<(kernel::Window, usize)> {
+        let (size, channels) = image(&x.dims).ok()?;
+        let is_fixed = x.dims.iter().all(|dim| dim & SEQUENCE == 0);
+        Some((self.over(size).ok()?, length(channels))).filter(|_| is_fixed)
     }
 }
 

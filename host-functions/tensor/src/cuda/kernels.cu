@@ -557,6 +557,14 @@ struct alignas(16) Sixteen { u64 at[2]; };
     }
 SWAP_AXES(1, u8) SWAP_AXES(2, i16) SWAP_AXES(4, i32) SWAP_AXES(8, i64) SWAP_AXES(16, Sixteen)
 
+// rne(sum / n), n not zero.
+template <typename W> __device__ W rne_mean(W sum, u32 n) {
+    W magnitude = sum < 0 ? -sum : sum, quotient = magnitude / n;
+    u64 remainder = (u64)(magnitude - quotient * n), missing = n - remainder;
+    quotient += remainder > missing || (remainder == missing && (quotient & 1));
+    return sum < 0 ? -quotient : quotient;
+}
+
 // y[r][j] = rne(sum over i below n of x[r][i][j] / n), n = tokens[r] of at least 1 and at most `length`.
 #define MEAN_POOL(T) \
     KERNEL mean_pool_##T(const T* x, const i32* tokens, T* y, u64 rows, u32 length, u32 columns) { \
@@ -565,13 +573,88 @@ SWAP_AXES(1, u8) SWAP_AXES(2, i16) SWAP_AXES(4, i32) SWAP_AXES(8, i64) SWAP_AXES
             u32 n = (u32)tokens[r]; \
             Wide<T>::type sum = 0; \
             for (u32 i = 0; i < n; i++) sum += from[(u64)i * columns]; \
-            Wide<T>::type magnitude = sum < 0 ? -sum : sum, quotient = magnitude / n; \
-            u64 remainder = (u64)(magnitude - quotient * n), missing = n - remainder; \
-            quotient += remainder > missing || (remainder == missing && (quotient & 1)); \
-            y[r * columns + j] = (T)(sum < 0 ? -quotient : quotient); \
+            y[r * columns + j] = (T)rne_mean(sum, n); \
         } \
     }
 FOR_ALL_TYPES(MEAN_POOL)
+
+// ---------------------------------------------------------------------------------------------------
+// Windows over images `[image][row][column][channel]`; a place counts those of the window through all images.
+
+struct Window {
+    u32 input[2], output[2], kernel[2], strides[2], pads[2], dilations[2];
+};
+
+#define BESIDE (~0ULL)
+
+// The pixel, counted through all images, that a tap reads at a place.
+__device__ u64 pixel(const Window& w, u64 place, u32 tap) {
+    u64 rows = place / w.output[1], column = place - rows * w.output[1];
+    u64 image = rows / w.output[0], row = rows - image * w.output[0];
+    u32 i = tap / w.kernel[1], j = tap - i * w.kernel[1];
+    i64 y = (i64)(row * w.strides[0] + (u64)i * w.dilations[0]) - w.pads[0];
+    i64 x = (i64)(column * w.strides[1] + (u64)j * w.dilations[1]) - w.pads[1];
+    if (y < 0 || y >= w.input[0] || x < 0 || x >= w.input[1]) return BESIDE;
+    return (image * w.input[0] + (u64)y) * w.input[1] + (u64)x;
+}
+
+// What the window sees at each place: rows of taps, each with its channels.
+#define PATCHES(T) \
+    KERNEL patches_##T(const T* x, T* y, u64 places, u32 row, u32 channels, i64 pad, Window w) { \
+        FOR_COLUMNS(j, row) { \
+            u32 tap = j / channels, channel = j - tap * channels; \
+            FOR_ROWS(p, places) { \
+                u64 at = pixel(w, p, tap); \
+                y[p * row + j] = at == BESIDE ? (T)pad : x[at * channels + channel]; \
+            } \
+        } \
+    }
+PATCHES(i8) PATCHES(u8) PATCHES(i16)
+
+// A convolution of several groups of channels, weights `[outputs][taps][channels of a group]`. The bound of every sum is proven.
+#define GROUPED(T, Y) \
+    KERNEL grouped_##T##_##Y(const T* x, const i8* weights, const i32* bias, Y* y, u64 places, u32 outputs, u32 taps, \
+                             u32 channels, u32 groups, i64 pad, Window w) { \
+        u32 of_group = channels / groups, made = outputs / groups; \
+        FOR_COLUMNS(o, outputs) { \
+            const i8* own = weights + (u64)o * taps * of_group; \
+            FOR_ROWS(p, places) { \
+                i64 sum = bias[o]; \
+                for (u32 tap = 0; tap < taps; tap++) { \
+                    u64 at = pixel(w, p, tap); \
+                    const T* from = x + at * channels + (u64)(o / made) * of_group; \
+                    for (u32 c = 0; c < of_group; c++) { \
+                        i64 value = at == BESIDE ? pad : (i64)from[c]; \
+                        sum += value * own[(u64)tap * of_group + c]; \
+                    } \
+                } \
+                y[p * outputs + o] = (Y)sum; \
+            } \
+        } \
+    }
+#define GROUPED_TO(T) GROUPED(T, i32) GROUPED(T, i64)
+GROUPED_TO(i8) GROUPED_TO(u8) GROUPED_TO(i16)
+
+// The largest (0), the mean of all taps (1) or the mean of what is seen (2).
+#define POOL(T) \
+    KERNEL pool_##T(const T* x, T* y, u64 places, u32 channels, u32 taps, u32 mode, Window w) { \
+        FOR_COLUMNS(c, channels) FOR_ROWS(p, places) { \
+            i64 most = Range<T>::lo; \
+            Wide<T>::type sum = 0; \
+            u32 seen = 0; \
+            for (u32 tap = 0; tap < taps; tap++) { \
+                u64 at = pixel(w, p, tap); \
+                if (at == BESIDE) continue; \
+                i64 value = x[at * channels + c]; \
+                most = value > most ? value : most; \
+                sum += value; \
+                seen++; \
+            } \
+            u32 count = mode == 1 ? taps : seen; \
+            y[p * channels + c] = mode == 0 ? (T)most : count == 0 ? (T)0 : (T)rne_mean(sum, count); \
+        } \
+    }
+FOR_ALL_TYPES(POOL)
 
 // ---------------------------------------------------------------------------------------------------
 // Attention: `ops/attention.rs` has the formula. Scores `[heads][queries][keys]` come from a product;

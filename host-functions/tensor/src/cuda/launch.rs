@@ -3,7 +3,7 @@
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg, sys::CUdeviceptr};
 
 use super::Card;
-use crate::{device::DeviceError, program::Space};
+use crate::{device::DeviceError, kernel::Window, program::Space};
 
 /// Threads of a block.
 const THREADS: u32 = 256;
@@ -23,6 +23,8 @@ pub(super) enum Arg {
     Narrow(u32),
     /// The index space of a strided kernel.
     Strides(Strides),
+    /// How a window moves.
+    Window(Taps),
 }
 
 impl From<u64> for Arg {
@@ -82,6 +84,38 @@ impl Strides {
             }
         }
         Ok(strides)
+    }
+}
+
+/// How a window moves over an image; as `Window` in `kernels.cu`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Taps {
+    input: [u32; 2],
+    output: [u32; 2],
+    kernel: [u32; 2],
+    strides: [u32; 2],
+    pads: [u32; 2],
+    dilations: [u32; 2],
+}
+
+// SAFETY: plain numbers, laid out as C does.
+unsafe impl DeviceRepr for Taps {}
+
+impl Taps {
+    pub(super) fn of(window: &Window) -> Result<Taps, DeviceError> {
+        if window.transposed {
+            return Err(DeviceError::Unsupported("a transposed window".to_owned()));
+        }
+        let both = |[rows, columns]: [usize; 2]| Ok::<_, DeviceError>([small(rows)?, small(columns)?]);
+        Ok(Taps {
+            input: both(window.input)?,
+            output: both(window.output)?,
+            kernel: both(window.kernel)?,
+            strides: both(window.strides)?,
+            pads: both(window.pads)?,
+            dilations: both(window.dilations)?,
+        })
     }
 }
 
@@ -160,6 +194,7 @@ impl Card {
                 Arg::Wide(value) => builder.arg(value),
                 Arg::Narrow(value) => builder.arg(value),
                 Arg::Strides(value) => builder.arg(value),
+                Arg::Window(value) => builder.arg(value),
             };
         }
         let config = LaunchConfig { grid_dim, block_dim, shared_mem_bytes: 0 };

@@ -8,13 +8,13 @@ use noema_abi::DType;
 use super::{
     Card,
     gemm::{Gemm, ProductUnit},
-    launch::{Arg, Strides, address, long, small},
+    launch::{Arg, Strides, Taps, address, long, small},
     linear::{Finish, Linear, Operand, Split, padded},
-    recorder::Recorder,
+    recorder::{Patches, Recorder},
 };
 use crate::{
     device::{DeviceError, Loaded},
-    program::{Attention, Extent, Instruction, Operation, Positions, Program, Seen, ValueId, ValueType},
+    program::{Attention, Extent, Filters, Instruction, Operation, Positions, Program, Seen, ValueId, ValueType},
 };
 
 /// Every value begins at a multiple of this.
@@ -36,8 +36,17 @@ enum Step {
     /// A product with weights; where it is fused with the requantisation behind it, that one's result.
     Linear {
         linear: Linear,
+        /// Of what: the patches of images, or the operand itself.
+        patches: Option<Patches>,
         x: ValueId,
         y: ValueId,
+    },
+    /// A convolution of several groups.
+    Grouped {
+        sides: Filters,
+        pad: i64,
+        weights: CUdeviceptr,
+        bias: CUdeviceptr,
     },
     /// Done by the product before it.
     Fused,
@@ -147,8 +156,15 @@ impl LoadedProgram {
     ) -> Result<Step, DeviceError> {
         let [instruction, fused @ ..] = instructions else { return Ok(Step::Fused) };
         let operand = |i: usize| program.type_of(instruction.operands[i]);
+        if let Operation::Conv2d { sides, pad, weights, bias } = &instruction.operation
+            && sides.groups != 1
+        {
+            let (weights, bias) = (self.keep(weights)?, self.keep(bias)?);
+            return Ok(Step::Grouped { sides: *sides, pad: *pad, weights, bias });
+        }
         Ok(match &instruction.operation {
-            Operation::Linear { k, n, weights, bias } => {
+            Operation::Linear { weights, bias, .. } | Operation::Conv2d { weights, bias, .. } => {
+                let (k, n) = sums(&instruction.operation).unwrap_or_default();
                 let (x, y) = (instruction.operands[0], fused.last().unwrap_or(instruction).result);
                 let finish = match fused.first().map(|fused| &fused.operation) {
                     Some(Operation::Requantise { multipliers, shifts, zero_point }) => {
@@ -163,8 +179,14 @@ impl LoadedProgram {
                     }
                     _ => Finish::Sums(program.type_of(y).dtype),
                 };
-                let linear = self.weights(index, operand(0), (*k, *n), (weights, bias), finish)?;
-                Step::Linear { linear, x, y }
+                let linear = self.weights(index, operand(0), (k, n), (weights, bias), finish)?;
+                let patches = match &instruction.operation {
+                    Operation::Conv2d { sides, pad, .. } => {
+                        Some(Patches { window: sides.window, channels: sides.channels.0, pad: *pad })
+                    }
+                    _ => None,
+                };
+                Step::Linear { linear, patches, x, y }
             }
             Operation::Requantise { multipliers, shifts, zero_point } => Step::Requantise {
                 x: operand(0).dtype,
@@ -356,10 +378,15 @@ impl LoadedProgram {
                 let elements = self.program.type_of(id).elements(extent);
                 elements.ok_or_else(|| DeviceError::Memory(format!("{extent:?}")))
             };
-            if let Step::Linear { linear, x, y } = step {
-                let linear = Linear { m: elements(*x)? / linear.k, ..*linear };
+            if let Step::Linear { linear, patches, x, y } = step {
+                let of = self.program.type_of(*x).dtype;
+                let (from, vectors) = match patches {
+                    Some(patches) => recorder.patches(patches, of, (at(*x)?, elements(*x)?))?,
+                    None => (at(*x)?, elements(*x)? / linear.k),
+                };
+                let linear = Linear { m: vectors, ..*linear };
                 if linear.m > 0 {
-                    recorder.linear(&linear, at(*x)?, at(*y)?)?;
+                    recorder.linear(&linear, from, at(*y)?)?;
                 }
                 continue;
             }
@@ -391,6 +418,26 @@ impl LoadedProgram {
                     ];
                     // SAFETY: as many elements as the value has, as many scales as a row.
                     unsafe { recorder.grid(&kernel, (count / row, row), &args)? };
+                }
+                Step::Grouped { sides, pad, weights, bias } => {
+                    let (channels, outputs) = sides.channels;
+                    let places = count / outputs;
+                    let args = [
+                        x.into(),
+                        (*weights).into(),
+                        (*bias).into(),
+                        y.into(),
+                        long(places)?.into(),
+                        small(outputs)?.into(),
+                        small(sides.window.taps())?.into(),
+                        small(channels)?.into(),
+                        small(sides.groups)?.into(),
+                        (*pad).into(),
+                        Arg::Window(Taps::of(&sides.window)?),
+                    ];
+                    let kernel = format!("grouped_{}_{}", from.dtype.name(), to.dtype.name());
+                    // SAFETY: images and results of these sides, weights for every output, and a bias.
+                    unsafe { recorder.grid(&kernel, (places, outputs), &args)? };
                 }
                 Step::AddRows { constants, row } => {
                     let row = row.unwrap_or(count / extent.rows);
@@ -454,13 +501,20 @@ impl LoadedProgram {
     }
 }
 
+/// Length and number of the sums of a product with weights that is computed by the unit for products.
+fn sums(operation: &Operation<'_>) -> Option<(usize, usize)> {
+    match operation {
+        Operation::Linear { k, n, .. } => Some((*k, *n)),
+        Operation::Conv2d { sides, .. } if sides.groups == 1 => Some((sides.depth(), sides.channels.1)),
+        _ => None,
+    }
+}
+
 /// How many instructions are one pass: a product, the requantisation that alone reads its sums, and the lookup of the
 /// same type that alone reads those.
 fn fusible(program: &Program<'_>, instructions: &[Instruction<'_>]) -> usize {
     let [first, next, rest @ ..] = instructions else { return 1 };
-    let (Operation::Linear { k, n, .. }, Operation::Requantise { multipliers, .. }) =
-        (&first.operation, &next.operation)
-    else {
+    let (Some((k, n)), Operation::Requantise { multipliers, .. }) = (sums(&first.operation), &next.operation) else {
         return 1;
     };
     let reads = |of: &Instruction<'_>| {
@@ -475,8 +529,8 @@ fn fusible(program: &Program<'_>, instructions: &[Instruction<'_>]) -> usize {
         && dtype(first) == DType::I32
         && matches!(x, DType::I8 | DType::U8)
         // One piece for every unit.
-        && *k <= ProductUnit::Bf16.max_k()
-        && (multipliers.len() == 1 || multipliers.len() == *n)
+        && k <= ProductUnit::Bf16.max_k()
+        && (multipliers.len() == 1 || multipliers.len() == n)
         && dtype(next) != DType::I64;
     match rest.first() {
         _ if !one_pass => 1,

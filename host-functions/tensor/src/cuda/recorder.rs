@@ -6,15 +6,24 @@ use noema_abi::DType;
 use super::{
     Card,
     gemm::{Gemm, Product, ProductUnit},
-    launch::{Arg, Strides, address, long, small},
+    launch::{Arg, Strides, Taps, address, long, small},
     linear::{Check, Finish, Linear, Split, padded},
     loaded::ALIGNMENT,
 };
 use crate::{
     device::{DeviceError, secret},
-    kernel::{Binary, Relation, Unary},
+    kernel::{Binary, Pool, Relation, Unary, Window},
     program::{Extent, Operation, Sides, ValueType},
 };
+
+/// What a window sees of images, channels last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patches {
+    pub(super) window: Window,
+    pub(super) channels: usize,
+    /// Beside the image.
+    pub(super) pad: i64,
+}
 
 /// Writes launches to the stream, or only counts the scratch memory that they need.
 pub(super) struct Recorder<'a> {
@@ -190,8 +199,15 @@ impl<'a> Recorder<'a> {
             }
             // It has three operands: launched by the caller.
             Operation::Select(_) => Ok(()),
-            Operation::MulRequantise { scale, space } => {
+            Operation::MulRequantise { .. } | Operation::MulEach { .. } => {
                 let (second, second_type) = second.ok_or_else(missing)?;
+                let (scale, strides) = match operation {
+                    Operation::MulRequantise { scale, space } => (scale, Strides::of(space)?),
+                    Operation::MulEach { scale, each } => {
+                        (scale, Strides::new(&[count / each, *each], &[&[*each, 1], &[1, 0]])?)
+                    }
+                    _ => return Err(missing()),
+                };
                 let args = [
                     x.into(),
                     second.into(),
@@ -203,7 +219,7 @@ impl<'a> Recorder<'a> {
                     scale.multiplier.into(),
                     scale.shift.into(),
                     scale.zero_point.into(),
-                    Arg::Strides(Strides::of(space)?),
+                    Arg::Strides(strides),
                 ];
                 // SAFETY: strides stay inside both operands, as planned.
                 unsafe { self.over("mul_requantise", count, &args) }
@@ -266,6 +282,25 @@ impl<'a> Recorder<'a> {
                 // SAFETY: rows of so many tokens, and a number of them for each row.
                 unsafe { self.grid(&format!("mean_pool_{kind}"), (extent.rows, *columns), &args) }
             }
+            Operation::Pool { window, channels, pool } => {
+                let places = count / channels;
+                let mode = match pool {
+                    Pool::Max => 0u32,
+                    Pool::Average => 1,
+                    Pool::AverageSeen => 2,
+                };
+                let args = [
+                    x.into(),
+                    y.into(),
+                    long(places)?.into(),
+                    small(*channels)?.into(),
+                    small(window.taps())?.into(),
+                    mode.into(),
+                    Arg::Window(Taps::of(window)?),
+                ];
+                // SAFETY: images and results of these sides.
+                unsafe { self.grid(&format!("pool_{kind}"), (places, *channels), &args) }
+            }
             Operation::CopyStrided { dims, strides, start } => {
                 let size = to.dtype.size();
                 let strides = Strides::new(dims, &[strides])?;
@@ -276,6 +311,31 @@ impl<'a> Recorder<'a> {
             }
             other => Err(DeviceError::Unsupported(other.name().to_owned())),
         }
+    }
+
+    /// What a window sees at each of its places, `[places][taps * channels]`, and how many places there are.
+    pub(super) fn patches(
+        &mut self,
+        Patches { window, channels, pad }: &Patches,
+        dtype: DType,
+        (x, elements): (CUdeviceptr, usize),
+    ) -> Result<(CUdeviceptr, usize), DeviceError> {
+        let images = elements / (window.input[0] * window.input[1] * channels);
+        let (places, row) = (images * window.places(), window.taps() * channels);
+        let bytes = places.checked_mul(row).and_then(|elements| elements.checked_mul(dtype.size()));
+        let out = self.scratch(bytes.ok_or_else(|| DeviceError::Memory("patches".to_owned()))?)?;
+        let args = [
+            x.into(),
+            out.into(),
+            long(places)?.into(),
+            small(row)?.into(),
+            small(*channels)?.into(),
+            (*pad).into(),
+            Arg::Window(Taps::of(window)?),
+        ];
+        // SAFETY: images of these sides, and a row for every place.
+        unsafe { self.grid(&format!("patches_{}", dtype.name()), (places, row), &args)? };
+        Ok((out, places))
     }
 
     /// `[outer][a][b][inner]` bytes as `[outer][b][a][inner]`.

@@ -14,8 +14,8 @@ use super::{Device, DeviceError, Loaded, accelerator::secret, freivalds};
 use crate::{
     DType, Element, Kernels, Level,
     element::with_element,
-    kernel::{self, Binary, Head, Norm, Relation, reference},
-    program::{Attention, Extent, Heads, Instruction, Operation, Positions, Program, Seen, Sides, Space},
+    kernel::{self, Binary, Head, Norm, Pool, ProductScale, Relation, Window, reference},
+    program::{Attention, Extent, Filters, Heads, Instruction, Operation, Positions, Program, Seen, Sides, Space},
 };
 
 /// What goes wrong.
@@ -220,6 +220,41 @@ fn compute<'v>(
             }
             out
         }
+        Operation::Conv2d { sides: Filters { window, channels: (channels, outputs), groups }, pad, weights, bias } => {
+            let (of_group, made) = (channels / groups, outputs / groups);
+            let sum = |index: usize| {
+                let (place, output) = (index / outputs, index % outputs);
+                let taps = (0..window.taps()).map(|tap| seen(window, place, tap)).enumerate();
+                taps.fold(i128::from(bias[output]), |sum, (tap, pixel)| {
+                    (0..of_group).fold(sum, |sum, channel| {
+                        let from = output / made * of_group + channel;
+                        let value = pixel.map_or(*pad, |pixel| x[pixel * channels + from]);
+                        let weight = weights[(output * window.taps() + tap) * of_group + channel];
+                        sum + i128::from(value) * i128::from(weight)
+                    })
+                })
+            };
+            (0..elements).map(|index| clamp(sum(index))).collect()
+        }
+        Operation::Pool { window, channels, pool } => {
+            let one = |index: usize| {
+                let (place, channel) = (index / channels, index % channels);
+                let pixels = (0..window.taps()).filter_map(|tap| seen(window, place, tap));
+                let values: Vec<i64> = pixels.map(|pixel| x[pixel * channels + channel]).collect();
+                let mean = |count: usize| match i128::try_from(count) {
+                    Ok(count) if count > 0 => {
+                        clamp(reference::rne_ratio(values.iter().map(|value| i128::from(*value)).sum(), count))
+                    }
+                    _ => 0,
+                };
+                match pool {
+                    Pool::Max => values.iter().copied().max().unwrap_or(to.min()),
+                    Pool::Average => mean(window.taps()),
+                    Pool::AverageSeen => mean(values.len()),
+                }
+            };
+            (0..elements).map(one).collect()
+        }
         Operation::Requantise { multipliers, shifts, zero_point } => {
             let scales = multipliers.iter().zip(shifts.iter()).cycle();
             let one = |(x, (m, s)): (&i64, (&i32, &u8))| {
@@ -249,13 +284,13 @@ fn compute<'v>(
             let (a, b) = (operand(1), operand(2));
             space.walk().map(|[at, at_a, at_b]| if x[at] == 0 { b[at_b] } else { a[at_a] }).collect()
         }
-        Operation::MulRequantise { scale, space } => space
-            .walk()
-            .map(|[a, b, _]| {
-                let product = i128::from(x[a]) * i128::from(operand(1)[b]) * i128::from(scale.multiplier);
-                clamp(reference::rne_ratio(product, 1 << scale.shift) + i128::from(scale.zero_point))
-            })
-            .collect(),
+        Operation::MulRequantise { scale, space } => {
+            space.walk().map(|[a, b, _]| clamp(scaled(*scale, x[a], operand(1)[b]))).collect()
+        }
+        Operation::MulEach { scale, each } => {
+            let pairs = x.iter().enumerate().map(|(at, x)| (*x, operand(1)[at / each]));
+            pairs.map(|(a, b)| clamp(scaled(*scale, a, b))).collect()
+        }
         Operation::Unary(op) => with_element!(to, T => {
             let x: Vec<T> = x.iter().map(|x| T::saturate_i64(*x)).collect();
             let mut out = vec![T::default(); x.len()];
@@ -324,6 +359,11 @@ fn compute<'v>(
             space.walk().map(|[at, ..]| x[start + at]).collect()
         }
     }
+}
+
+fn scaled(scale: ProductScale, a: i64, b: i64) -> i128 {
+    let product = i128::from(a) * i128::from(b) * i128::from(scale.multiplier);
+    reference::rne_ratio(product, 1 << scale.shift) + i128::from(scale.zero_point)
 }
 
 impl Space {
@@ -411,6 +451,14 @@ fn attend(
         Heads::Apart => out,
         Heads::SideBySide => swapped(&out, (batches, heads, queries, width)),
     }
+}
+
+/// The pixel, counted through all images, that a tap reads at a place, counted likewise, if it lies in the image.
+fn seen(window: &Window, place: usize, tap: usize) -> Option<usize> {
+    let (image, row, column) = window.place(place);
+    let row = window.source(0, row, tap / window.kernel[1])?;
+    let column = window.source(1, column, tap % window.kernel[1])?;
+    Some((image * window.input[0] + row) * window.input[1] + column)
 }
 
 /// `[n][a][b][inner]` as `[n][b][a][inner]`.

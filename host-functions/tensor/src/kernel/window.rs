@@ -34,7 +34,7 @@ impl Window {
 
     /// Which row (axis 0) or column (axis 1) of the image a tap reads at a place, if it lies in the image.
     #[inline(always)]
-    pub(super) fn source(&self, axis: usize, place: usize, tap: usize) -> Option<usize> {
+    pub(crate) fn source(&self, axis: usize, place: usize, tap: usize) -> Option<usize> {
         let (pad, stride, step) = (self.pads[axis], self.strides[axis], tap * self.dilations[axis]);
         let at = if self.transposed {
             let above = (place + pad).checked_sub(step)?;
@@ -50,7 +50,7 @@ impl Window {
 
     /// The image, the row and the column of a place, counted through all images.
     #[inline(always)]
-    pub(super) fn place(&self, index: usize) -> (usize, usize, usize) {
+    pub(crate) fn place(&self, index: usize) -> (usize, usize, usize) {
         let [rows, columns] = self.output;
         (index / (rows * columns), index / columns % rows, index % columns)
     }
