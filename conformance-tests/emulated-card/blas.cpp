@@ -68,7 +68,12 @@ size_t size_of(int type) {
 // Below this, sums are exact in any order.
 int64_t limit(int type) { return type == R_32I ? INT32_MAX : type == R_32F ? 1 << 24 : (int64_t)1 << 53; }
 
-Answer check(const Operation& operation, const Layout& a, const Layout& b, const Layout& c, const Layout& d) {
+// What the real library refuses, or may refuse, ends the process: a node would leave such a product to the CPU, and no test
+// would notice.
+void check(const Operation& operation, const Layout& a, const Layout& b, const Layout& c, const Layout& d) {
+    auto want = [](bool right, const char* what) {
+        if (!right) emulated::die("a product with %s", what);
+    };
     struct {
         int compute, scale, operand, sum;
     } known[] = {{IN_32I, R_32I, R_8I, R_32I}, {IN_32F, R_32F, R_16BF, R_32F}, {IN_64F, R_64F, R_64F, R_64F}};
@@ -76,18 +81,19 @@ Answer check(const Operation& operation, const Layout& a, const Layout& b, const
         return operation.compute == k.compute && operation.scale == k.scale && a.type == k.operand &&
                b.type == k.operand && d.type == k.sum;
     });
-    if (!types || !operation.transposed_a || operation.transposed_b || !c.same(d)) return NOT_SUPPORTED;
-    if (a.rows != b.rows || d.rows != a.columns || d.columns != b.columns) return INVALID_VALUE;
-    if (a.batches != b.batches || a.batches != d.batches || a.batches < 1) return INVALID_VALUE;
+    want(types, "types that do not belong together");
+    want(operation.transposed_a && !operation.transposed_b, "other operands than A transposed, B as it is");
+    want(c.same(d), "different layouts of C and D");
+    want(a.rows == b.rows && d.rows == a.columns && d.columns == b.columns, "sides that do not fit");
+    want(a.batches == b.batches && a.batches == d.batches && a.batches >= 1, "different numbers of batches");
     for (const Layout* layout : {&a, &b, &d}) {
-        if (layout->rows == 0 || layout->columns == 0 || layout->stride < (int64_t)layout->rows) return INVALID_VALUE;
+        want(layout->rows > 0 && layout->columns > 0, "an empty side");
+        want(layout->stride >= (int64_t)layout->rows, "columns that overlap");
         // What tensor cores for int8 want; kept for the other units too.
-        if (layout->rows % 16 != 0 || layout->stride % 16 != 0) return NOT_SUPPORTED;
-        if (layout->batches > 1 && layout->batch_stride % 16 != 0) return NOT_SUPPORTED;
+        want(layout->rows % 16 == 0 && layout->stride % 16 == 0, "rows or strides that are no multiples of 16");
+        want(layout->batches == 1 || layout->batch_stride % 16 == 0, "batches at no multiples of 16");
     }
-    // A batch of sums must not touch the next one.
-    if (d.batches > 1 && d.batch_stride < (int64_t)((d.columns - 1) * d.stride + d.rows)) return INVALID_VALUE;
-    return SUCCESS;
+    want(d.batches == 1 || d.batch_stride >= (int64_t)((d.columns - 1) * d.stride + d.rows), "sums that overlap");
 }
 
 int16_t integer(double value) {
@@ -233,8 +239,7 @@ EXPORT int cublasLtMatmulAlgoGetHeuristic(void*, const Operation* operation, con
                                           Proposal* proposals, int* count) {
     *count = 0;
     if (asked < 1) return INVALID_VALUE;
-    Answer answer = check(*operation, *a, *b, *c, *d);
-    if (answer != SUCCESS) return answer;
+    check(*operation, *a, *b, *c, *d);
     for (int i = 0; i < PROPOSALS && *count < asked; i++) {
         if (WORKSPACES[i] > preference->workspace) continue;
         Proposal& proposal = proposals[(*count)++];
@@ -247,25 +252,25 @@ EXPORT int cublasLtMatmul(void*, const Operation* operation, const void* alpha, 
                           const void* b_at, const Layout* b, const void* beta, const void* c_at, const Layout* c, void* d_at,
                           const Layout* d, const Algorithm* algorithm, void* workspace, size_t workspace_bytes,
                           void* stream) {
-    Answer answer = check(*operation, *a, *b, *c, *d);
-    if (answer != SUCCESS) return answer;
+    check(*operation, *a, *b, *c, *d);
     if (!is_number(alpha, operation->scale, 1) || !is_number(beta, operation->scale, 0) || c_at != d_at) {
-        return NOT_SUPPORTED;
+        emulated::die("a product with factors, or with a C that is not D");
     }
-    if (algorithm->data[0] != MARK || algorithm->data[1] >= USABLE) return NOT_SUPPORTED;
+    if (algorithm->data[0] != MARK || algorithm->data[1] >= USABLE) emulated::die("a product by an algorithm that does not work");
     size_t scratch = WORKSPACES[algorithm->data[1]];
-    if (scratch > workspace_bytes || !emulated::owns(workspace, workspace_bytes)) return INVALID_VALUE;
+    if (scratch > workspace_bytes || !emulated::owns(workspace, workspace_bytes)) emulated::die("a product without a workspace");
     struct {
         const void* at;
         const Layout* layout;
     } all[] = {{a_at, a}, {b_at, b}, {d_at, d}};
     for (const auto& one : all) {
-        if ((uintptr_t)one.at % 16 != 0) return NOT_SUPPORTED;
+        if ((uintptr_t)one.at % 16 != 0) emulated::die("a product at an address that is no multiple of 16");
         if (!emulated::owns(one.at, one.layout->extent() * size_of(one.layout->type))) {
             emulated::die("a product reaches out of the memory of the card");
         }
     }
     auto work = [a = *a, b = *b, d = *d, a_at, b_at, d_at, workspace, scratch] {
+        emulated::note(scratch == 0 ? "(product)" : "(product with workspace)");
         memset(workspace, 0x5c, scratch);
         multiply(a, a_at, b, b_at, d, d_at);
     };

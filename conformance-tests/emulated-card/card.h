@@ -41,6 +41,8 @@ constexpr const char* IMAGE = "// kernels of the emulated card\n";
 [[noreturn]] __attribute__((visibility("default"), format(printf, 1, 2))) void die(const char* format, ...);
 // Does work at once, or keeps it for the graph where the stream is being captured. An answer of the driver.
 __attribute__((visibility("default"))) int enqueue(void* stream, std::function<void()> work);
+// Counts that this was done.
+__attribute__((visibility("default"))) void note(const char* name);
 // Whether these bytes are inside one piece of memory of the card.
 __attribute__((visibility("default"))) bool owns(const void* at, size_t bytes);
 

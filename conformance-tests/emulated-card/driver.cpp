@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <sys/mman.h>
 #include <thread>
 #include <vector>
@@ -125,6 +126,22 @@ thread_local void* context_of_thread;
 thread_local Stream* capturing;
 char context;
 
+// ---------------------------------------------------------------------------------------------------
+// What was done, for whoever wants to know that the card was used: lines of `name times`, added at the end of the process to
+// the file that EMULATED_CARD_LOG names.
+
+std::mutex log_lock;
+std::map<std::string, uint64_t> done;
+
+void write_log() {
+    const char* path = getenv("EMULATED_CARD_LOG");
+    FILE* file = path ? fopen(path, "a") : nullptr;
+    if (!file) return;
+    std::lock_guard<std::mutex> lock(log_lock);
+    for (const auto& [name, times] : done) fprintf(file, "%s %llu\n", name.c_str(), (unsigned long long)times);
+    fclose(file);
+}
+
 Answer forbidden() {
     capturing->invalid = true;
     return CAPTURE_UNSUPPORTED;
@@ -142,6 +159,11 @@ void die(const char* format, ...) {
     fputs("\n", stderr);
     va_end(arguments);
     abort();
+}
+
+void note(const char* name) {
+    std::lock_guard<std::mutex> lock(log_lock);
+    done[name]++;
 }
 
 int enqueue(void* at, std::function<void()> work) {
@@ -170,6 +192,8 @@ using emulated::owns;
 // The device and its context.
 
 EXPORT int cuInit(unsigned flags) {
+    static std::once_flag once;
+    std::call_once(once, [] { atexit(write_log); });
     initialised = true;
     return flags == 0 ? SUCCESS : INVALID_VALUE;
 }
@@ -288,6 +312,7 @@ EXPORT int cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsi
                 emulated::die("kernel %s: argument %zu is not an address of the card (%p)", kernel.name, i, address);
             }
         }
+        emulated::note(kernel.name);
         emulated::run_grid(kernel, grid, block, launch->places.data());
     });
 }
@@ -343,6 +368,7 @@ EXPORT int cuGraphInstantiateWithFlags(void** out, void* graph, unsigned long lo
 }
 EXPORT int cuGraphLaunch(void* graph, void* stream) {
     if (stream && ((Stream*)stream)->capture) return forbidden();
+    emulated::note("(graph)");
     for (const auto& work : *((Graph*)graph)->works) work();
     return SUCCESS;
 }
