@@ -270,7 +270,7 @@ EXPORT int cublasLtMatmul(void*, const Operation* operation, const void* alpha, 
         }
     }
     auto work = [a = *a, b = *b, d = *d, a_at, b_at, d_at, workspace, scratch] {
-        emulated::note(scratch == 0 ? "(product)" : "(product with workspace)");
+        emulated::note(scratch == 0 ? "(product)" : "(product-with-workspace)");
         memset(workspace, 0x5c, scratch);
         multiply(a, a_at, b, b_at, d, d_at);
     };
