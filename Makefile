@@ -28,7 +28,7 @@ test: setup-rocksdb
 test-aarch64 test-s390x: test-%: setup
 	.ci/emulated $*
 
-# NVIDIA devices: builds and tests what needs no device.
+# NVIDIA devices: builds and tests it, on an emulated card where that needs one.
 cuda: setup
 	.ci/cuda
 
