@@ -311,83 +311,16 @@ fn without_memory_one_call_falls_back_and_without_a_device_all_do() {
     }
 }
 
+#[cfg(feature = "cuda")]
+#[path = "device/programs.rs"]
+mod programs;
+
 /// The device of this machine, with every unit that multiplies, and with faults.
 #[cfg(feature = "cuda")]
 mod cuda {
-    use noema_tensor::{
-        cuda::{Cuda, Options, ProductUnit},
-        program::{Extent, Operation, Program, ValueId, ValueType},
-    };
+    use noema_tensor::cuda::{Cuda, Options, ProductUnit};
 
     use super::*;
-
-    /// A layer of a network: a product, its requantisation and perhaps a lookup, which are one pass on the card where
-    /// nothing else reads what is between.
-    fn layer(
-        numbers: &mut Numbers,
-        program: &mut Program<'_>,
-        (x, k, n): (ValueId, usize, usize),
-        to: DType,
-    ) -> ValueId {
-        let mut list = |count: usize, from: i64, below: u64| -> Vec<i64> {
-            (0..count).map(|_| from + i64::try_from(numbers.below(below)).unwrap()).collect()
-        };
-        let weights = list(n * k, -128, 256).iter().map(|w| i8::try_from(*w).unwrap()).collect::<Vec<_>>();
-        let biased = list(1, 0, 2)[0] == 1;
-        let bias = list(n, -100_000, if biased { 200_000 } else { 1 });
-        let bias: Vec<i32> = bias.iter().map(|b| if biased { i32::try_from(*b).unwrap() } else { 0 }).collect();
-        let scales = if list(1, 0, 2)[0] == 0 { 1 } else { n };
-        let multipliers: Vec<i32> = list(scales, 1 << 30, 1 << 30).iter().map(|m| i32::try_from(*m).unwrap()).collect();
-        // Results of about seven bits; sometimes far more, which saturate.
-        let shifts: Vec<u8> = list(scales, 30, 14).iter().map(|s| u8::try_from(*s).unwrap()).collect();
-        let zero_point = i32::try_from(list(1, -20, 41)[0]).unwrap();
-        let table = list(256 * to.size(), 0, 256).iter().map(|b| u8::try_from(*b).unwrap()).collect::<Vec<_>>();
-        let looked_up = matches!(to, DType::I8 | DType::U8) && list(1, 0, 2)[0] == 1;
-        let (sums, values) = (ValueType::of_row(DType::I32, n), ValueType::of_row(to, n));
-        let linear = Operation::Linear { k, n, weights: weights.into(), bias: bias.into() };
-        let y = program.push(linear, &[x], sums);
-        let requantise = Operation::Requantise { multipliers: multipliers.into(), shifts: shifts.into(), zero_point };
-        let y = program.push(requantise, &[y], values);
-        if looked_up { program.push(Operation::Lookup { table: table.into() }, &[y], values) } else { y }
-    }
-
-    /// Networks of two layers, again and again with other inputs: launched one by one, recorded, and replayed.
-    #[test]
-    fn networks_give_the_same_bits_launched_and_replayed() {
-        if !Level::Cuda.is_available() {
-            eprintln!("skipped: no CUDA device");
-            return;
-        }
-        for unit in [ProductUnit::Int8, ProductUnit::Bf16, ProductUnit::F64] {
-            let card = Cuda::open(0, Options { unit, ..Options::default() }).unwrap();
-            let mut numbers = Numbers(6);
-            for _ in 0..60 {
-                let [k, n, m] = [(); 3].map(|()| usize::try_from(numbers.side() + 1).unwrap());
-                let mut program = Program::default();
-                let x_type = numbers.dtype(&[DType::I8, DType::U8]);
-                let x = program.input(ValueType::of_row(x_type, k));
-                let hidden = numbers.dtype(&[DType::I8, DType::U8]);
-                let y = layer(&mut numbers, &mut program, (x, k, n), hidden);
-                let last = numbers.dtype(&[DType::I8, DType::U8, DType::I16, DType::I32]);
-                let y = layer(&mut numbers, &mut program, (y, n, m), last);
-                program.output(y);
-                let (card, cpu) = (card.load(&program).unwrap(), SimulatedDevice::new().load(&program).unwrap());
-                // A number of rows that comes back has lost its recording.
-                for rows in [3, 3, 3, 40, 40, 40, 1, 3, 3, 3] {
-                    let input = numbers.tensor(x_type, &[rows, u32::try_from(k).unwrap()]).to_le_bytes().unwrap();
-                    let rows = usize::try_from(rows).unwrap();
-                    let mut answers = [vec![0x5a; rows * m * last.size()], vec![0xa5; rows * m * last.size()]];
-                    for (loaded, answer) in [&card, &cpu].into_iter().zip(&mut answers) {
-                        loaded.run(Extent::of_rows(rows), &[&input], std::slice::from_mut(answer)).unwrap();
-                    }
-                    assert_eq!(
-                        answers[0], answers[1],
-                        "{unit:?}: {rows} rows of {x_type} {k}, {hidden} {n}, {last} {m}"
-                    );
-                }
-            }
-        }
-    }
 
     #[test]
     fn every_unit_gives_the_same_bits() {
