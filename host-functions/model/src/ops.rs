@@ -308,6 +308,14 @@ fn is_signed(dtype: DType) -> bool {
     matches!(dtype, DType::I8 | DType::I16 | DType::I32)
 }
 
+/// The axes of a row of a value on a device, or of each token of its sequence, and how many stand before them: the sequence axis, if there is one.
+fn device_axes(edge: &Edge) -> (&[u32], usize) {
+    match &edge.dims[..] {
+        [first, rest @ ..] if first & SEQUENCE != 0 => (rest, 1),
+        all => (all, 0),
+    }
+}
+
 /// An axis of a value on a device.
 fn device_length(dim: u32) -> program::Length {
     if dim & SEQUENCE == 0 { program::Length::Fixed(length(dim)) } else { program::Length::Sequence }

@@ -105,11 +105,9 @@ impl Length {
     }
 }
 
-/// The sides of a product of two values: `[batches][m][k]` by `[batches][k][n]`, row-major.
+/// The sides of products of two values, as many as they hold: `[..][m][k]` by `[..][k][n]`, row-major.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sides {
-    /// How many products.
-    pub batches: usize,
     /// Rows of the left operand.
     pub m: usize,
     /// Length of the sums.
@@ -218,7 +216,7 @@ pub enum Operation<'a> {
         /// One for each output.
         bias: Cow<'a, [i32]>,
     },
-    /// `op.matmul` of two values; for a single row.
+    /// `op.matmul` of two values, of every row.
     MatMul(Sides),
     /// `op.conv2d` of images, channels last, and a bias that is added to every place.
     Conv2d {
@@ -306,6 +304,15 @@ pub enum Operation<'a> {
         /// Length of the last axis.
         row: usize,
     },
+    /// `op.l2_norm`.
+    L2Norm {
+        /// Added to the sum of squares, in units of `2^-24`.
+        epsilon: u64,
+        /// Of the result.
+        fraction_bits: u32,
+        /// Length of the last axis.
+        row: usize,
+    },
     /// `op.row_step` of rows of this length.
     RowStep {
         /// Length of the last axis.
@@ -354,7 +361,9 @@ pub enum Operation<'a> {
         /// Elements of a token.
         columns: usize,
     },
-    /// Elements of the operand at `start` and onwards by strides; for a single row.
+    /// `op.concat` of two values: so many elements of the one, then so many of the other, and so on.
+    Concat([usize; 2]),
+    /// Of every row (or token) of the operand the elements at `start` and onwards by strides.
     CopyStrided {
         /// Shape of the result.
         dims: Vec<usize>,
@@ -416,6 +425,9 @@ impl Operation<'_> {
                 let (gain, bias) = (i32s(gain), bias.as_ref().map(|bias| i32s(bias)));
                 Operation::Norm { gain, bias, epsilon: *epsilon, shift: *shift, row: *row }
             }
+            Operation::L2Norm { epsilon, fraction_bits, row } => {
+                Operation::L2Norm { epsilon: *epsilon, fraction_bits: *fraction_bits, row: *row }
+            }
             Operation::RowStep { row, largest } => Operation::RowStep { row: *row, largest: *largest },
             Operation::QuantiseRows { row } => Operation::QuantiseRows { row: *row },
             Operation::Attention(attention) => Operation::Attention(attention.clone()),
@@ -425,6 +437,7 @@ impl Operation<'_> {
             Operation::Gather { table, columns } => Operation::Gather { table: u8s(table), columns: *columns },
             Operation::AddRows { constants } => Operation::AddRows { constants: u8s(constants) },
             Operation::MeanPool { length, columns } => Operation::MeanPool { length: *length, columns: *columns },
+            Operation::Concat(parts) => Operation::Concat(*parts),
             Operation::CopyStrided { dims, strides, start } => {
                 Operation::CopyStrided { dims: dims.clone(), strides: strides.clone(), start: *start }
             }
@@ -448,6 +461,7 @@ impl Operation<'_> {
             Operation::Unary(_) => "unary",
             Operation::Lookup { .. } => "lookup",
             Operation::Norm { .. } => "norm",
+            Operation::L2Norm { .. } => "l2_norm",
             Operation::RowStep { .. } => "row_step",
             Operation::QuantiseRows { .. } => "quantise_rows",
             Operation::Attention(_) => "attention",
@@ -456,6 +470,7 @@ impl Operation<'_> {
             Operation::Argmax { .. } => "argmax",
             Operation::Gather { .. } => "gather",
             Operation::MeanPool { .. } => "mean_pool",
+            Operation::Concat(_) => "concat",
             Operation::CopyStrided { .. } => "copy",
         }
     }

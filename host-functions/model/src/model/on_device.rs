@@ -208,7 +208,7 @@ mod tests {
         model::segment::Segment,
         sample::{
             self, forests,
-            larger::{VOCABULARY, classifiers, encoders, recurrents, sentences},
+            larger::{VOCABULARY, classifiers, encoder, encoders, recurrents, sentences},
             networks, samples,
         },
     };
@@ -274,7 +274,7 @@ mod tests {
         for device in devices.iter().map(accelerator) {
             assert!(device.runs() > 48 && device.alarms().is_empty(), "{} runs", device.runs());
         }
-        for name in ["conv2d", "pool", "linear", "requantise", "argmax", "relu"] {
+        for name in ["conv2d", "pool", "linear", "requantise", "argmax", "relu", "concat", "copy", "matmul"] {
             assert!(known.borrow().contains(name), "{name} is not among {known:?}");
         }
     }
@@ -291,7 +291,7 @@ mod tests {
         let (cpu, devices) = (Kernels::new(Level::Reference, 1).unwrap(), devices());
         proptest!(ProptestConfig::with_cases(48), |(sample in encoders(), seed in any::<u64>(), batch in 1u32..4)| {
             let model = sample.model();
-            for name in ["gather", "add", "norm", "linear", "attention", "lookup", "row_step", "quantise_rows", "mul_requantise", "mean_pool"] {
+            for name in ["gather", "add", "norm", "linear", "attention", "lookup", "row_step", "quantise_rows", "mul_requantise", "mean_pool", "l2_norm"] {
                 prop_assert!(operations(&model).contains(&name), "{name}");
             }
             for (device, length) in devices.iter().flat_map(|device| (1..=model.longest()).map(move |n| (device, n))) {
@@ -314,6 +314,29 @@ mod tests {
             }
         });
         devices.iter().for_each(|device| assert_eq!(accelerator(device).alarms(), []));
+    }
+
+    /// A device is one for all threads of a node: one loads a model while another records its launches.
+    #[test]
+    fn threads_share_a_device() {
+        let (cpu, devices) = (Kernels::new(Level::Reference, 1).unwrap(), devices());
+        let run = |kernels: &Kernels, seed: u64| {
+            let model = encoder(2, 3, 4, 5, seed).model();
+            let [tokens, counts] = sentences(2, 3, seed);
+            // As it is, recorded, and from the record.
+            [(); 3].map(|()| bytes(&model.run(kernels, &[&tokens, &counts]).unwrap()))
+        };
+        let expected: Vec<_> = (0..8).map(|seed| run(&cpu, seed)).collect();
+        for device in &devices {
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        (0..).zip(&expected).for_each(|(seed, expected)| assert_eq!(run(device, seed), *expected))
+                    });
+                }
+            });
+            assert_eq!((accelerator(device).alarms(), accelerator(device).runs()), (vec![], 4 * 8 * 3));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Kernels, Level, OpError, kernel, work};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation, work};
 
-use super::{Operator, Shapes, Step, length, same_type};
+use super::{Operator, Shapes, Step, device_axes, length, same_type};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -46,6 +46,15 @@ impl Operator for Concat {
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(ConcatStep { axis: length(self.axis) }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        let part = |edge: &Edge| {
+            let (axes, before) = device_axes(edge);
+            let axes = axes.get(length(self.axis).checked_sub(before)?..)?;
+            Some(axes.iter().map(|dim| length(*dim)).product())
+        };
+        Some(Operation::Concat([part(inputs[0])?, part(inputs[1])?]))
     }
 }
 

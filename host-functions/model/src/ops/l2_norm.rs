@@ -3,6 +3,7 @@ use noema_abi::DType;
 use noema_tensor::{
     Kernels, Level, OpError,
     kernel::{self, MAX_NORM_ROW},
+    program::Operation,
     work,
 };
 
@@ -59,6 +60,11 @@ impl Operator for L2Norm {
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(L2NormStep { epsilon: self.epsilon, fraction_bits: self.fraction_bits.into() }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        let row = length(inputs[0].last());
+        Some(Operation::L2Norm { epsilon: self.epsilon, fraction_bits: self.fraction_bits.into(), row })
     }
 }
 

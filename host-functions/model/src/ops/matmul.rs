@@ -1,12 +1,16 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_abi::DType;
-use noema_tensor::{Kernels, Level, OpError, kernel, work};
+use noema_tensor::{
+    Kernels, Level, OpError, kernel,
+    program::{self, Operation},
+    work,
+};
 
 use super::{Operator, Shapes, Step, length};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
-    graph::Edge,
+    graph::{Edge, SEQUENCE},
     parameters::Parameters,
     prices::Opcode,
 };
@@ -66,6 +70,13 @@ impl Operator for MatMul {
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(MatMulStep))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        let sides = sides(inputs).ok()?;
+        let [m, k, n] = sides.map(length);
+        let is_fixed = sides.iter().all(|side| side & SEQUENCE == 0);
+        is_fixed.then_some(Operation::MatMul(program::Sides { m, k, n }))
     }
 }
 

@@ -1,7 +1,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Kernels, Level, OpError, kernel, work};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation, work};
 
-use super::{Operator, Shapes, Step, lengths, same_type};
+use super::{Operator, Shapes, Step, device_axes, length, lengths, same_type};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -45,6 +45,19 @@ impl Operator for Slice {
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(SliceStep { starts: lengths(&self.starts) }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        let (axes, before) = device_axes(inputs[0]);
+        if before == 1 && (self.starts[0], self.sizes[0]) != (0, 0) {
+            return None;
+        }
+        let strides = kernel::row_major(&lengths(axes));
+        let starts = lengths(&self.starts[before..]);
+        let start = starts.iter().zip(&strides).map(|(start, stride)| start * stride).sum();
+        let size = |((size, start), dim): ((&u32, &u32), &u32)| length(if *size == 0 { dim - start } else { *size });
+        let dims = self.sizes[before..].iter().zip(&self.starts[before..]).zip(axes).map(size).collect();
+        Some(Operation::CopyStrided { dims, strides, start })
     }
 }
 

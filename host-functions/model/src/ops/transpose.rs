@@ -1,7 +1,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
-use noema_tensor::{Kernels, Level, OpError, kernel, work};
+use noema_tensor::{Kernels, Level, OpError, kernel, program::Operation, work};
 
-use super::{Operator, Shapes, Step, length, lengths, same_type};
+use super::{Operator, Shapes, Step, device_axes, length, lengths, same_type};
 use crate::{
     arena::{self, Sink, Source},
     bounds::{EdgeBound, Interval},
@@ -42,6 +42,17 @@ impl Operator for Transpose {
 
     fn prepare(&self, _: Level, _: &[&Edge], _: &Parameters<'_>) -> Result<Box<dyn Step>, OpError> {
         Ok(Box::new(TransposeStep { axes: lengths(&self.axes) }))
+    }
+
+    fn lower<'p>(&self, inputs: &[&Edge], _: &Parameters<'p>) -> Option<Operation<'p>> {
+        let (axes, before) = device_axes(inputs[0]);
+        if before == 1 && self.axes[0] != 0 {
+            return None;
+        }
+        let (from, strides) = (lengths(axes), kernel::row_major(&lengths(axes)));
+        let order = || self.axes[before..].iter().map(|axis| length(*axis) - before);
+        let dims = order().map(|axis| from[axis]).collect();
+        Some(Operation::CopyStrided { dims, strides: order().map(|axis| strides[axis]).collect(), start: 0 })
     }
 }
 

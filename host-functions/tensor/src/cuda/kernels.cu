@@ -493,6 +493,39 @@ __device__ void reciprocal_root(u128 radicand, u64& root, u32& exponent) {
 #define NORMS(X) NORM(X, i8) NORM(X, i16) NORM(X, i32)
 NORMS(i8) NORMS(i16) NORMS(i32)
 
+// One block for a row.
+#define L2_NORM(X, Y) \
+    KERNEL l2_norm_##X##_##Y(const X* x, Y* y, u64 rows, u32 row, u64 epsilon, u32 fraction_bits) { \
+        __shared__ u64 parts[32]; \
+        __shared__ u64 shared_root; \
+        __shared__ u32 shared_exponent; \
+        auto add = [](u64 p, u64 q) { return p + q; }; \
+        for (u64 r = blockIdx.x; r < rows; r += gridDim.x) { \
+            const X* in = x + r * row; \
+            u64 low = 0, high = 0; \
+            for (u32 i = threadIdx.x; i < row; i += blockDim.x) { \
+                i64 value = in[i]; \
+                u64 square = (u64)(value * value); \
+                low += square & 0xffffffff; \
+                high += square >> 32; \
+            } \
+            low = block_reduce<u64>(low, add, parts); \
+            high = block_reduce<u64>(high, add, parts); \
+            if (threadIdx.x == 0) { \
+                u128 radicand = ((((u128)high << 32) + low) << 24) + epsilon; \
+                reciprocal_root(radicand, shared_root, shared_exponent); \
+            } \
+            __syncthreads(); \
+            i128 root = (i128)shared_root << fraction_bits; \
+            u32 scale = shared_exponent + 19; \
+            for (u32 i = threadIdx.x; i < row; i += blockDim.x) \
+                y[r * row + i] = saturate_wide<Y>(rne_shift<i128>(in[i] * root, scale)); \
+            __syncthreads(); \
+        } \
+    }
+#define L2_NORMS(X) L2_NORM(X, i8) L2_NORM(X, i16) L2_NORM(X, i32)
+L2_NORMS(i8) L2_NORMS(i16) L2_NORMS(i32)
+
 // Dynamic quantisation of rows, see `quantise.rs`.
 #define ROW_STEP(X) \
     KERNEL row_step_##X(const X* x, i64* y, u64 rows, u32 row, u32 largest) { \
@@ -544,6 +577,13 @@ FOR_ALL_TYPES(ADD_ROWS)
         } \
     }
 GATHER(1, u8) GATHER(2, i16) GATHER(4, i32) GATHER(8, i64)
+
+// Rows of `row` elements to `start` of rows of `total`.
+#define PLACE(NAME, T) \
+    KERNEL place_##NAME(const T* x, T* y, u64 rows, u32 row, u32 total, u32 start) { \
+        FOR_ROWS(r, rows) FOR_COLUMNS(j, row) y[r * total + start + j] = x[r * row + j]; \
+    }
+PLACE(1, u8) PLACE(2, i16) PLACE(4, i32) PLACE(8, i64)
 
 // `[..][a][b][inner]` as `[..][b][a][inner]`; `rows` is all but the last axis.
 struct alignas(16) Sixteen { u64 at[2]; };

@@ -115,11 +115,15 @@ impl LoadedProgram {
             kept: Vec::new(),
             memory: Mutex::new(None),
         };
+        // What is uploaded must not come between the launches that another program records on the stream. (Let go before the program, which
+        // takes the lock when it is dropped.)
+        let card = Arc::clone(&loaded.card);
+        let mut gemm = card.lock();
         let instructions = program.instructions();
         let mut index = 0;
         while index < instructions.len() {
             let length = fusible(program, &instructions[index..]);
-            let step = loaded.prepare(program, index, &instructions[index..index + length])?;
+            let step = loaded.prepare(&mut gemm, program, index, &instructions[index..index + length])?;
             loaded.steps.push(step);
             loaded.steps.extend((1..length).map(|_| Step::Fused));
             index += length;
@@ -150,6 +154,7 @@ impl LoadedProgram {
 
     fn prepare(
         &mut self,
+        gemm: &mut Gemm,
         program: &Program<'_>,
         index: usize,
         instructions: &[Instruction<'_>],
@@ -179,7 +184,7 @@ impl LoadedProgram {
                     }
                     _ => Finish::Sums(program.type_of(y).dtype),
                 };
-                let linear = self.weights(index, operand(0), (k, n), (weights, bias), finish)?;
+                let linear = self.weights(gemm, index, operand(0), (k, n), (weights, bias), finish)?;
                 let patches = match &instruction.operation {
                     Operation::Conv2d { sides, pad, .. } => {
                         Some(Patches { window: sides.window, channels: sides.channels.0, pad: *pad })
@@ -220,6 +225,7 @@ impl LoadedProgram {
     /// Weights as the unit wants them, and the constants that follow from them.
     fn weights(
         &mut self,
+        gemm: &mut Gemm,
         index: usize,
         x: ValueType,
         (k, n): (usize, usize),
@@ -255,8 +261,7 @@ impl LoadedProgram {
             false => None,
         };
         let card = Arc::clone(&self.card);
-        let mut gemm = card.lock();
-        let mut recorder = Recorder::new(&card, &mut gemm, Some(0), 0, usize::MAX);
+        let mut recorder = Recorder::new(&card, gemm, Some(0), 0, usize::MAX);
         if unit.widened().is_some() {
             recorder.widen_to(bytes, rows.len(), wide)?;
         }
@@ -586,8 +591,17 @@ impl Loaded for LoadedProgram {
     }
 }
 
+impl Drop for LoadedProgram {
+    fn drop(&mut self) {
+        // Freeing is work on the stream, too.
+        let _gemm = self.card.lock();
+        self.kept.clear();
+        *self.memory.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 impl Card {
-    /// The lock of the card.
+    /// The lock of the card: who holds it alone works on its stream.
     pub(super) fn lock(&self) -> MutexGuard<'_, Gemm> {
         self.gemm.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -170,7 +170,8 @@ impl<'a> Recorder<'a> {
         match operation {
             Operation::MatMul(sides) => {
                 let (w, w_type) = second.ok_or_else(missing)?;
-                self.matmul(*sides, (x, from.dtype), (w, w_type.dtype), (y, to.dtype))
+                let batches = count / (sides.m * sides.n);
+                self.matmul((batches, *sides), (x, from.dtype), (w, w_type.dtype), (y, to.dtype))
             }
             Operation::Binary(op) => {
                 let (b, _) = second.ok_or_else(missing)?;
@@ -301,9 +302,42 @@ impl<'a> Recorder<'a> {
                 // SAFETY: images and results of these sides.
                 unsafe { self.grid(&format!("pool_{kind}"), (places, *channels), &args) }
             }
+            Operation::L2Norm { epsilon, fraction_bits, row } => {
+                let kernel = format!("l2_norm_{}_{kind}", from.dtype.name());
+                let (rows, row) = (count / row, *row);
+                let args = [
+                    x.into(),
+                    y.into(),
+                    long(rows)?.into(),
+                    small(row)?.into(),
+                    (*epsilon).into(),
+                    (*fraction_bits).into(),
+                ];
+                // SAFETY: whole rows of operand and result.
+                unsafe { self.rows(&kernel, (rows, row), &args) }
+            }
+            Operation::Concat(parts) => {
+                let (second, _) = second.ok_or_else(missing)?;
+                let total = parts[0] + parts[1];
+                let rows = count / total;
+                for (from, part, start) in [(x, parts[0], 0), (second, parts[1], parts[0])] {
+                    let sides = [small(part)?, small(total)?, small(start)?].map(Arg::from);
+                    let args = [&[from.into(), y.into(), long(rows)?.into()], &sides[..]].concat();
+                    // SAFETY: both operands have as many parts as the result has rows.
+                    unsafe { self.grid(&format!("place_{}", to.dtype.size()), (rows, part), &args)? };
+                }
+                Ok(())
+            }
             Operation::CopyStrided { dims, strides, start } => {
                 let size = to.dtype.size();
-                let strides = Strides::new(dims, &[strides])?;
+                let rows = count / dims.iter().product::<usize>().max(1);
+                let strides = match rows {
+                    1 => Strides::new(dims, &[strides])?,
+                    _ => {
+                        let each = from.elements(extent).unwrap_or(0) / rows;
+                        Strides::new(&[&[rows], &dims[..]].concat(), &[&[&[each], &strides[..]].concat()])?
+                    }
+                };
                 let at = x + long(start * size)?;
                 let args = [at.into(), y.into(), elements, Arg::Strides(strides)];
                 // SAFETY: strides stay inside the operand, as planned.
@@ -354,7 +388,7 @@ impl<'a> Recorder<'a> {
 
     fn matmul(
         &mut self,
-        Sides { batches, m, k, n }: Sides,
+        (batches, Sides { m, k, n }): (usize, Sides),
         (x, x_type): (CUdeviceptr, DType),
         (w, w_type): (CUdeviceptr, DType),
         (y, y_type): (CUdeviceptr, DType),

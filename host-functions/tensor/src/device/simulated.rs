@@ -150,7 +150,7 @@ impl LoadedSimulation {
                 let columns: Vec<i8> = (0..k * n).map(|at| weights[at % n * k + at / n]).collect();
                 checked(operand(0), &columns, &without_bias, (m, *k, *n))
             }
-            Operation::MatMul(Sides { m, k, n, .. }) if m * k * n > 0 => {
+            Operation::MatMul(Sides { m, k, n }) if m * k * n > 0 => {
                 let parts = operand(0).chunks(m * k).zip(operand(1).chunks(k * n)).zip(result.chunks(m * n));
                 parts.fold(true, |right, ((x, w), y)| right && checked(x, w, y, (*m, *k, *n)))
             }
@@ -205,10 +205,10 @@ fn compute<'v>(
             }
             out
         }
-        Operation::MatMul(Sides { batches, m, k, n }) => {
+        Operation::MatMul(Sides { m, k, n }) => {
             let w = operand(1);
-            let mut out = Vec::with_capacity(batches * m * n);
-            for batch in 0..*batches {
+            let mut out = Vec::with_capacity(elements);
+            for batch in 0..elements.checked_div(m * n).unwrap_or(0) {
                 for i in 0..*m {
                     for j in 0..*n {
                         let dot = (0..*k).fold(0i128, |dot, l| {
@@ -308,6 +308,11 @@ fn compute<'v>(
             kernel::norm_rows(reference_kernels(), x, *row, norm, &mut out);
             out.into_iter().map(|value| clamp(value.into())).collect()
         }
+        Operation::L2Norm { epsilon, fraction_bits, row } => {
+            let mut out = vec![0i64; x.len()];
+            kernel::l2_norm_rows(reference_kernels(), x, *row, *epsilon, *fraction_bits, &mut out);
+            out.into_iter().map(|value| clamp(value.into())).collect()
+        }
         Operation::RowStep { row, largest } => {
             let mut out = vec![0; x.len() / row];
             kernel::row_step(reference_kernels(), x, *row, *largest, &mut out);
@@ -354,9 +359,14 @@ fn compute<'v>(
             };
             rows.flat_map(|(row, tokens)| (0..*columns).map(move |column| mean(row, *tokens, column))).collect()
         }
+        Operation::Concat([a, b]) => {
+            x.chunks_exact(*a).zip(operand(1).chunks_exact(*b)).flat_map(|(a, b)| [a, b].concat()).collect()
+        }
         Operation::CopyStrided { dims, strides, start } => {
             let space = Space { dims: dims.clone(), strides: vec![strides.clone()] };
-            space.walk().map(|[at, ..]| x[start + at]).collect()
+            let rows = elements.checked_div(dims.iter().product()).unwrap_or(0);
+            let each = x.len().checked_div(rows).unwrap_or(0);
+            (0..rows).flat_map(|row| space.walk().map(move |[at, ..]| x[row * each + start + at])).collect()
         }
     }
 }

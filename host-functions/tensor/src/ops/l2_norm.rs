@@ -15,6 +15,7 @@ use crate::{
     DType, Kernels, OpError, Plan, Status, Tensor,
     element::with_signed,
     kernel::{self, MAX_NORM_ROW},
+    program::Operation,
     work,
 };
 
@@ -53,11 +54,14 @@ pub fn run(
 ) -> Result<Tensor, OpError> {
     let (_, row) = x.shape().split_last()?;
     let row = usize::try_from(row).map_err(|_| Status::LimitExceeded)?;
-    moved::one(k, plan, "l2_norm", x, |context, values, layout| {
-        with_signed!(x.dtype(), X => with_signed!(context.plan.dtype, Y => context.fill(|out: &mut [Y]| {
-            let x: &[X] = slice(values, layout)?;
-            kernel::l2_norm_rows(context.kernels, x, row, epsilon, fraction_bits, out);
-            Ok(())
-        })))
-    })
+    let host = || {
+        moved::one(k, plan, "l2_norm", x, |context, values, layout| {
+            with_signed!(x.dtype(), X => with_signed!(context.plan.dtype, Y => context.fill(|out: &mut [Y]| {
+                let x: &[X] = slice(values, layout)?;
+                kernel::l2_norm_rows(context.kernels, x, row, epsilon, fraction_bits, out);
+                Ok(())
+            })))
+        })
+    };
+    k.run(plan, &[x], || Ok(Operation::L2Norm { epsilon, fraction_bits, row }), host)
 }

@@ -30,8 +30,7 @@ struct Sides {
 impl Sides {
     fn lengths(&self) -> candle_core::Result<program::Sides> {
         let side = |side: u64| usize::try_from(side).map_err(candle_core::Error::wrap);
-        let (batches, m, k, n) = (side(self.batches)?, side(self.m)?, side(self.k)?, side(self.n)?);
-        Ok(program::Sides { batches, m, k, n })
+        Ok(program::Sides { m: side(self.m)?, k: side(self.k)?, n: side(self.n)? })
     }
 }
 
@@ -118,7 +117,7 @@ impl MatMul<'_> {
         b: &[W],
         matmul: impl Fn(&Kernels, &[X], &[W], (usize, usize, usize), &mut [Y]) -> Result<(), OpError>,
     ) -> candle_core::Result<Fresh> {
-        let program::Sides { m, k, n, .. } = self.sides.lengths()?;
+        let program::Sides { m, k, n } = self.sides.lengths()?;
         self.context.fill(|out: &mut [Y]| {
             if out.is_empty() || k == 0 {
                 return Ok(());

@@ -96,7 +96,7 @@ fn product(device: &dyn Device, case: &Product) -> Result<(), Failure> {
     let weights = |from: &Fill| fill(from, k * n, |[byte, _]| byte.cast_signed());
     let operation = match case.w {
         DType::I8 => Operation::Linear { k, n, weights: weights(&case.w_fill).into(), bias: vec![0; n].into() },
-        _ => Operation::MatMul(Sides { batches: 1, m: rows, k, n }),
+        _ => Operation::MatMul(Sides { m: rows, k, n }),
     };
     let w: Vec<i16> = fill(&case.w_fill, k * n, i16::from_be_bytes);
     // The answers are for weights of one output after the other.
