@@ -22,9 +22,11 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Slot {
     segment: OnceLock<Option<Segment>>,
-    /// Its program as it was loaded on the accelerator with this number.
-    loaded: Mutex<Option<(u64, Arc<dyn Loaded>)>>,
+    /// Its program as it was loaded on the accelerator with this number; nothing where that cannot run it.
+    loaded: Mutex<Option<(u64, OnDevice)>>,
 }
+
+type OnDevice = Option<Arc<dyn Loaded>>;
 
 impl Model {
     /// Runs several calls at once, each with the inputs of [`Model::run`], and gives the outputs of each. The results are
@@ -172,14 +174,18 @@ impl Model {
 
     fn loaded(&self, accelerator: &Accelerator, device: &dyn Device) -> Result<Arc<dyn Loaded>, DeviceError> {
         let mut slot = self.on_device.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = || DeviceError::Unsupported("a program that it cannot run".to_owned());
         if let Some((_, loaded)) = slot.as_ref().filter(|(number, _)| *number == accelerator.number()) {
-            return Ok(Arc::clone(loaded));
+            return loaded.clone().ok_or_else(missing);
         }
-        let missing = || DeviceError::Unsupported("no operator that devices know".to_owned());
         let (_, program) = Segment::of(self).ok_or_else(missing)?;
-        let loaded: Arc<dyn Loaded> = Arc::from(device.load(&program)?);
-        *slot = Some((accelerator.number(), Arc::clone(&loaded)));
-        Ok(loaded)
+        let loaded: OnDevice = match device.load(&program) {
+            Ok(loaded) => Some(Arc::from(loaded)),
+            Err(DeviceError::Unsupported(_)) => None,
+            Err(error) => return Err(error),
+        };
+        *slot = Some((accelerator.number(), loaded.clone()));
+        loaded.ok_or_else(missing)
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Segment {
     pub(super) inputs: Vec<EdgeId>,
     /// What of its own is needed behind it.
     pub(super) outputs: Vec<EdgeId>,
-    /// Every edge up to its end, as [`Symbolic`].
+    /// Every edge of the graph, as [`symbolic`] has it.
     edges: Vec<Option<Edge>>,
 }
 
@@ -66,7 +66,8 @@ impl Segment {
                 segment.outputs.push(*id);
             }
         }
-        Some((segment, program))
+        // Shapes alone are no work for a device.
+        (!program.instructions().is_empty()).then_some((segment, program))
     }
 
     /// Whether the edges of the graph for sequences of this length are those of the program.
@@ -149,7 +150,6 @@ impl Model {
     }
 }
 
-fn work(model: &Model, mut nodes: Range<usize>, edges: &[Edge]) -> u64 {
-    let all = nodes.by_ref().flat_map(|node| model.work_of(node, edges));
-    all.fold(0, |sum, (_, work)| sum.saturating_add(work))
+fn work(model: &Model, nodes: Range<usize>, edges: &[Edge]) -> u64 {
+    nodes.flat_map(|node| model.work_of(node, edges)).fold(0, |sum, (_, work)| sum.saturating_add(work))
 }
