@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <vector>
 
@@ -68,8 +69,6 @@ void prepare(Context& context, char* stack, size_t size, void (*start)()) {
 }
 
 #else
-
-#include <ucontext.h>
 
 typedef ucontext_t Context;
 void switch_to(Context& from, Context& to) { swapcontext(&from, &to); }
