@@ -6,6 +6,7 @@
 //!     v
 //!   LoadedProgram one piece of memory for all values, launches recorded as a CUDA graph (recorder)
 //!     |
+//!     |           what each instruction needs and how it is launched (steps)
 //!     +-- attention  two products, with the exponentials between them as planes of 8 bits
 //!     +-- linear  operands as planes of 8 bits, products of a unit, planes joined
 //!     +-- gemm    cuBLASLt: int8 tensor cores, or bf16 or f64 with exact sums
@@ -21,6 +22,7 @@ mod launch;
 mod linear;
 mod loaded;
 mod recorder;
+mod steps;
 
 use std::{
     fmt,

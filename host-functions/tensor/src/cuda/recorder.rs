@@ -13,8 +13,16 @@ use super::{
 use crate::{
     device::{DeviceError, secret},
     kernel::{Binary, Pool, Relation, Unary, Window},
-    program::{Extent, Operation, Sides, ValueType},
+    program::{Extent, Operation, Sides},
 };
+
+/// A value of a run on the card.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Value {
+    pub(super) at: CUdeviceptr,
+    pub(super) dtype: DType,
+    pub(super) elements: usize,
+}
 
 /// What a window sees of images, channels last.
 #[derive(Clone, Copy, Debug)]
@@ -160,18 +168,21 @@ impl<'a> Recorder<'a> {
         &mut self,
         operation: &Operation<'_>,
         extent: Extent,
-        ((x, from), second): ((CUdeviceptr, ValueType), Option<(CUdeviceptr, ValueType)>),
-        (y, to): (CUdeviceptr, ValueType),
-        count: usize,
+        operands: &[Value],
+        result: Value,
     ) -> Result<(), DeviceError> {
-        let missing = || DeviceError::Unsupported("a second operand is missing".to_owned());
+        let missing = || DeviceError::Unsupported("an operand is missing".to_owned());
+        let first = operands.first().copied().ok_or_else(missing)?;
+        let (x, from) = (first.at, first.dtype);
+        let second = operands.get(1).map(|second| (second.at, second.dtype));
+        let (y, to, count) = (result.at, result.dtype, result.elements);
         let elements: Arg = long(count)?.into();
-        let kind = to.dtype.name();
+        let kind = to.name();
         match operation {
             Operation::MatMul(sides) => {
                 let (w, w_type) = second.ok_or_else(missing)?;
                 let batches = count / (sides.m * sides.n);
-                self.matmul((batches, *sides), (x, from.dtype), (w, w_type.dtype), (y, to.dtype))
+                self.matmul((batches, *sides), (x, from), (w, w_type), (y, to))
             }
             Operation::Binary(op) => {
                 let (b, _) = second.ok_or_else(missing)?;
@@ -196,10 +207,15 @@ impl<'a> Recorder<'a> {
                 let args =
                     [x.into(), second.into(), y.into(), elements, code.into(), Arg::Strides(Strides::of(space)?)];
                 // SAFETY: strides stay inside both operands, as planned.
-                unsafe { self.over(&format!("compare_{}", from.dtype.name()), count, &args) }
+                unsafe { self.over(&format!("compare_{}", from.name()), count, &args) }
             }
-            // It has three operands: launched by the caller.
-            Operation::Select(_) => Ok(()),
+            Operation::Select(space) => {
+                let (a, _) = second.ok_or_else(missing)?;
+                let b = operands.get(2).ok_or_else(missing)?.at;
+                let args = [x.into(), a.into(), b.into(), y.into(), elements, Arg::Strides(Strides::of(space)?)];
+                // SAFETY: strides stay inside the operands, as planned.
+                unsafe { self.over(&format!("select_{}", to.size()), count, &args) }
+            }
             Operation::MulRequantise { .. } | Operation::MulEach { .. } => {
                 let (second, second_type) = second.ok_or_else(missing)?;
                 let (scale, strides) = match operation {
@@ -213,9 +229,9 @@ impl<'a> Recorder<'a> {
                     x.into(),
                     second.into(),
                     y.into(),
-                    from.dtype.code().into(),
-                    second_type.dtype.code().into(),
-                    to.dtype.code().into(),
+                    from.code().into(),
+                    second_type.code().into(),
+                    to.code().into(),
                     elements,
                     scale.multiplier.into(),
                     scale.shift.into(),
@@ -240,13 +256,13 @@ impl<'a> Recorder<'a> {
             Operation::RowStep { row, largest } => {
                 let args = [x.into(), y.into(), elements, small(*row)?.into(), (*largest).into()];
                 // SAFETY: the operand has a row for each element of the result.
-                unsafe { self.rows(&format!("row_step_{}", from.dtype.name()), (count, *row), &args) }
+                unsafe { self.rows(&format!("row_step_{}", from.name()), (count, *row), &args) }
             }
             Operation::QuantiseRows { row } => {
                 let (steps, _) = second.ok_or_else(missing)?;
                 let rows = count / row;
                 let args = [x.into(), steps.into(), y.into(), long(rows)?.into(), small(*row)?.into()];
-                let kernel = format!("quantise_rows_{}_{kind}", from.dtype.name());
+                let kernel = format!("quantise_rows_{}_{kind}", from.name());
                 // SAFETY: whole rows, and a step for each.
                 unsafe { self.grid(&kernel, (rows, *row), &args) }
             }
@@ -268,12 +284,12 @@ impl<'a> Recorder<'a> {
                     address(&self.card.exp_tables, &self.card.stream).into(),
                 ];
                 // SAFETY: whole rows of operand and result.
-                unsafe { self.rows(&format!("softmax_{}", from.dtype.name()), (rows, *row), &args) }
+                unsafe { self.rows(&format!("softmax_{}", from.name()), (rows, *row), &args) }
             }
             Operation::Argmax { row } => {
                 let args = [x.into(), y.into(), elements, small(*row)?.into()];
                 // SAFETY: the operand has a row for each element of the result.
-                unsafe { self.rows(&format!("argmax_{}", from.dtype.name()), (count, *row), &args) }
+                unsafe { self.rows(&format!("argmax_{}", from.name()), (count, *row), &args) }
             }
             Operation::MeanPool { length, columns } => {
                 let (tokens, _) = second.ok_or_else(missing)?;
@@ -303,7 +319,7 @@ impl<'a> Recorder<'a> {
                 unsafe { self.grid(&format!("pool_{kind}"), (places, *channels), &args) }
             }
             Operation::L2Norm { epsilon, fraction_bits, row } => {
-                let kernel = format!("l2_norm_{}_{kind}", from.dtype.name());
+                let kernel = format!("l2_norm_{}_{kind}", from.name());
                 let (rows, row) = (count / row, *row);
                 let args = [
                     x.into(),
@@ -324,17 +340,17 @@ impl<'a> Recorder<'a> {
                     let sides = [small(part)?, small(total)?, small(start)?].map(Arg::from);
                     let args = [&[from.into(), y.into(), long(rows)?.into()], &sides[..]].concat();
                     // SAFETY: both operands have as many parts as the result has rows.
-                    unsafe { self.grid(&format!("place_{}", to.dtype.size()), (rows, part), &args)? };
+                    unsafe { self.grid(&format!("place_{}", to.size()), (rows, part), &args)? };
                 }
                 Ok(())
             }
             Operation::CopyStrided { dims, strides, start } => {
-                let size = to.dtype.size();
+                let size = to.size();
                 let rows = count / dims.iter().product::<usize>().max(1);
                 let strides = match rows {
                     1 => Strides::new(dims, &[strides])?,
                     _ => {
-                        let each = from.elements(extent).unwrap_or(0) / rows;
+                        let each = first.elements / rows;
                         Strides::new(&[&[rows], &dims[..]].concat(), &[&[&[each], &strides[..]].concat()])?
                     }
                 };

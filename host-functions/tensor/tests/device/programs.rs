@@ -3,8 +3,10 @@
 use noema_tensor::{
     cuda::{Cuda, Options, ProductUnit},
     device::Loaded,
-    kernel::{Pool, Softmax, Window},
-    program::{Attention, Extent, Filters, Heads, Length, Operation, Positions, Program, Seen, ValueId, ValueType},
+    kernel::{Pool, ProductScale, Softmax, Window},
+    program::{
+        Attention, Extent, Filters, Heads, Length, Operation, Positions, Program, Seen, Sides, ValueId, ValueType,
+    },
 };
 
 use super::*;
@@ -103,6 +105,45 @@ fn operations_of_encoders_give_the_same_bits() {
             scale: (1 << 30, u32::try_from(size(n, 28, 34)).unwrap()),
         };
         operation(&card, Operation::Attention(attention), &operands, of(heads * width), extent);
+    }
+}
+
+/// What moves elements inside of rows and tokens, and products of what is computed.
+#[test]
+fn operations_of_rows_give_the_same_bits() {
+    if !Level::Cuda.is_available() {
+        eprintln!("skipped: no CUDA device");
+        return;
+    }
+    let card = Cuda::open(0, Options::default()).unwrap();
+    let mut numbers = Numbers(9);
+    let n = &mut numbers;
+    for _ in 0..20 {
+        let extent = Extent { rows: size(n, 1, 5), length: size(n, 1, 9) };
+        let tokens = extent.rows * extent.length;
+        let of = |dtype, row| ValueType { dtype, row, per_token: true };
+        let value = |n: &mut Numbers, dtype, row: usize| (of(dtype, row), bytes(n, dtype, row * tokens));
+        for dtype in DType::ALL {
+            let (outer, parts) = (size(n, 1, 5), [size(n, 1, 12), size(n, 1, 12)]);
+            let operands = parts.map(|part| value(n, dtype, outer * part));
+            operation(&card, Operation::Concat(parts), &operands, of(dtype, outer * (parts[0] + parts[1])), extent);
+
+            // A box of a row, its axes turned around.
+            let (a, b) = (size(n, 2, 9), size(n, 2, 9));
+            let (dims, strides) = (vec![b - 1, a - 1], vec![1, b]);
+            let copy = Operation::CopyStrided { dims, strides, start: b + 1 };
+            operation(&card, copy, &[value(n, dtype, a * b)], of(dtype, (a - 1) * (b - 1)), extent);
+
+            let (each, rows) = (size(n, 1, 20), size(n, 1, 4));
+            let scale =
+                ProductScale { multiplier: 1 << 30, shift: u32::try_from(size(n, 20, 80)).unwrap(), zero_point: 3 };
+            let operands = [value(n, dtype, rows * each), value(n, DType::I32, rows)];
+            operation(&card, Operation::MulEach { scale, each }, &operands, of(DType::I16, rows * each), extent);
+        }
+        let (batches, m, k, columns) = (size(n, 1, 4), size(n, 1, 9), size(n, 1, 40), size(n, 1, 9));
+        let product = Operation::MatMul(Sides { m, k, n: columns });
+        let operands = [batches * m * k, batches * k * columns].map(|row| value(n, DType::I8, row));
+        operation(&card, product, &operands, of(DType::I32, batches * m * columns), extent);
     }
 }
 
