@@ -391,16 +391,34 @@ __device__ u128 load(const Fraction* table, u64 index) {
     return ((u128)f.high << 64) | f.low;
 }
 
-__device__ u32 exp_neg(u64 p, u32 shift, const Fraction* table) {
-    if ((p >> shift) >= 22) return 0;
-    u128 y = ((u128)p << 64) >> shift;
-    u64 rest = (u64)y & ((1ULL << 37) - 1), top = (u64)(y >> 37);
+// The same from the upper halves: within 12 units of 2^-64 of it. Each factor is less than 1 unit too small, each product loses
+// less than 1 more, and the polynomial, without its terms below 2^-83, less than 3.
+__device__ u64 exp_neg_high(u64 top, u64 rest, const Fraction* table) {
+    auto product = [](u64 a, u64 b) { return (u64)(((u128)a * b) >> 64); };
+    u64 high = product(table[top >> 24].high, table[176 + ((top >> 16) & 255)].high);
+    u64 low = product(table[432 + ((top >> 8) & 255)].high, table[688 + (top & 255)].high);
+    return product(product(high, low), ~0ULL - rest + (product(rest, rest) >> 1));
+}
+
+__device__ u128 exp_neg_whole(u64 top, u64 rest, const Fraction* table) {
     u128 high = mul_high(load(table, top >> 24), load(table + 176, (top >> 16) & 255));
     u128 low = mul_high(load(table + 432, (top >> 8) & 255), load(table + 688, top & 255));
     u128 z = rest, z2 = z * z, z3 = (z2 * z) >> 65, z4 = (z3 * z) >> 64;
     u128 polynomial = ~(u128)0 - (z << 64) + (z2 >> 1) - (u64)z3 / 3 + (u64)z4 / 12;
-    u128 fraction = mul_high(mul_high(high, low), polynomial);
-    return ((u32)(fraction >> 97) + 1) >> 1;
+    return mul_high(mul_high(high, low), polynomial);
+}
+
+// `shift` is at most 63.
+__device__ u32 exp_neg(u64 p, u32 shift, const Fraction* table) {
+    u64 whole = p >> shift;
+    if (whole >= 22) return 0;
+    if (p == 0) return 1u << 30;
+    u64 fraction = shift ? p << (64 - shift) : 0;
+    u64 rest = fraction & ((1ULL << 37) - 1), top = (whole << 27) | (fraction >> 37);
+    // 31 bits, of which the last rounds. Where the rest of the upper half does not decide them, all bits do.
+    u64 upper = exp_neg_high(top, rest, table);
+    if ((upper + 16) >> 33 != (upper - 16) >> 33) upper = (u64)(exp_neg_whole(top, rest, table) >> 64);
+    return ((u32)(upper >> 33) + 1) >> 1;
 }
 
 #define SOFTMAX(T) \
