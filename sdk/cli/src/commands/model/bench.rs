@@ -126,7 +126,7 @@ fn line(model: &Model, kernels: &Kernels, batch: &[Tensor], ms: u64) -> Result<B
     times.sort_by(f64::total_cmp);
     let microseconds = times[times.len() / 2];
     Ok(BenchLine {
-        level: kernels.level().name(),
+        level: kernels.requested().name(),
         threads: kernels.threads(),
         rows: extent.batch,
         runs: times.len(),

@@ -155,7 +155,7 @@ fn report(model: &Model, kernels: &Kernels, tensors: &[Tensor]) -> Result<RunRep
         rows: extent.batch,
         gas,
         arena_bytes,
-        level: kernels.level().name(),
+        level: kernels.requested().name(),
         outputs: outputs.collect::<Result<_, String>>()?,
         labels: manifest.labels.clone(),
     })
