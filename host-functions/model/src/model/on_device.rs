@@ -300,7 +300,9 @@ mod tests {
             for name in ["gather", "add", "norm", "linear", "attention", "lookup", "row_step", "quantise_rows", "mul_requantise", "mean_pool", "l2_norm"] {
                 prop_assert!(operations(&model).contains(&name), "{name}");
             }
-            for (device, length) in devices.iter().flat_map(|device| (1..=model.longest()).map(move |n| (device, n))) {
+            // Longer and longer, so that the device needs more memory, and then shorter, where what there is will do.
+            let lengths: Vec<u32> = (1..=model.longest()).chain((1..model.longest()).rev()).collect();
+            for (device, length) in devices.iter().flat_map(|device| lengths.iter().map(move |n| (device, *n))) {
                 let [tokens, counts] = sentences(batch, length, seed);
                 let expected = bytes(&model.run(&cpu, &[&tokens, &counts]).unwrap());
                 let before = accelerator(device).runs();
