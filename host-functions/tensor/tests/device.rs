@@ -311,6 +311,16 @@ fn without_memory_one_call_falls_back_and_without_a_device_all_do() {
     }
 }
 
+/// The card of this machine, if it has one.
+#[cfg(feature = "cuda")]
+fn card(options: noema_tensor::cuda::Options) -> Option<noema_tensor::cuda::Cuda> {
+    if !Level::Cuda.is_available() {
+        eprintln!("skipped: no CUDA device");
+        return None;
+    }
+    Some(noema_tensor::cuda::Cuda::open(0, options).unwrap())
+}
+
 #[cfg(feature = "cuda")]
 #[path = "device/programs.rs"]
 mod programs;
@@ -318,19 +328,16 @@ mod programs;
 /// The device of this machine, with every unit that multiplies, and with faults.
 #[cfg(feature = "cuda")]
 mod cuda {
-    use noema_tensor::cuda::{Cuda, Options, ProductUnit};
+    use noema_tensor::cuda::{Options, ProductUnit};
 
     use super::*;
 
     #[test]
     fn every_unit_gives_the_same_bits() {
-        if !Level::Cuda.is_available() {
-            eprintln!("skipped: no CUDA device");
-            return;
-        }
         let cpu = Kernels::new(Level::best(), 1).unwrap();
         for unit in [ProductUnit::Int8, ProductUnit::Bf16, ProductUnit::F64] {
-            let device = with(Cuda::open(0, Options { unit, ..Options::default() }).unwrap(), 0);
+            let Some(card) = card(Options { unit, ..Options::default() }) else { return };
+            let device = with(card, 0);
             let mut numbers = Numbers(5);
             (0..400).for_each(|_| round(&mut numbers, &[&cpu, &device]));
             for (m, k, n, x, w) in [
@@ -365,11 +372,7 @@ mod cuda {
 
     #[test]
     fn a_wrong_product_is_found_on_the_card() {
-        if !Level::Cuda.is_available() {
-            eprintln!("skipped: no CUDA device");
-            return;
-        }
-        let device = Cuda::open(0, Options { inject_fault: true, ..Options::default() }).unwrap();
+        let Some(device) = card(Options { inject_fault: true, ..Options::default() }) else { return };
         let error = Kernels::new(Level::best(), 1).unwrap().with_device(Box::new(device), Settings::default());
         let error = error.unwrap_err().to_string();
         assert!(error.contains("product of instruction 0 (linear)"), "{error}");

@@ -51,11 +51,11 @@ template <typename W> __device__ W rne_shift(W value, u32 shift) {
     return (value + (((W)1 << (shift - 1)) - 1) + odd) >> shift;
 }
 
-// Below 2^63 over not zero.
-__device__ u64 rne_div(u64 numerator, u64 denominator) {
-    u64 quotient = numerator / denominator;
-    u64 remainder = numerator - quotient * denominator;
-    u64 missing = denominator - remainder;
+// Not negative over above zero.
+template <typename W> __device__ W rne_div(W numerator, W denominator) {
+    W quotient = numerator / denominator;
+    W remainder = numerator - quotient * denominator;
+    W missing = denominator - remainder;
     return quotient + (remainder > missing || (remainder == missing && (quotient & 1)));
 }
 
@@ -467,6 +467,23 @@ __device__ void reciprocal_root(u128 radicand, u64& root, u32& exponent) {
     root = (integer_root(((u128)1 << 126) / normal) + 1) / 2;
 }
 
+// The sum of squares of a row, of which each thread of a block adds its part.
+struct Squares {
+    u64 low = 0, high = 0;
+
+    __device__ void add(i64 value) {
+        u64 square = (u64)(value * value);
+        low += square & 0xffffffff;
+        high += square >> 32;
+    }
+    __device__ u128 total(u64* scratch) {
+        auto sum = [](u64 p, u64 q) { return p + q; };
+        low = block_reduce<u64>(low, sum, scratch);
+        high = block_reduce<u64>(high, sum, scratch);
+        return ((u128)high << 32) + low;
+    }
+};
+
 // One block for a row. With `bias` a layer norm, without one an RMS norm.
 #define NORM(X, Y) \
     KERNEL norm_##X##_##Y(const X* x, Y* y, u64 rows, u32 row, const i32* gain, const i32* bias, u64 epsilon, u32 shift) { \
@@ -474,24 +491,18 @@ __device__ void reciprocal_root(u128 radicand, u64& root, u32& exponent) {
         __shared__ i64 sums[32]; \
         __shared__ u64 shared_root; \
         __shared__ u32 shared_exponent; \
-        auto add = [](u64 p, u64 q) { return p + q; }; \
         for (u64 r = blockIdx.x; r < rows; r += gridDim.x) { \
             const X* in = x + r * row; \
-            u64 low = 0, high = 0; \
+            Squares own; \
             i64 sum = 0; \
             for (u32 i = threadIdx.x; i < row; i += blockDim.x) { \
-                i64 value = in[i]; \
-                u64 square = (u64)(value * value); \
-                low += square & 0xffffffff; \
-                high += square >> 32; \
-                sum += value; \
+                own.add(in[i]); \
+                sum += in[i]; \
             } \
-            low = block_reduce<u64>(low, add, parts); \
-            high = block_reduce<u64>(high, add, parts); \
+            u128 squares = own.total(parts); \
             sum = block_reduce<i64>(sum, [](i64 p, i64 q) { return p + q; }, sums); \
             if (!bias) sum = 0; \
             if (threadIdx.x == 0) { \
-                u128 squares = ((u128)high << 32) + low; \
                 u64 magnitude = (u64)(sum < 0 ? -sum : sum); \
                 u128 variance = squares * row - (u128)magnitude * magnitude; \
                 u128 radicand = (variance << 24) + (u128)((u64)row * row) * epsilon; \
@@ -517,22 +528,12 @@ NORMS(i8) NORMS(i16) NORMS(i32)
         __shared__ u64 parts[32]; \
         __shared__ u64 shared_root; \
         __shared__ u32 shared_exponent; \
-        auto add = [](u64 p, u64 q) { return p + q; }; \
         for (u64 r = blockIdx.x; r < rows; r += gridDim.x) { \
             const X* in = x + r * row; \
-            u64 low = 0, high = 0; \
-            for (u32 i = threadIdx.x; i < row; i += blockDim.x) { \
-                i64 value = in[i]; \
-                u64 square = (u64)(value * value); \
-                low += square & 0xffffffff; \
-                high += square >> 32; \
-            } \
-            low = block_reduce<u64>(low, add, parts); \
-            high = block_reduce<u64>(high, add, parts); \
-            if (threadIdx.x == 0) { \
-                u128 radicand = ((((u128)high << 32) + low) << 24) + epsilon; \
-                reciprocal_root(radicand, shared_root, shared_exponent); \
-            } \
+            Squares own; \
+            for (u32 i = threadIdx.x; i < row; i += blockDim.x) own.add(in[i]); \
+            u128 squares = own.total(parts); \
+            if (threadIdx.x == 0) reciprocal_root((squares << 24) + epsilon, shared_root, shared_exponent); \
             __syncthreads(); \
             i128 root = (i128)shared_root << fraction_bits; \
             u32 scale = shared_exponent + 19; \
@@ -617,10 +618,7 @@ SWAP_AXES(1, u8) SWAP_AXES(2, i16) SWAP_AXES(4, i32) SWAP_AXES(8, i64) SWAP_AXES
 
 // rne(sum / n), n not zero.
 template <typename W> __device__ W rne_mean(W sum, u32 n) {
-    W magnitude = sum < 0 ? -sum : sum, quotient = magnitude / n;
-    u64 remainder = (u64)(magnitude - quotient * n), missing = n - remainder;
-    quotient += remainder > missing || (remainder == missing && (quotient & 1));
-    return sum < 0 ? -quotient : quotient;
+    return sum < 0 ? -rne_div<W>(-sum, n) : rne_div<W>(sum, n);
 }
 
 // y[r][j] = rne(sum over i below n of x[r][i][j] / n), n = tokens[r] of at least 1 and at most `length`.

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use cudarc::driver::{CudaGraph, CudaSlice, sys, sys::CUdeviceptr};
+
 use super::{
     Card,
     gemm::Gemm,
@@ -13,7 +15,6 @@ use crate::{
     device::{DeviceError, Loaded},
     program::{Extent, Program, ValueId},
 };
-use cudarc::driver::{CudaGraph, CudaSlice, sys, sys::CUdeviceptr};
 
 /// Every value begins at a multiple of this.
 pub(super) const ALIGNMENT: usize = 256;

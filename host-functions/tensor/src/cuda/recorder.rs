@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     device::{DeviceError, secret},
-    kernel::{Binary, Pool, Relation, Unary, Window},
+    kernel::{Binary, Pool, ProductScale, Relation, Unary, Window},
     program::{Extent, Operation, Sides},
 };
 
@@ -216,30 +216,12 @@ impl<'a> Recorder<'a> {
                 // SAFETY: strides stay inside the operands, as planned.
                 unsafe { self.over(&format!("select_{}", to.size()), count, &args) }
             }
-            Operation::MulRequantise { .. } | Operation::MulEach { .. } => {
-                let (second, second_type) = second.ok_or_else(missing)?;
-                let (scale, strides) = match operation {
-                    Operation::MulRequantise { scale, space } => (scale, Strides::of(space)?),
-                    Operation::MulEach { scale, each } => {
-                        (scale, Strides::new(&[count / each, *each], &[&[*each, 1], &[1, 0]])?)
-                    }
-                    _ => return Err(missing()),
-                };
-                let args = [
-                    x.into(),
-                    second.into(),
-                    y.into(),
-                    from.code().into(),
-                    second_type.code().into(),
-                    to.code().into(),
-                    elements,
-                    scale.multiplier.into(),
-                    scale.shift.into(),
-                    scale.zero_point.into(),
-                    Arg::Strides(strides),
-                ];
-                // SAFETY: strides stay inside both operands, as planned.
-                unsafe { self.over("mul_requantise", count, &args) }
+            Operation::MulRequantise { scale, space } => {
+                self.mul_requantise(*scale, Strides::of(space)?, (first, operands.get(1).ok_or_else(missing)?), result)
+            }
+            Operation::MulEach { scale, each } => {
+                let strides = Strides::new(&[count / each, *each], &[&[*each, 1], &[1, 0]])?;
+                self.mul_requantise(*scale, strides, (first, operands.get(1).ok_or_else(missing)?), result)
             }
             Operation::Unary(op) => {
                 let (code, p, q) = match op {
@@ -361,6 +343,30 @@ impl<'a> Recorder<'a> {
             }
             other => Err(DeviceError::Unsupported(other.name().to_owned())),
         }
+    }
+
+    fn mul_requantise(
+        &mut self,
+        scale: ProductScale,
+        strides: Strides,
+        (a, b): (Value, &Value),
+        y: Value,
+    ) -> Result<(), DeviceError> {
+        let args = [
+            a.at.into(),
+            b.at.into(),
+            y.at.into(),
+            a.dtype.code().into(),
+            b.dtype.code().into(),
+            y.dtype.code().into(),
+            long(y.elements)?.into(),
+            scale.multiplier.into(),
+            scale.shift.into(),
+            scale.zero_point.into(),
+            Arg::Strides(strides),
+        ];
+        // SAFETY: strides stay inside both operands, as planned.
+        unsafe { self.over("mul_requantise", y.elements, &args) }
     }
 
     /// What a window sees at each of its places, `[places][taps * channels]`, and how many places there are.

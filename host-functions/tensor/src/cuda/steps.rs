@@ -125,13 +125,11 @@ impl Parameters {
     ) -> Result<Step, DeviceError> {
         let [instruction, fused @ ..] = instructions else { return Ok(Step::Fused) };
         let operand = |i: usize| program.type_of(instruction.operands[i]);
-        if let Operation::Conv2d { sides, pad, weights, bias } = &instruction.operation
-            && sides.groups != 1
-        {
-            let (weights, bias) = (self.keep(weights)?, self.keep(bias)?);
-            return Ok(Step::Grouped { sides: *sides, pad: *pad, weights, bias });
-        }
         Ok(match &instruction.operation {
+            Operation::Conv2d { sides, pad, weights, bias } if sides.groups != 1 => {
+                let (weights, bias) = (self.keep(weights)?, self.keep(bias)?);
+                Step::Grouped { sides: *sides, pad: *pad, weights, bias }
+            }
             Operation::Linear { weights, bias, .. } | Operation::Conv2d { weights, bias, .. } => {
                 let (k, n) = sums(&instruction.operation).unwrap_or_default();
                 let y = fused.last().unwrap_or(instruction).result;

@@ -55,11 +55,7 @@ fn operation(card: &Cuda, operation: Operation<'_>, operands: &[(ValueType, Vec<
 /// What encoders have around their products.
 #[test]
 fn operations_of_encoders_give_the_same_bits() {
-    if !Level::Cuda.is_available() {
-        eprintln!("skipped: no CUDA device");
-        return;
-    }
-    let card = Cuda::open(0, Options::default()).unwrap();
+    let Some(card) = card(Options::default()) else { return };
     let mut numbers = Numbers(7);
     let n = &mut numbers;
     for _ in 0..20 {
@@ -111,11 +107,7 @@ fn operations_of_encoders_give_the_same_bits() {
 /// What moves elements inside of rows and tokens, and products of what is computed.
 #[test]
 fn operations_of_rows_give_the_same_bits() {
-    if !Level::Cuda.is_available() {
-        eprintln!("skipped: no CUDA device");
-        return;
-    }
-    let card = Cuda::open(0, Options::default()).unwrap();
+    let Some(card) = card(Options::default()) else { return };
     let mut numbers = Numbers(9);
     let n = &mut numbers;
     for _ in 0..20 {
@@ -150,11 +142,7 @@ fn operations_of_rows_give_the_same_bits() {
 /// Windows over images.
 #[test]
 fn operations_of_images_give_the_same_bits() {
-    if !Level::Cuda.is_available() {
-        eprintln!("skipped: no CUDA device");
-        return;
-    }
-    let card = Cuda::open(0, Options::default()).unwrap();
+    let Some(card) = card(Options::default()) else { return };
     let mut numbers = Numbers(8);
     let n = &mut numbers;
     for _ in 0..40 {
@@ -216,12 +204,8 @@ fn layer(numbers: &mut Numbers, program: &mut Program<'_>, (x, k, n): (ValueId, 
 /// Networks of two layers, again and again with other inputs: launched one by one, recorded, and replayed.
 #[test]
 fn networks_give_the_same_bits_launched_and_replayed() {
-    if !Level::Cuda.is_available() {
-        eprintln!("skipped: no CUDA device");
-        return;
-    }
     for unit in [ProductUnit::Int8, ProductUnit::Bf16, ProductUnit::F64] {
-        let card = Cuda::open(0, Options { unit, ..Options::default() }).unwrap();
+        let Some(card) = card(Options { unit, ..Options::default() }) else { return };
         let mut numbers = Numbers(6);
         for _ in 0..60 {
             let [k, n, m] = [(); 3].map(|()| usize::try_from(numbers.side() + 1).unwrap());
