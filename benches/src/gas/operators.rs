@@ -73,6 +73,9 @@ pub(super) fn programs() -> Vec<Program> {
         mispredicted_calls(),
         mispredicted_loops(1),
         mispredicted_loops(2),
+        left_loops(1),
+        left_loops(2),
+        checks(),
         calls_by_loads(),
         results_as_addresses(),
         calls(),
@@ -113,6 +116,7 @@ pub(super) fn programs() -> Vec<Program> {
             random_loads(&format!("random loads across pages, {name}"), pages, &across(pages)),
             random_stores(&format!("random stores across pages, {name}"), pages, &across(pages)),
             branches_on_loads(name, pages),
+            loops_left_by_loads(name, pages),
             choices_by_loads(name, pages),
         ]);
     }
@@ -262,6 +266,35 @@ fn mispredicted_loops(bits: u32) -> Program {
         r#"(func (export "call") (local $i i32) (local $w i32) (local $r i64) {code} (i64.store (i32.const 0) (local.get $r)))"#
     );
     hostile(&format!("mispredicted loops of {} rounds", 1 << bits), &module(1, &fields))
+}
+
+/// Loops of one round that are left before its end once in `2^bits`.
+fn left_loops(bits: u32) -> Program {
+    let inner = format!(
+        "(block $out (loop
+           (local.set $w (i32.rotr (local.get $w) (i32.const {bits})))
+           (br_if $out (i32.eqz (i32.and (local.get $w) (i32.const {}))))
+           (local.set $x (i64.add (local.get $x) (local.get $r)))))",
+        (1 << bits) - 1
+    )
+    .repeat(16);
+    let code = looped(
+        60_000,
+        &format!("{RANDOM} (local.set $w (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 32)))) {inner}"),
+    );
+    let fields = format!(
+        r#"(func (export "call") (local $i i32) (local $w i32) (local $x i64) (local $r i64) {code} (i64.store (i32.const 0) (local.get $x)))"#
+    );
+    hostile(&format!("loops left one time in {}", 1 << bits), &module(1, &fields))
+}
+
+/// Checks that always hold, of numbers that were just computed, and nothing else.
+fn checks() -> Program {
+    let check = |bit: u32| format!("(br_if $out (i64.eq (i64.shr_u (local.get $r) (i64.const {bit})) (i64.const -1)))");
+    let code = looped(60_000, &format!("{RANDOM} {}", (0..31).map(check).collect::<String>()));
+    let fields =
+        format!(r#"(func (export "call") (local $i i32) (local $r i64) (block $out {code} (return)) unreachable)"#);
+    hostile("checks that hold", &module(1, &fields))
 }
 
 /// A walk whose steps are calls: what each brings is where the next one loads.
@@ -469,6 +502,17 @@ fn branches_on_loads(name: &str, pages: u32) -> Program {
            (local.set $x (i64.add (local.get $x) (local.get $r))))"
     );
     scattered(&format!("branches on random loads, {name}"), pages, &body)
+}
+
+/// Loops of one round that are left before its end by what was loaded from anywhere.
+fn loops_left_by_loads(name: &str, pages: u32) -> Program {
+    let at = anywhere(pages);
+    let body = format!(
+        "{RANDOM} (block $out (loop
+           (br_if $out (i32.and (i32.const 1) (i32.wrap_i64 (i64.xor (i64.load {at}) (i64.shr_u (local.get $r) (i64.const 63))))))
+           (local.set $x (i64.add (local.get $x) (local.get $r)))))"
+    );
+    scattered(&format!("loops left by random loads, {name}"), pages, &body)
 }
 
 /// Each load is where the last one says, by one bit that a comparison gives: as long a way as through pointers.

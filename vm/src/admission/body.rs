@@ -5,7 +5,8 @@ use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, ValidatorResour
 use super::shape::Shape;
 use super::{AdmissionError, check_in};
 use crate::instrument::{
-    Across, Awaited, Findings, Reach, Step, Trace, fixes, is_branch, makes_raw, may_fix, operator_price,
+    Across, Alignment, Awaited, Findings, Reach, Step, Trace, UnlikelyFinder, fixes, is_branch, makes_raw, may_fix,
+    operator_price,
 };
 use crate::rules::Rules;
 
@@ -17,6 +18,8 @@ pub(super) struct Measure {
     pub(super) compile_gas: u64,
     /// The most bytes that instrumentation adds to it.
     pub(super) added_bytes: u64,
+    /// Whether the first global may be no multiple of sixteen behind it.
+    pub(super) loses_stack_pointer: bool,
     /// What instrumentation needs of it.
     pub(super) findings: Findings,
 }
@@ -27,10 +30,11 @@ fn units(ty: Option<ValType>) -> u64 {
     if ty == Some(ValType::V128) { 2 } else { 1 }
 }
 
-/// Validates a body operator by operator. `trace` is for use in here: it is handed on from body to body.
+/// Validates a body operator by operator. `stack_pointer` says that the first global is a multiple of sixteen; `trace` is for use in here: it is handed on from body to body.
 pub(super) fn measure<'a>(
     rules: &Rules,
     reach: Reach,
+    stack_pointer: bool,
     validator: &mut FuncValidator<ValidatorResources>,
     body: &FunctionBody<'a>,
     trace: &mut Trace<'a>,
@@ -54,7 +58,7 @@ pub(super) fn measure<'a>(
     let mut shape = Shape::new(function, locals, limits);
     let (mut has_floats, mut branches) = (false, 0);
     let mut awaited = Awaited::new(reach, validator.len_locals());
-    let mut across = Across::new(validator.len_locals());
+    let mut unlikely = UnlikelyFinder::default();
     trace.clear();
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
@@ -79,7 +83,7 @@ pub(super) fn measure<'a>(
         let height = validator.operand_stack_height();
         heights.step(validator, popped);
         awaited.step(&operator, popped, floor, height);
-        across.step(&operator, popped, floor, height);
+        unlikely.step(&operator);
         check_in(function, "units of operands", heights.largest, limits.operand_units)?;
         shape.step(&operator, arity)?;
         trace.steps.push(Step { operator, popped, floor, height, is_dead, types });
@@ -87,12 +91,25 @@ pub(super) fn measure<'a>(
     operators.finish()?;
     shape.finish()?;
     let fixes = if has_floats { fixes(trace, validator.len_locals(), parameters) } else { Vec::new() };
+    let alignment = if awaited.has_too_many_paths() {
+        Alignment::unknown(&trace.steps)
+    } else {
+        Alignment::of(&trace.steps, validator.len_locals(), parameters, stack_pointer)
+    };
     let frame_units = rules.machine.frame_units + local_units + heights.largest;
     Ok(Measure {
         locals,
         compile_gas: shape.gas(&rules.prices.compile, body.as_bytes().len()),
         added_bytes: shape.added_bytes(has_floats),
-        findings: Findings { frame_units, fixes, awaited: awaited.finish(), across: across.finish(), branches },
+        loses_stack_pointer: alignment.loses_stack_pointer,
+        findings: Findings {
+            frame_units,
+            fixes,
+            awaited: awaited.finish(),
+            across: Across::stores(&trace.steps, validator.len_locals(), &alignment.stores),
+            unlikely: unlikely.finish(),
+            branches,
+        },
     })
 }
 

@@ -8,7 +8,7 @@ use wasmparser::{
 };
 
 use super::{AdmissionError, EntryPoints, body, check, features};
-use crate::instrument::{Findings, RESERVED_PREFIX, Reach, Trace};
+use crate::instrument::{Findings, RESERVED_PREFIX, Reach, Trace, begins_aligned};
 use crate::rules::{Limits, Prices, Rules};
 
 /// Bytes that the accounts of the instrumentation may take.
@@ -21,6 +21,8 @@ pub(super) struct Facts {
     pub(super) compile_gas: u64,
     /// The most bytes that the instrumented module can have.
     pub(super) instrumented_bytes: u64,
+    /// Whether the first global was taken for a multiple of sixteen, and is not always one.
+    loses_stack_pointer: bool,
     /// By function.
     pub(super) findings: Vec<Findings>,
 }
@@ -32,11 +34,23 @@ pub(super) fn inspect(
     extensions: &Extensions,
     wasm: &[u8],
 ) -> Result<Facts, AdmissionError> {
+    // What compilers write keeps its stack pointer a multiple of sixteen. A module that does not is gone over once more.
+    let facts = inspect_with(version, rules, extensions, wasm, true)?;
+    if facts.loses_stack_pointer { inspect_with(version, rules, extensions, wasm, false) } else { Ok(facts) }
+}
+
+fn inspect_with(
+    version: ProtocolVersion,
+    rules: &Rules,
+    extensions: &Extensions,
+    wasm: &[u8],
+    trusts_stack_pointer: bool,
+) -> Result<Facts, AdmissionError> {
     let features = features::allowed(version);
     let mut parser = Parser::new(0);
     parser.set_features(features);
     let mut validator = Validator::new_with_features(features);
-    let mut module = Module::new(version, rules, extensions);
+    let mut module = Module::new(version, rules, extensions, trusts_stack_pointer);
     // The accounts and their exports.
     module.add_bytes(ACCOUNTS_BYTES.saturating_add(u64::try_from(wasm.len()).unwrap_or(u64::MAX)))?;
     let mut allocations = FuncValidatorAllocations::default();
@@ -47,7 +61,7 @@ pub(super) fn inspect(
         module.before_validation(&payload)?;
         if let ValidPayload::Func(function, code) = validator.payload(&payload)? {
             let mut validator = function.into_validator(allocations);
-            let measure = body::measure(rules, module.reach, &mut validator, &code, &mut trace)?;
+            let measure = body::measure(rules, module.reach, module.stack_pointer, &mut validator, &code, &mut trace)?;
             allocations = validator.into_allocations();
             module.body(function_index(&module), measure)?;
         }
@@ -59,12 +73,23 @@ pub(super) fn inspect(
 /// Validates a module, and looks at its functions only.
 #[cfg(test)]
 pub(super) fn measure(version: ProtocolVersion, rules: &Rules, wasm: &[u8]) -> Result<Vec<Findings>, AdmissionError> {
+    let (findings, loses) = measure_with(version, rules, wasm, true)?;
+    if loses { Ok(measure_with(version, rules, wasm, false)?.0) } else { Ok(findings) }
+}
+
+#[cfg(test)]
+fn measure_with(
+    version: ProtocolVersion,
+    rules: &Rules,
+    wasm: &[u8],
+    trusts_stack_pointer: bool,
+) -> Result<(Vec<Findings>, bool), AdmissionError> {
     let features = features::allowed(version);
     let mut parser = Parser::new(0);
     parser.set_features(features);
     let mut validator = Validator::new_with_features(features);
     let mut findings = Vec::new();
-    let mut reach = Reach::Near;
+    let (mut reach, mut stack_pointer, mut loses) = (Reach::Near, false, false);
     for payload in parser.parse_all(wasm) {
         let payload = payload?;
         if let Payload::MemorySection(section) = &payload {
@@ -72,13 +97,17 @@ pub(super) fn measure(version: ProtocolVersion, rules: &Rules, wasm: &[u8]) -> R
                 reach = rules.machine.reach(&memory?);
             }
         }
+        if let Payload::GlobalSection(section) = &payload {
+            stack_pointer = trusts_stack_pointer && begins_aligned(section)?;
+        }
         if let ValidPayload::Func(function, code) = validator.payload(&payload)? {
             let mut validator = function.into_validator(FuncValidatorAllocations::default());
-            let measure = body::measure(rules, reach, &mut validator, &code, &mut Trace::default())?;
+            let measure = body::measure(rules, reach, stack_pointer, &mut validator, &code, &mut Trace::default())?;
+            loses |= stack_pointer && measure.loses_stack_pointer;
             findings.push(measure.findings);
         }
     }
-    Ok(findings)
+    Ok((findings, loses))
 }
 
 fn function_index(module: &Module<'_>) -> u32 {
@@ -97,6 +126,10 @@ struct Module<'r> {
     exports_memory: bool,
     /// Of the memory.
     reach: Reach,
+    trusts_stack_pointer: bool,
+    /// Whether the first global is taken for a multiple of sixteen.
+    stack_pointer: bool,
+    loses_stack_pointer: bool,
     entry_points: EntryPoints,
     instantiate_gas: u64,
     compile_gas: u64,
@@ -107,7 +140,12 @@ struct Module<'r> {
 }
 
 impl<'r> Module<'r> {
-    fn new(version: ProtocolVersion, rules: &'r Rules, extensions: &'r Extensions) -> Module<'r> {
+    fn new(
+        version: ProtocolVersion,
+        rules: &'r Rules,
+        extensions: &'r Extensions,
+        trusts_stack_pointer: bool,
+    ) -> Module<'r> {
         Module {
             version,
             rules,
@@ -118,6 +156,9 @@ impl<'r> Module<'r> {
             has_memory: false,
             exports_memory: false,
             reach: Reach::Near,
+            trusts_stack_pointer,
+            stack_pointer: false,
+            loses_stack_pointer: false,
             entry_points: EntryPoints::default(),
             instantiate_gas: rules.prices.instantiate,
             compile_gas: 0,
@@ -195,6 +236,7 @@ impl<'r> Module<'r> {
                 }
             }
             Payload::GlobalSection(section) => {
+                self.stack_pointer = self.trusts_stack_pointer && begins_aligned(section)?;
                 self.add_gas(u64::from(section.count()), self.rules.prices.instantiate_item);
             }
             Payload::ExportSection(section) => {
@@ -331,6 +373,7 @@ impl<'r> Module<'r> {
         super::check_in(function, "locals up to here", self.total_locals, self.rules.limits.total_locals)?;
         self.add_compile_gas(measure.compile_gas, 1);
         self.add_bytes(measure.added_bytes)?;
+        self.loses_stack_pointer |= self.stack_pointer && measure.loses_stack_pointer;
         self.findings.push(measure.findings);
         Ok(())
     }
@@ -347,6 +390,7 @@ impl<'r> Module<'r> {
             instantiate_gas: self.instantiate_gas,
             compile_gas: self.compile_gas,
             instrumented_bytes: self.instrumented_bytes,
+            loses_stack_pointer: self.loses_stack_pointer,
             findings: self.findings,
         })
     }

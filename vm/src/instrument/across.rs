@@ -1,15 +1,16 @@
 //! Which stores may lie across two pages.
 //!
-//! A processor looks both pages up for a store over the border of two pages of 4 KiB, which takes it ten times as long as others. Where
-//! a store goes is not known; but of stores to different places near one address only one can lie over a border. So in a
-//! metering block, where a local is what it is until it is set, the first store through it pays for the border and those
-//! near it do not. The text of the specification is in `docs/spec/gas.md`.
+//! A processor looks both pages up for a store over the border of two pages of 4 KiB, which takes it ten times as long as others. One
+//! that is aligned ([`super::alignment`]) does not lie there. Where others go is not known; but of stores to different places near one address
+//! only one can lie over a border. So in a metering block, where a local is what it is until it is set, the first store
+//! through it pays for the border and those near it do not. The text of the specification is in `docs/spec/gas.md`.
 
 use wasmparser::Operator;
 
 use super::blocks::Blocks;
 use super::operands::Operands;
 use super::operators::stored;
+use super::trace::Step;
 
 /// Bytes of a page of the processor.
 const PAGE: u64 = 4096;
@@ -21,9 +22,6 @@ pub(crate) struct Across {
     blocks: Blocks,
     /// The number of the metering block.
     block: u32,
-    /// Operators so far.
-    operators: u32,
-    found: Vec<u32>,
 }
 
 /// What is known of an operand.
@@ -47,28 +45,27 @@ struct Local {
 }
 
 impl Across {
-    /// At the beginning of a body with so many locals, parameters included.
-    pub(crate) fn new(locals: u32) -> Across {
+    /// The stores of a body that may, in their order; `aligned` are those that are aligned, and `locals` has parameters among it.
+    pub(crate) fn stores(steps: &[Step<'_>], locals: u32, aligned: &[u32]) -> Vec<u32> {
         let locals = vec![Local::default(); usize::try_from(locals).unwrap_or(usize::MAX)];
-        Across { stack: Operands::new(), locals, blocks: Blocks::default(), block: 0, operators: 0, found: Vec::new() }
+        let mut across = Across { stack: Operands::new(), locals, blocks: Blocks::default(), block: 0 };
+        let numbered = (0..).zip(steps).map(|(number, step)| (number, step, aligned.binary_search(&number).is_ok()));
+        numbered.filter(|(_, step, is_aligned)| across.step(step, *is_aligned)).map(|(number, ..)| number).collect()
     }
 
-    /// Goes over a valid operator that takes `popped` operands, none of them below the `floor` of its block, and leaves `height` of
-    /// them.
-    pub(crate) fn step(&mut self, operator: &Operator<'_>, popped: u32, floor: usize, height: u32) {
-        let number = self.operators;
-        self.operators += 1;
-        if let Some((bytes, offset)) = stored(operator) {
+    /// Goes over an operator. Returns whether it is such a store.
+    fn step(&mut self, step: &Step<'_>, is_aligned: bool) -> bool {
+        let mut is_across = false;
+        if let Some((bytes, offset)) = stored(&step.operator).filter(|_| !is_aligned) {
             // The address lies below the value.
-            let address = self.stack.len().checked_sub(2).filter(|at| *at >= floor).map(|at| self.stack[at]);
-            if self.may_be_across(address.unwrap_or(Address::Unknown), offset, bytes) {
-                self.found.push(number);
-            }
+            let address = self.stack.len().checked_sub(2).filter(|at| *at >= step.floor).map(|at| self.stack[at]);
+            is_across = self.may_be_across(address.unwrap_or(Address::Unknown), offset, bytes);
         }
-        let kept = self.stack.kept(popped, floor);
-        let result = self.result(operator);
-        self.stack.replace(kept, height, result);
-        self.block += u32::from(self.blocks.step(operator));
+        let kept = self.stack.kept(step.popped, step.floor);
+        let result = self.result(&step.operator);
+        self.stack.replace(kept, step.height, result);
+        self.block += u32::from(self.blocks.step(&step.operator));
+        is_across
     }
 
     fn result(&mut self, operator: &Operator<'_>) -> Address {
@@ -108,10 +105,5 @@ impl Across {
         };
         (local.block, local.stored) = (self.block, Some(stored));
         !is_near
-    }
-
-    /// The operators that are such stores, in their order.
-    pub(crate) fn finish(self) -> Vec<u32> {
-        self.found
     }
 }

@@ -361,9 +361,14 @@ impl Awaited {
         }
     }
 
+    /// Whether there are too many paths and locals to look at all of them.
+    pub(crate) fn has_too_many_paths(&self) -> bool {
+        self.work > MOST_WORK
+    }
+
     /// The operators that are awaited loads or calls, in their order.
     pub(crate) fn finish(mut self) -> Vec<u32> {
-        let all = self.work > MOST_WORK;
+        let all = self.has_too_many_paths();
         let mut is_address = vec![false; self.places.len()];
         while let Some(place) = self.addresses.pop().filter(|_| !all) {
             let Some(place) = position(place).filter(|place| !is_address[*place]) else { continue };

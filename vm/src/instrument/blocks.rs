@@ -32,11 +32,6 @@ impl Blocks {
         u32::try_from(self.open.len()).expect("nesting is limited")
     }
 
-    /// Whether the innermost open block is a loop.
-    pub(super) fn in_loop(&self) -> bool {
-        self.open.last().is_some_and(|open| open.kind == Kind::Loop)
-    }
-
     /// Goes over an operator. Returns whether a new metering block begins behind it.
     pub(crate) fn step(&mut self, operator: &Operator<'_>) -> bool {
         match operator {

@@ -54,7 +54,7 @@ pub(super) fn survey(
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
-        let price = pricing.price(&operator, &operators)?.ok_or_else(|| AdmissionError::Operator {
+        let price = pricing.price(&operator).ok_or_else(|| AdmissionError::Operator {
             operator: "without a price".to_owned(),
             function: index,
             offset,

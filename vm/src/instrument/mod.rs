@@ -26,6 +26,7 @@
 //! well. Entry points become `(gas i64, room i64) -> (gas i64)`.
 
 mod across;
+mod alignment;
 mod awaited;
 mod blocks;
 mod calls;
@@ -41,6 +42,7 @@ mod pricing;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod unlikely;
 mod writer;
 
 use std::sync::LazyLock;
@@ -48,12 +50,14 @@ use std::sync::LazyLock;
 use wasmparser::Parser;
 
 pub(crate) use across::Across;
+pub(crate) use alignment::{Alignment, begins_aligned};
 pub(crate) use awaited::Awaited;
 pub(crate) use blocks::Blocks;
 pub(crate) use floats::{Fix, fixes, makes_raw, may_fix};
 pub(crate) use flow::Placement;
 pub(crate) use operators::{Reach, is_branch, is_bulk, operator_price};
 pub(crate) use trace::{Step, Trace};
+pub(crate) use unlikely::{Unlikely, UnlikelyFinder};
 
 use crate::AdmissionError;
 use crate::rules::Rules;
@@ -65,8 +69,9 @@ pub(crate) static FINGERPRINT: LazyLock<[u8; 32]> = LazyLock::new(|| {
     crate::hash::hash("noema instrumentation", &sources)
 });
 
-const SOURCES: [&str; 21] = [
+const SOURCES: [&str; 23] = [
     include_str!("across.rs"),
+    include_str!("alignment.rs"),
     include_str!("awaited.rs"),
     include_str!("blocks.rs"),
     include_str!("calls.rs"),
@@ -81,6 +86,7 @@ const SOURCES: [&str; 21] = [
     include_str!("places.rs"),
     include_str!("pricing.rs"),
     include_str!("trace.rs"),
+    include_str!("unlikely.rs"),
     include_str!("writer.rs"),
     include_str!("../admission/body.rs"),
     include_str!("../admission/features.rs"),
@@ -116,6 +122,8 @@ pub(crate) struct Findings {
     pub(crate) awaited: Vec<u32>,
     /// Stores that may lie across two pages of the processor.
     pub(crate) across: Vec<u32>,
+    /// Branches one way of which is unlikely.
+    pub(crate) unlikely: Unlikely,
     /// How many branches and calls it has.
     pub(crate) branches: u64,
 }

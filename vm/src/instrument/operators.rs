@@ -55,9 +55,9 @@ const ROUND: u64 = 2_200;
 const JUMP: u64 = 100;
 /// A conditional branch, mispredicted now and then.
 const BRANCH: u64 = 2_500;
-/// The branch at the end of a loop that begins it again, and the `end` behind it, where the loop is left: the one that is mispredicted.
-pub(super) const LATCH: u64 = 400;
-pub(super) const LATCH_EXIT: u64 = 5_000;
+/// A branch one way of which is unlikely, and the beginning of that way, to which it is mispredicted.
+pub(super) const FORESEEN: u64 = 400;
+pub(super) const UNLIKELY: u64 = 5_000;
 /// Mispredicted, with the load of its target.
 const BRANCH_TABLE: u64 = 8_000;
 /// With the return, which is mispredicted where calls are deep.
@@ -219,7 +219,8 @@ pub(super) fn stored(operator: &Operator<'_>) -> Option<(u64, u64)> {
 fn scalar_price(operator: &Operator<'_>) -> Option<u64> {
     use Operator::*;
     Some(match operator {
-        Nop | Block { .. } | Loop { .. } | Else | End | Unreachable => FREE,
+        Nop | Block { .. } | Loop { .. } | Else | End => FREE,
+        Unreachable => UNLIKELY,
         Drop | LocalGet { .. } | LocalSet { .. } | LocalTee { .. } => MOVE,
         I32Const { .. } | I64Const { .. } | F32Const { .. } | F64Const { .. } => CONSTANT,
         Select | TypedSelect { .. } | GlobalGet { .. } | GlobalSet { .. } => CHOOSE,

@@ -8,7 +8,7 @@ use wasmparser::{FunctionBody, Operator, Parser};
 use wasmtime::{Config, Engine, Instance, OperatorCost, Store};
 
 use super::super::Findings;
-use super::super::operators::{ENTRY_PRICE, LATCH, Reach, Setting, operator_price};
+use super::super::operators::{ENTRY_PRICE, FORESEEN, Reach, Setting, operator_price};
 use super::super::pricing::Pricing;
 use crate::admission::findings;
 
@@ -45,10 +45,14 @@ impl Reencode for Padded<'_> {
         let mut operators = body.get_operators_reader().unwrap();
         while !operators.eof() {
             let operator = operators.read().unwrap();
-            let price = pricing.price(&operator, &operators).unwrap().expect("admitted modules have prices");
+            let price = pricing.price(&operator).expect("admitted modules have prices");
             let units = price / ENTRY_PRICE;
             // The least that one of its kind costs, and what is left as `nop`.
-            let least = if matches!(operator, Operator::BrIf { .. }) { Some(LATCH) } else { operator_price(&operator) };
+            let least = if matches!(operator, Operator::BrIf { .. } | Operator::If { .. }) {
+                Some(FORESEEN)
+            } else {
+                operator_price(&operator)
+            };
             let in_table = u8::try_from(least.expect("it has one") / ENTRY_PRICE).unwrap_or(0);
             if !matches!(operator, Operator::Nop) {
                 set_cost(self.table, &operator, in_table);
