@@ -1,10 +1,10 @@
 //! Writes that are not committed yet, over a view.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::{Mutex, PoisonError};
 
-use crate::{Entry, StateView, StoreError, WriteSet};
+use crate::{Entry, HiddenRanges, StateView, StoreError, WriteSet};
 
 /// A view with writes on top of it: what the next transaction of a block sees.
 ///
@@ -28,7 +28,8 @@ pub struct Overlay<V> {
     writes: WriteSet,
     /// The keys among them that have a value.
     there: BTreeSet<Vec<u8>>,
-    hidden: Mutex<Hidden>,
+    /// What is written stays written, so nothing is taken out of these.
+    hidden: Mutex<HiddenRanges>,
 }
 
 impl<V: StateView> Overlay<V> {
@@ -76,11 +77,7 @@ impl<V: StateView> Overlay<V> {
             let ended = page.len() < size;
             let mut shown = Vec::new();
             for (key, value) in page {
-                let behind = [key.as_slice(), &[0]].concat();
-                if self.writes.contains_key(&key) {
-                    hidden.add(std::mem::replace(from, behind.clone()), behind);
-                } else {
-                    *from = behind;
+                if hidden.pass(from, &key, self.writes.contains_key(&key)) {
                     shown.push((key, value));
                 }
             }
@@ -95,48 +92,6 @@ impl<V: StateView> Overlay<V> {
 
 /// How much is read at a time from the base at most where nothing of it is shown.
 const PAGE: usize = 64;
-
-/// Where nothing of the base is shown, because all of it is written over: no two ranges touch. It stays so, whatever is
-/// written later.
-#[derive(Debug, Default)]
-struct Hidden {
-    /// Ends, which are outside, by the beginnings.
-    ranges: BTreeMap<Vec<u8>, Vec<u8>>,
-}
-
-impl Hidden {
-    /// Moves a place to the end of the range that it is in.
-    fn skip(&self, place: &mut Vec<u8>) {
-        if let Some((_, end)) = self.ranges.range::<[u8], _>(up_to(Bound::Included(place))).next_back()
-            && end > place
-        {
-            place.clone_from(end);
-        }
-    }
-
-    /// Adds a range that begins in none of those before.
-    fn add(&mut self, begin: Vec<u8>, mut end: Vec<u8>) {
-        // What a scan that began further on has found.
-        while let Some((later, _)) = self.ranges.range::<[u8], _>(between(&begin, &end)).next() {
-            let later = later.clone();
-            end = end.max(self.ranges.remove(&later).unwrap_or_default());
-        }
-        match self.ranges.range_mut::<[u8], _>(up_to(Bound::Excluded(&begin))).next_back() {
-            Some((_, before)) if *before >= begin => *before = end,
-            _ => drop(self.ranges.insert(begin, end)),
-        }
-    }
-}
-
-type Bounds<'k> = (Bound<&'k [u8]>, Bound<&'k [u8]>);
-
-fn up_to(end: Bound<&Vec<u8>>) -> Bounds<'_> {
-    (Bound::Unbounded, end.map(Vec::as_slice))
-}
-
-fn between<'k>(first: &'k [u8], last: &'k [u8]) -> Bounds<'k> {
-    (Bound::Included(first), Bound::Included(last))
-}
 
 impl<V: StateView> StateView for Overlay<V> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

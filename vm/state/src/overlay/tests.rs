@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Hidden, Overlay};
+use super::Overlay;
 use crate::{Entry, StateView, StoreError, WriteSet};
 
 proptest! {
@@ -107,20 +107,5 @@ fn a_scan_copies_no_more_of_what_is_written_than_it_gives() {
         overlay.apply(WriteSet::from_iter(numbered(0..49_999).map(|key| (key, None))));
         assert_eq!(overlay.there.len(), 1);
         assert_eq!(overlay.scan(b"k", b"", 1).unwrap(), [(numbered(49_999..50_000).next().unwrap(), vec![1])]);
-    }
-}
-
-#[test]
-fn ranges_that_touch_are_one() {
-    let mut hidden = Hidden::default();
-    let key = |number: u8| vec![number];
-    for (begin, end) in [(10, 20), (30, 40), (50, 60), (20, 30), (5, 55)] {
-        hidden.add(key(begin), key(end));
-    }
-    assert_eq!(hidden.ranges, BTreeMap::from([(key(5), key(60))]));
-    for (place, moved) in [(4, 4), (5, 60), (59, 60), (60, 60)] {
-        let mut place = key(place);
-        hidden.skip(&mut place);
-        assert_eq!(place, key(moved));
     }
 }
