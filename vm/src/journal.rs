@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use noema_state::{StateView, StoreError, WriteSet};
+use noema_state::{HiddenRanges, StateView, StoreError, WriteSet};
 
 use crate::Address;
 use crate::receipt::Event;
@@ -26,6 +26,8 @@ pub(crate) struct Journal {
     /// What has not been paid for.
     due: Accesses,
     scans: BTreeSet<(Vec<u8>, Vec<u8>)>,
+    /// Where all of the base is written over.
+    hidden: HiddenRanges,
 }
 
 /// The transient entries of one contract.
@@ -170,7 +172,13 @@ impl Journal {
         let mut from = prefix.max(start).to_vec();
         while merge.found.len() < limit {
             let wanted = limit - merge.found.len();
-            let page = view.scan(prefix, &from, wanted)?;
+            // What was passed over is paid for by its number, so the base is read no more than once for it, whatever lies there.
+            let mut from_base = from.clone();
+            self.hidden.skip(&mut from_base);
+            let page = view.scan(prefix, &from_base, wanted)?;
+            for (key, _) in &page {
+                self.hidden.pass(&mut from_base, key, self.writes.contains_key(key));
+            }
             let next = match page.last() {
                 // The smallest key above the last one: everything below it has been seen.
                 Some((last, _)) if page.len() == wanted => Some([last.as_slice(), &[0]].concat()),
@@ -215,7 +223,10 @@ impl Journal {
         while self.undo.len() > point.undo {
             match self.undo.pop() {
                 Some(Undo::Write { key, before: Some(value) }) => drop(self.writes.insert(key, value)),
-                Some(Undo::Write { key, before: None }) => drop(self.writes.remove(&key)),
+                Some(Undo::Write { key, before: None }) => {
+                    self.writes.remove(&key);
+                    self.hidden.show(&key);
+                }
                 Some(Undo::Transient { contract, key, before }) => {
                     self.replace_transient(contract, &key, before);
                 }

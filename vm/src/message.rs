@@ -73,7 +73,7 @@ pub struct Message {
     pub action: Action,
 }
 
-/// The largest gas limit that has a meaning: 2^63 - 1 picoseconds, 106 days.
+/// The largest gas limit that has a meaning: 2^62 picoseconds, 53 days.
 pub const MAX_GAS: u64 = 1 << 62;
 
 /// What a message does.

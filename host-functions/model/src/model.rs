@@ -72,6 +72,8 @@ pub struct Model {
     longest: u32,
     /// What there is for the sequences that were run last.
     shorter: Mutex<Vec<(u32, Arc<Shorter>)>>,
+    /// What a run costs, for each length that was asked for: contracts ask often, and pay little for it.
+    costs: Mutex<BTreeMap<(ProtocolVersion, u32), Result<Cost, Status>>>,
     schedules: Mutex<BTreeMap<Level, Arc<Schedule>>>,
     on_device: on_device::Slot,
 }
@@ -81,6 +83,13 @@ struct Shorter {
     edges: Vec<Edge>,
     /// Where that of the longest would need no less, there is none.
     plan: Option<ArenaPlan>,
+}
+
+/// What a run costs whatever the batch, and for each row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cost {
+    fixed: u64,
+    per_row: u64,
 }
 
 /// How many lengths of sequences a model keeps the edges of.
@@ -119,6 +128,7 @@ impl Model {
             decoded,
             longest,
             shorter,
+            costs: Mutex::default(),
             schedules: Mutex::default(),
             on_device: on_device::Slot::default(),
         };
@@ -215,24 +225,45 @@ impl Model {
     /// # Errors
     /// `ShapeMismatch` for a length that the graph does not take, `LimitExceeded` where the sum does not fit 63 bits.
     pub fn cost_of(&self, version: ProtocolVersion, extent: Extent) -> Result<u64, Status> {
-        let shorter = self.shorter(extent.length)?;
-        let edges = shorter.as_ref().map_or(self.edges(), |shorter| &shorter.edges);
+        let key = (version, extent.length);
+        let known = self.costs.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        let cost = match known {
+            Some(cost) => cost,
+            // Not one of those that can be, of which there are many.
+            None if extent.length == 0 || extent.length > self.longest => Err(Status::ShapeMismatch),
+            None => {
+                let cost = self.sum_of_costs(version, extent.length);
+                self.costs.lock().unwrap_or_else(PoisonError::into_inner).insert(key, cost);
+                cost
+            }
+        }?;
+        let rows = cost.per_row.checked_mul(u64::from(extent.batch));
+        let total = rows.and_then(|rows| rows.checked_add(cost.fixed));
+        total.filter(|gas| i64::try_from(*gas).is_ok()).ok_or(Status::LimitExceeded)
+    }
+
+    /// [`Model::cost_of`] of all nodes for sequences of this length. No plan is made for them.
+    fn sum_of_costs(&self, version: ProtocolVersion, length: u32) -> Result<Cost, Status> {
+        let Decoded { graph, edges, layout, .. } = &self.decoded;
+        let shorter = (length != self.longest)
+            .then(|| graph.edges_for(length, edges, layout).map_err(|_| Status::ShapeMismatch))
+            .transpose()?;
+        let edges = shorter.as_ref().unwrap_or(edges);
         let prices = PriceList::of(version);
-        let inputs = edges.iter().take(self.graph().inputs.len());
-        let outputs = self.graph().outputs.iter().map(|id| &edges[place(*id)]);
+        let inputs = edges.iter().take(graph.inputs.len());
+        let outputs = graph.outputs.iter().map(|id| &edges[place(*id)]);
         let ports = inputs.chain(outputs).map(Edge::row_bytes).fold(0, u64::saturating_add);
         let mut fixed = Some(prices.run);
         let mut per_row = ports.checked_mul(prices.port_byte);
-        for index in 0..self.graph().nodes.len() {
+        for index in 0..graph.nodes.len() {
             fixed = fixed.and_then(|fixed| fixed.checked_add(prices.node));
             for (opcode, work) in self.work_of(index, edges) {
                 let gas = work.checked_mul((prices.per_work)(opcode));
                 per_row = per_row.zip(gas).and_then(|(sum, gas)| sum.checked_add(gas));
             }
         }
-        let rows = per_row.and_then(|per_row| per_row.checked_mul(u64::from(extent.batch)));
-        let total = fixed.zip(rows).and_then(|(fixed, rows)| fixed.checked_add(rows));
-        total.filter(|gas| i64::try_from(*gas).is_ok()).ok_or(Status::LimitExceeded)
+        let (fixed, per_row) = fixed.zip(per_row).ok_or(Status::LimitExceeded)?;
+        Ok(Cost { fixed, per_row })
     }
 
     /// What of [`Model::cost_of`] each node costs, with its name, in the order of the nodes. What is left is the base of the run and the

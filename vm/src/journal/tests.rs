@@ -1,7 +1,9 @@
 //! The journal against a plain map whose checkpoints are copies.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use noema_state::{Entry, StateView, StoreError};
 use proptest::prelude::*;
 
 use super::{Journal, Scan};
@@ -146,4 +148,50 @@ fn reads_of_the_base_are_remembered_also_when_taken_back() {
     let effects = journal.finish();
     assert_eq!(effects.reads.into_iter().collect::<Vec<_>>(), [b"a".to_vec(), b"missing".to_vec()]);
     assert!(effects.writes.is_empty());
+}
+
+/// Counts the entries that scans read.
+struct Counting {
+    entries: Map,
+    read: Cell<usize>,
+}
+
+impl StateView for Counting {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        StateView::get(&self.entries, key)
+    }
+
+    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let found = StateView::scan(&self.entries, prefix, start, limit)?;
+        self.read.set(self.read.get() + found.len());
+        Ok(found)
+    }
+}
+
+/// The price of passing over a removed entry does not know how large it is.
+#[test]
+fn removed_entries_are_read_once() {
+    let base = Counting { entries: (0..100u8).map(|number| (vec![number], vec![7])).collect(), read: Cell::new(0) };
+    let mut journal = Journal::default();
+    let scan = |journal: &mut Journal, expected: u8, removed: u64| {
+        base.read.set(0);
+        let found = journal.scan(&base, b"", b"", 1, removed).unwrap();
+        assert_eq!(found, Scan::Found(vec![(vec![expected], vec![7])], removed), "the price is that of every scan");
+        base.read.get()
+    };
+    (0..60).for_each(|number| journal.set(vec![number], None));
+    assert_eq!(scan(&mut journal, 60, 60), 61);
+    assert_eq!(scan(&mut journal, 60, 60), 1);
+    // A frame that fails shows what it has removed again, and nothing else.
+    let point = journal.checkpoint();
+    (60..80).for_each(|number| journal.set(vec![number], None));
+    assert_eq!(scan(&mut journal, 80, 80), 21);
+    assert_eq!(scan(&mut journal, 80, 80), 1);
+    journal.rollback(point);
+    assert_eq!(scan(&mut journal, 60, 60), 1);
+    let point = journal.checkpoint();
+    journal.set(vec![30], Some(vec![1]));
+    journal.set(vec![70], None);
+    journal.rollback(point);
+    assert_eq!(scan(&mut journal, 60, 60), 1);
 }

@@ -39,6 +39,7 @@
 
 mod creation;
 mod error;
+mod hidden;
 mod kind;
 mod memory;
 mod overlay;
@@ -51,6 +52,7 @@ pub mod suite;
 mod view;
 
 pub use error::StoreError;
+pub use hidden::HiddenRanges;
 pub use kind::{StoreKind, UnknownStore};
 pub use memory::MemoryStore;
 pub use overlay::Overlay;

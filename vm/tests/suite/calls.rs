@@ -285,3 +285,20 @@ fn only_the_administrator_migrates() {
     let nobody = Action::Migrate { contract: BOB, code: new, input: vec![] };
     assert_eq!(rejected(&world.send(BOB, 0, GAS, nobody)), Rejection::NoContract);
 }
+
+/// The receipt splits gas as the specification says: what the row of a call costs is a host function's.
+#[test]
+fn gas_of_a_call_is_that_of_a_host_function() {
+    let mut world = World::new();
+    let callee = world.deploy(&calling(""));
+    let caller = world.deploy(&caller_of(&callee, GAS, ""));
+    let gas = succeeded(&world.call(caller, &[])).gas;
+    let prices = &noema_vm::rules::Rules::of(noema_abi::ProtocolVersion::V1).prices;
+    let row = 20_000_000 + 100 * (4 + 100) + 10 * world.code_len(&callee);
+    let output = 25_000 + 100 * 100 + 40_000 + 100 * 8;
+    assert_eq!(gas.host, prices.message + row + output);
+    let instance = prices.instantiate + prices.instantiate_page;
+    let code = prices.load + prices.load_byte * world.code_len(&caller);
+    assert!(gas.code - code - 2 * instance < 1_000_000, "functions and data: {gas:?}");
+    assert_eq!(gas.state, 2 * prices.state_read);
+}

@@ -1,9 +1,14 @@
 //! Storage as a contract sees it.
 
-use noema_abi::Status;
-use noema_vm::layout;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 
-use super::world::{World, calling, faulted, module, succeeded};
+use noema_abi::Status;
+use noema_abi::limits::MAX_VALUE_BYTES;
+use noema_state::{Entry, StateView, StoreError};
+use noema_vm::{Action, Message, layout};
+
+use super::world::{ALICE, GAS, World, calling, faulted, module, succeeded};
 
 #[test]
 fn contracts_do_not_see_each_others_entries() {
@@ -191,4 +196,47 @@ fn who_cannot_pay_for_the_disk_changes_nothing() {
         faulted(&outcome, "gas");
         assert!(outcome.writes.is_empty());
     }
+}
+
+/// A state that counts the bytes of what it gives.
+struct Counting<'s> {
+    state: &'s BTreeMap<Vec<u8>, Vec<u8>>,
+    given: Cell<u64>,
+}
+
+impl StateView for Counting<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        StateView::get(self.state, key)
+    }
+
+    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let found = StateView::scan(self.state, prefix, start, limit)?;
+        let bytes: usize = found.iter().map(|(key, value)| key.len() + value.len()).sum();
+        self.given.set(self.given.get() + u64::try_from(bytes).unwrap());
+        Ok(found)
+    }
+}
+
+/// An entry that does not fit, and seven of the largest behind it, over and over.
+#[test]
+#[ignore = "a scan does not pay for what it reads behind the entry that does not fit; a price would have to change"]
+fn a_scan_pays_for_what_it_reads() {
+    let mut world = World::new();
+    let contract = world.deploy(&calling(
+        "(local $n i32)
+         (loop $again
+           (drop (call $scan (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 8) (i32.const 0) (i32.const 0)))
+           (local.set $n (i32.add (local.get $n) (i32.const 1)))
+           (br_if $again (i32.ne (local.get $n) (i32.const 100))))",
+    ));
+    world.store(&contract, b"a", b"");
+    for key in 0..7u8 {
+        world.store(&contract, &[b'b', key], &vec![0; MAX_VALUE_BYTES]);
+    }
+    let view = Counting { state: &world.state, given: Cell::new(0) };
+    let message = Message { sender: ALICE, value: 0, gas_limit: GAS, action: Action::Call { contract, input: vec![] } };
+    let outcome = world.vm.execute(&view, &world.block(), &message).unwrap();
+    // Of each byte that it gives, a scan asks 5000; what is only copied costs 100 elsewhere.
+    let (state, bytes) = (succeeded(&outcome).gas.state, view.given.get());
+    assert!(state > 100 * bytes, "{state} for {bytes} bytes");
 }

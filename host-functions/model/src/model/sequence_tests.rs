@@ -177,6 +177,23 @@ fn cost_and_memory_follow_the_length() {
     assert!(bend[0] > 0 && bend[1] > 0 && bend[1..].windows(2).all(|pair| pair[0] == pair[1]), "{bend:?}");
 }
 
+/// Contracts pay little for asking, so nodes are gone through once for each length, and nothing is laid out.
+#[test]
+fn what_a_length_costs_is_summed_once() {
+    let model = encoder(2, 4, 8, 5, 3).model();
+    let ask = |batch| -> Vec<Result<u64, Status>> {
+        (0..=9).map(|length| model.cost_of(ProtocolVersion::V1, Extent { batch, length })).collect()
+    };
+    let one = ask(1);
+    let kept = || model.costs.lock().unwrap().clone();
+    let first = kept();
+    assert_eq!(first.len(), 8, "lengths that cannot be are not kept");
+    assert_eq!(ask(1), one);
+    assert_eq!(ask(u32::MAX).iter().flatten().count(), 8);
+    assert_eq!(kept(), first);
+    assert!(model.shorter.lock().unwrap().is_empty());
+}
+
 #[test]
 fn sequences_that_cannot_be_are_refused() {
     let refused = |inputs: Vec<Edge>, node: &dyn Fn(&mut Sample) -> EdgeId| {

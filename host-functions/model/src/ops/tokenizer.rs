@@ -13,11 +13,17 @@ use crate::{
 /// The last code point.
 pub(super) const LAST: i32 = 0x10_ffff;
 
+/// Most bytes of a text. What a tokenizer keeps of it while it runs is not in the arena, and many times as large.
+pub(super) const MAX_TEXT: u32 = 1 << 20;
+
 /// What a tokenizer gives for a text and its length, with room for so many tokens.
 pub(super) fn infer(inputs: &[&Edge], tokens: u32) -> Result<Edge, String> {
     let text = inputs[0];
     if text.dtype != DType::U8 || text.dims.len() != 1 || !is_length(inputs[1]) {
         return Err(format!("a text is u8 with one axis, its length one i32; not {} {:?}", text.dtype, text.dims));
+    }
+    if text.last() > MAX_TEXT {
+        return Err(format!("a text of {} bytes, the limit is {MAX_TEXT}", text.last()));
     }
     // As many as there can be are refused by the operator.
     Ok(Edge::new(DType::I32, &[tokens.saturating_add(1)]))

@@ -86,6 +86,9 @@ impl WordPiece {
     }
 }
 
+/// Most characters that a text can become.
+const MAX_MARKS: u64 = 1 << 22;
+
 /// What a byte costs besides the steps through the tries, in steps.
 const BYTE: u64 = 16;
 
@@ -96,11 +99,15 @@ impl Operator for WordPiece {
 
     fn infer(&self, inputs: &[&Edge]) -> Result<Edge, String> {
         let edge = tokenizer::infer(inputs, self.tokens)?;
-        if self.tokens < 2 || self.ranges == 0 || self.nodes < 2 || self.vocabulary == 0 {
-            return Err("a tokenizer without room, characters, nodes or tokens".into());
+        if self.tokens < 2 || self.ranges == 0 || self.nodes < 2 || self.vocabulary == 0 || self.depth == 0 {
+            return Err("a tokenizer without room, characters, nodes, tokens or pieces".into());
         }
         if [self.ranges, self.listed, self.nodes, self.vocabulary, self.tokens].iter().any(|size| *size >= 1 << 28) {
             return Err("a tokenizer past 2^28 entries".into());
+        }
+        let marks = inputs[0].row_elements().saturating_mul(self.expansion.into());
+        if marks > MAX_MARKS {
+            return Err(format!("a text of up to {marks} characters, the limit is {MAX_MARKS}"));
         }
         let special = [self.before, self.behind, self.unknown, self.padding];
         if special.iter().any(|token| *token >= self.vocabulary) {

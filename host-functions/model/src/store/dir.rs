@@ -120,7 +120,7 @@ impl ModelStore for DirModelStore {
             return Err(ModelStoreError::MissingChunk { id, index: index.into() });
         }
         let mut chunk_error = None;
-        let written = write_synced(&temporary, |file| {
+        let written = write_new(&temporary, |file| {
             let mut chunk = Vec::with_capacity(merkle::CHUNK_BYTES);
             for index in indices {
                 let path = self.chunk_path(id, index);
@@ -135,11 +135,13 @@ impl ModelStore for DirModelStore {
             }
             Ok(())
         });
+        // What is no model is refused before anybody waits for a disk: that can be asked for again and again.
         let loaded = match (written, chunk_error) {
-            (Err(error), _) | (Ok(()), Some(error)) => Err(error),
-            (Ok(()), None) => self.load(id, &temporary),
+            (Err(error), _) | (Ok(_), Some(error)) => Err(error),
+            (Ok(file), None) => self.load(id, &temporary).map(|model| (model, file)),
         };
-        let model = loaded.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+        let (model, file) = loaded.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+        sync(&temporary, &file)?;
         rename(&temporary, &path)?;
         self.cache.put(model);
         // The model is safe; chunks that cannot be removed only take space.
@@ -210,6 +212,11 @@ pub(super) fn write_synced(
     path: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), ModelStoreError> {
+    sync(path, &write_new(path, write)?)
+}
+
+/// The same without syncing it.
+fn write_new(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<File, ModelStoreError> {
     let attempt = || {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -220,12 +227,26 @@ pub(super) fn write_synced(
         let mut permissions = file.metadata()?.permissions();
         permissions.set_readonly(true);
         file.set_permissions(permissions)?;
-        file.sync_all()
+        Ok(file)
     };
-    attempt().map_err(|error| {
-        let _ = fs::remove_file(path);
-        file_error(path, error)
-    })
+    attempt().map_err(|error| not_written(path, error))
+}
+
+fn sync(path: &Path, file: &File) -> Result<(), ModelStoreError> {
+    #[cfg(test)]
+    SYNCED.set(SYNCED.get() + 1);
+    file.sync_all().map_err(|error| not_written(path, error))
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many files this thread has waited for.
+    pub(super) static SYNCED: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+fn not_written(path: &Path, error: io::Error) -> ModelStoreError {
+    let _ = fs::remove_file(path);
+    file_error(path, error)
 }
 
 /// Gives a synced file its name, durably.

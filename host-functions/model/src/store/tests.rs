@@ -9,7 +9,7 @@ use noema_abi::DType;
 
 use super::{
     DirModelStore, MemoryModelStore, ModelStore, ModelStoreError,
-    dir::{file_error, write_synced},
+    dir::{SYNCED, file_error, write_synced},
 };
 use crate::{ModelError, ModelId, merkle, sample::network};
 
@@ -24,6 +24,23 @@ fn stage(store: &dyn ModelStore, bytes: &[u8]) -> ModelId {
         store.stage_chunk(id, index, chunk).unwrap();
     }
     id
+}
+
+/// Whoever brings bytes that are no model can ask for them to be put together again and again.
+#[test]
+fn what_is_no_model_waits_for_no_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = DirModelStore::open_dir(directory.path()).unwrap();
+    let synced = |bytes: &[u8]| {
+        let id = stage(&store, bytes);
+        let before = SYNCED.get();
+        let refused = store.assemble(id, bytes.len() as u64).is_err_and(|error| error.is_verdict());
+        (refused, SYNCED.get() - before)
+    };
+    assert_eq!(synced(b"no model"), (true, 0));
+    assert_eq!(synced(b"no model"), (true, 0));
+    assert_eq!(synced(&container(1)), (false, 1));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "a model and what is staged");
 }
 
 /// What every store must do.

@@ -1,7 +1,10 @@
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::Overlay;
-use crate::StateView;
+use crate::{Entry, StateView, StoreError, WriteSet};
 
 proptest! {
     /// An overlay shows what a map shows after the same writes, at every edge of a scan.
@@ -26,6 +29,8 @@ proptest! {
                 };
             }
             overlay.apply(writes);
+            // What a scan has found out about the base holds for those behind it, whatever is written in between.
+            prop_assert_eq!(overlay.scan(&start, &prefix, limit)?, StateView::scan(&map, &start, &prefix, limit)?);
         }
         prop_assert_eq!(overlay.scan(&prefix, &start, limit)?, StateView::scan(&map, &prefix, &start, limit)?);
         prop_assert_eq!(overlay.scan(b"", b"", limit)?, StateView::scan(&map, b"", b"", limit)?);
@@ -35,4 +40,72 @@ proptest! {
 
 fn edge_keys() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop::sample::select(vec![0_u8, 1, b'a', 0xfe, 0xff]), 0..4)
+}
+
+/// Counts the entries that are read, and one for each scan.
+struct Counting {
+    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    read: Cell<usize>,
+}
+
+impl StateView for Counting {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        StateView::get(&self.entries, key)
+    }
+
+    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let found = StateView::scan(&self.entries, prefix, start, limit)?;
+        self.read.set(self.read.get() + found.len() + 1);
+        Ok(found)
+    }
+}
+
+fn numbered(numbers: std::ops::Range<u32>) -> impl Iterator<Item = Vec<u8>> {
+    numbers.map(|number| [&b"k"[..], &number.to_be_bytes()].concat())
+}
+
+fn counting(numbers: std::ops::Range<u32>) -> Counting {
+    Counting { entries: numbered(numbers).map(|key| (key, vec![7])).collect(), read: Cell::new(0) }
+}
+
+#[test]
+fn a_scan_reads_no_more_of_the_base_than_it_gives() {
+    let base = counting(0..1000);
+    let overlay = Overlay::new(&base);
+    assert_eq!(overlay.scan(b"k", b"", 8).unwrap().len(), 8);
+    assert_eq!(base.read.get(), 9);
+}
+
+#[test]
+fn what_is_written_over_is_passed_over_once() {
+    let base = counting(0..10_000);
+    let mut overlay = Overlay::new(&base);
+    overlay.apply(numbered(0..9_000).map(|key| (key, None)).collect());
+    for (scan, most) in [(1, 9_400), (2, 9), (3, 9)] {
+        base.read.set(0);
+        let found = overlay.scan(b"k", b"", 8).unwrap();
+        assert!(found.iter().map(|(key, _)| key).eq(&numbered(9_000..9_008).collect::<Vec<_>>()));
+        assert!(base.read.get() <= most, "scan {scan} has read {}", base.read.get());
+    }
+    // One by one between others: each is passed over alone.
+    overlay.apply(numbered(9_000..10_000).step_by(2).map(|key| (key, None)).collect());
+    overlay.scan(b"k", b"", 8).unwrap();
+    base.read.set(0);
+    overlay.scan(b"k", b"", 8).unwrap();
+    assert!(base.read.get() <= 50, "{}", base.read.get());
+}
+
+#[test]
+fn a_scan_copies_no_more_of_what_is_written_than_it_gives() {
+    for behind in [0, 1] {
+        let base = counting(50_000..50_000 + behind);
+        let mut overlay = Overlay::new(&base);
+        overlay.apply(numbered(0..50_000).map(|key| (key, Some(vec![1]))).collect());
+        let found = overlay.scan(b"k", b"", 8).unwrap();
+        assert!(found.len() == 8 && found.capacity() < 64, "there was room for {}", found.capacity());
+        // Nor is what was removed again looked at.
+        overlay.apply(WriteSet::from_iter(numbered(0..49_999).map(|key| (key, None))));
+        assert_eq!(overlay.there.len(), 1);
+        assert_eq!(overlay.scan(b"k", b"", 1).unwrap(), [(numbered(49_999..50_000).next().unwrap(), vec![1])]);
+    }
 }

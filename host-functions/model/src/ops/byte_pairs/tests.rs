@@ -107,6 +107,29 @@ fn words_by_hand() {
     assert_eq!(found[..4], [2, 259, i32::from(b'b'), 264]);
 }
 
+/// One word for each number, in a text that would take minutes if each looked for the end of them all.
+#[test]
+fn a_word_looks_no_further_than_it_can_reach() {
+    let (op, arrays) = tables();
+    let text = "1".repeat(1 << 20);
+    let tokens = u32::try_from(text.len()).unwrap();
+    let op = BytePairs { pattern: BytePairs::GPT_4, digits: 1, tokens, before: None, behind: None, ..op };
+    let mut sample = sample(op, arrays);
+    sample.graph.inputs[0] = Edge::new(DType::U8, &[tokens]);
+    let found = run(
+        &sample.model(),
+        &Kernels::new(Level::Portable, 1).unwrap(),
+        text.as_bytes(),
+        i32::try_from(tokens).unwrap(),
+    );
+    let found = found.unwrap();
+    assert_eq!(found[0], i32::try_from(tokens).unwrap());
+    assert!(found[1..].iter().all(|token| *token == i32::from(b'1')));
+    // What it keeps of a text meanwhile is many times as large, so there is an end to them.
+    sample.graph.inputs[0] = Edge::new(DType::U8, &[tokens + 1]);
+    assert!(matches!(sample.graph.edges(), Err(ModelError::Node { .. })));
+}
+
 /// Lowest rank, then leftmost, over and over: the definition, without anything that makes it fast.
 fn merged(word: &[u8]) -> Vec<i32> {
     let pairs = [(32, 97, 4, 260), (97, 97, 2, 259), (97, 98, 3, 256), (98, 99, 1, 257), (256, 99, 0, 258)];

@@ -42,9 +42,9 @@ pub(super) fn end(op: &BytePairs, marks: &[Mark], at: usize) -> usize {
             return of_class(behind_one, LETTER);
         }
         if first.class == NUMBER {
-            let end = of_class(at, NUMBER);
+            // No further than the word can reach: the numbers behind it are looked at for the next one.
             let most = usize::try_from(op.digits).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
-            return end.min(at.saturating_add(most));
+            return at + marks[at..].iter().take(most).take_while(|mark| mark.class == NUMBER).count();
         }
         if is(behind_space, OTHER) {
             return of_class(of_class(behind_space, OTHER), BREAK);

@@ -90,6 +90,43 @@ fn words_by_hand() {
     }
 }
 
+/// A text of marks alone, and how many there can be.
+#[test]
+fn many_marks_are_put_in_order_and_more_are_refused() {
+    let (op, arrays) = tables();
+    // Marks of class 2 and 1 in turn behind an `a`: all of class 1 come first, and `hg` is no word's beginning.
+    let text: Vec<u8> = b"a".iter().chain(b"gh".iter().cycle().take(1000)).copied().collect();
+    let op = WordPiece { longest_word: 2000, tokens: 600, ..op };
+    let mut long = sample(op.clone(), arrays.clone());
+    long.graph.inputs[0] = Edge::new(DType::U8, &[1001]);
+    let run = |long: &Sample| {
+        let bytes = Tensor::from_vec(Shape::new(&[1, 1001]).unwrap(), text.clone()).unwrap();
+        let count = Tensor::from_vec(Shape::new(&[1]).unwrap(), vec![1001]).unwrap();
+        long.model().run(&Kernels::new(Level::Portable, 1).unwrap(), &[&bytes, &count]).unwrap()[0].to_vec::<i32>()
+    };
+    assert_eq!(run(&long).unwrap()[..4], [3, 0, 2, 1], "h behind h is no piece");
+    // Of one class they stay as they are: 500 times `##hg`.
+    let mut classes = arrays.clone();
+    classes[2] = Array::U8(vec![0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0]);
+    let text: Vec<u8> = b"a".iter().chain(b"hg".iter().cycle().take(1000)).copied().collect();
+    let mut long = sample(op.clone(), classes);
+    long.graph.inputs[0] = Edge::new(DType::U8, &[1001]);
+    let bytes = Tensor::from_vec(Shape::new(&[1, 1001]).unwrap(), text).unwrap();
+    let count = Tensor::from_vec(Shape::new(&[1]).unwrap(), vec![1001]).unwrap();
+    let found = long.model().run(&Kernels::new(Level::Portable, 1).unwrap(), &[&bytes, &count]).unwrap()[0].to_vec();
+    let found: Vec<i32> = found.unwrap();
+    assert_eq!(found[..3], [503, 0, 4]);
+    assert!(found[3..503].iter().all(|token| *token == 10) && found[503] == 1);
+
+    let refused = |text: u32, expansion: u32| {
+        let mut sample = sample(WordPiece { expansion, ..op.clone() }, arrays.clone());
+        sample.graph.inputs[0] = Edge::new(DType::U8, &[text]);
+        sample.graph.edges().is_err()
+    };
+    assert!(!refused(1 << 20, 4) && refused((1 << 20) + 1, 1) && refused(1 << 20, 5));
+    assert!(!refused(crate::graph::MAX_SEQUENCE, 64) && refused(crate::graph::MAX_SEQUENCE, 65));
+}
+
 /// Every number of every table replaced: what is accepted runs, and the rest is refused.
 #[test]
 fn tables_that_are_none_are_refused() {
