@@ -80,8 +80,9 @@ macro_rules! host_functions {
             /// ones as fit into `entries`, at most `limit` and `MAX_SCAN_ENTRIES`; returns the bytes
             /// written. `LimitExceeded` where the first one does not fit, and for a `prefix` or `start`
             /// above `MAX_KEY_BYTES`.
-            /// Work: bytes of the entries read plus 256 for each; entries removed in the same transaction
-            /// that it passes over count 256.
+            /// Work: bytes of the entries read plus 256 for each, but of those behind the first that does not fit a
+            /// 32nd of the bytes, rounded up (entries are read eight at a time, or as many as `limit` leaves); entries
+            /// removed in the same transaction that it passes over count 256.
             0x0204 since 1 scan(prefix: bytes, start: bytes, limit: u32, entries: out) -> u64 price(5_000_000, 100, 5_000);
         }
         /// Key-value entries of the running contract that end with the transaction: seen by every later

@@ -219,7 +219,6 @@ impl StateView for Counting<'_> {
 
 /// An entry that does not fit, and seven of the largest behind it, over and over.
 #[test]
-#[ignore = "a scan does not pay for what it reads behind the entry that does not fit; a price would have to change"]
 fn a_scan_pays_for_what_it_reads() {
     let mut world = World::new();
     let contract = world.deploy(&calling(

@@ -82,7 +82,8 @@ pub(crate) mod remove {
 }
 
 /// Every entry is paid for before the next one is looked at, so that what a contract makes a node
-/// read unpaid is one batch.
+/// read unpaid is one batch; and that is paid for as a copy where an entry does not fit, because a contract could have it read
+/// again and again.
 pub(crate) mod scan {
     use super::super::context::length;
     use super::check_key;
@@ -97,6 +98,8 @@ pub(crate) mod scan {
     const BATCH: u32 = 8;
     /// Work of an entry beyond its bytes.
     const ENTRY_WORK: u64 = 256;
+    /// Bytes behind an entry that does not fit for one unit of work.
+    const UNSEEN_BYTES: u64 = 32;
 
     /// The entries, encoded.
     pub(crate) type Plan = Vec<u8>;
@@ -117,10 +120,12 @@ pub(crate) mod scan {
             let asked = left.min(BATCH);
             let batch = pricing.context.storage_scan(prefix, &start, asked)?;
             let got = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-            for (key, value) in &batch {
-                let bytes = length(key).saturating_add(length(value));
-                pricing.charge_work(bytes.saturating_add(ENTRY_WORK))?;
-                if !push(&mut encoded, key, value, entries.capacity())? {
+            let bytes = |(key, value): &(Vec<u8>, Vec<u8>)| length(key).saturating_add(length(value));
+            for (at, entry) in batch.iter().enumerate() {
+                pricing.charge_work(bytes(entry).saturating_add(ENTRY_WORK))?;
+                if !push(&mut encoded, &entry.0, &entry.1, entries.capacity())? {
+                    let unseen = batch[at + 1..].iter().map(bytes).fold(0, u64::saturating_add);
+                    pricing.charge_work(unseen.div_ceil(UNSEEN_BYTES))?;
                     return if encoded.is_empty() {
                         Err(Status::LimitExceeded.into())
                     } else {

@@ -245,6 +245,25 @@ fn scan_of_many_entries_pays_for_each_before_it_reads_on() {
 }
 
 #[test]
+fn scan_pays_a_little_for_what_it_reads_behind_an_entry_that_does_not_fit() {
+    for (limit, capacity, unseen) in [(9, 0, 7), (3, 0, 2), (1, 0, 0), (9, 2 * (8 + 5 + 1000), 5)] {
+        let mut guest = scene();
+        for i in 0..9u32 {
+            guest.frame.effects.storage.insert([b"k".as_slice(), &i.to_be_bytes()].concat(), vec![7; 1000]);
+        }
+        guest.memory[0x400] = b'k';
+        let before = guest.frame.charged();
+        let reply = run(&mut guest, "storage.scan", &[0x400, 1, 0, 0, limit, OUT, capacity]);
+        let fit = u64::try_from(capacity).unwrap() / 1013;
+        assert!(reply.is_ok(), "{reply:?}");
+        let work = (fit + 1) * (5 + 1000 + 256) + (unseen * 1005u64).div_ceil(32);
+        let expected = 5_000_000 + 100 * (1 + u64::try_from(capacity).unwrap()) + 5_000 * work;
+        assert_eq!(guest.frame.charged() - before, expected, "limit {limit}, capacity {capacity}");
+        assert_eq!(guest.frame.scanned, [u32::try_from(limit).unwrap().min(8)]);
+    }
+}
+
+#[test]
 fn event_rows() {
     let mut guest = scene();
     let guest = &mut guest;
