@@ -87,7 +87,9 @@ fn a_file_with_damaged_pages_is_an_error_and_no_panic() {
                     assert!(!detail.is_empty());
                     refused += 1;
                 }
-                Err(error) => assert!(matches!(error, StoreError::NotAStore { .. } | StoreError::Io { .. }), "{error:?}"),
+                Err(error) => {
+                    assert!(matches!(error, StoreError::NotAStore { .. } | StoreError::Io { .. }), "{error:?}")
+                }
             }
         }
     }
