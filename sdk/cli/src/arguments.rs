@@ -15,7 +15,7 @@ pub struct KernelArgs {
     #[arg(long, value_name = "LEVEL", env = "NOEMA_LEVEL")]
     pub level: Option<Level>,
     /// Threads of the kernels
-    #[arg(long, value_name = "N", default_value_t = 1, env = "NOEMA_THREADS")]
+    #[arg(long, value_name = "N", default_value_t = 1, env = "NOEMA_THREADS", value_parser = some_threads)]
     pub threads: usize,
     /// What runs contracts: cranelift, cranelift-unoptimized, pulley or wasmi
     #[arg(long, value_name = "ENGINE", default_value_t, env = "NOEMA_ENGINE")]
@@ -81,13 +81,23 @@ impl LevelArgs {
     /// The numbers of threads.
     ///
     /// # Errors
-    /// Zero threads.
+    /// Zero threads, or more than a machine has use for.
     pub fn threads(&self) -> Result<Vec<usize>, CliError> {
-        if self.threads.contains(&0) {
-            return Err(CliError::argument("--threads", "0 threads compute nothing", "give numbers from 1 on"));
+        let hint = format!("give numbers from 1 to {MAX_THREADS}");
+        match self.threads.iter().find(|count| !(1..=MAX_THREADS).contains(*count)) {
+            Some(0) => Err(CliError::argument("--threads", "0 threads compute nothing", hint)),
+            Some(count) => Err(CliError::argument("--threads", format!("{count} threads are too many"), hint)),
+            None => Ok(self.threads.clone()),
         }
-        Ok(self.threads.clone())
     }
+}
+
+/// More threads than any machine has processors. Beyond it a slip of the finger would start threads for minutes.
+const MAX_THREADS: usize = 1024;
+
+fn some_threads(text: &str) -> Result<usize, String> {
+    let count: usize = text.parse().map_err(|error: std::num::ParseIntError| error.to_string())?;
+    if (1..=MAX_THREADS).contains(&count) { Ok(count) } else { Err(format!("{count} is not in 1..={MAX_THREADS}")) }
 }
 
 /// Who sends a transaction, and with what.

@@ -86,6 +86,12 @@ pub enum CliError {
     /// The chain.
     #[error("{}", chain_message(.0))]
     Chain(#[from] ChainError),
+    /// A panic: this program has a bug, or something that it is built on.
+    #[error("this is a bug of the program: {message}")]
+    Bug {
+        /// What was said, and where.
+        message: String,
+    },
     /// Something was checked and is not as it should be.
     #[error("{message}")]
     Check {
@@ -139,6 +145,7 @@ impl CliError {
             CliError::Build(_) => "build",
             CliError::Kernels(_) => "kernels",
             CliError::Chain(error) => chain_code(error),
+            CliError::Bug { .. } => "bug",
             CliError::Check { code, .. } => code,
         }
     }
@@ -162,6 +169,10 @@ impl CliError {
             CliError::Build(_) => None,
             CliError::Kernels(_) => Some("`noema selftest` shows which levels this machine can use".into()),
             CliError::Chain(error) => chain_hint(error).map(str::to_owned),
+            CliError::Bug { .. } => Some(
+                "please report it with the command; what was committed before is safe, and NOEMA_LOG=debug shows where it was"
+                    .into(),
+            ),
         }
         .filter(|hint| !hint.is_empty())
     }

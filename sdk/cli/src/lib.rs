@@ -32,9 +32,12 @@ pub mod session;
 pub mod symbols;
 pub mod templates;
 
+use std::backtrace::Backtrace;
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use clap::Parser;
 use noema_chain::{CompilerProcess, StoreKind};
@@ -95,13 +98,36 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, compiler: Option<Comp
     };
     let output = Output::new(cli.json);
     let context = Context { chain: cli.chain, store: cli.store, output, compiler };
-    match cli.command.run(&context) {
+    tell_panics_as_errors();
+    let run = AssertUnwindSafe(|| cli.command.run(&context));
+    let done = catch_unwind(run).unwrap_or_else(|_| Err(CliError::Bug { message: last_panic() }));
+    match done {
         Ok(()) => ExitCode::from(EXIT_OK),
         Err(error) => {
             output.error(&error);
             ExitCode::from(error.exit())
         }
     }
+}
+
+/// What the last panic said.
+static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
+
+fn last_panic() -> String {
+    LAST_PANIC.lock().map_or_else(|broken| broken.into_inner().clone(), |text| text.clone())
+}
+
+/// A panic ends in an error like any other, in text or JSON: what is caught on the way (a damaged store, a host function)
+/// is told by whoever caught it, the rest by [`main`]. The log has all of them.
+fn tell_panics_as_errors() {
+    std::panic::set_hook(Box::new(|info| {
+        let words = info.payload_as_str().unwrap_or("a panic without words");
+        let place = info.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
+        tracing::debug!("panic: {words}{place}\n{}", Backtrace::capture());
+        if let Ok(mut last) = LAST_PANIC.lock() {
+            *last = format!("{words}{place}");
+        }
+    }));
 }
 
 /// Help and version are no errors; everything else that clap refuses is one, in the form that was asked for.

@@ -1,6 +1,7 @@
 //! Two ways to say the same: text for people, one JSON object for scripts.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -102,6 +103,16 @@ impl Output {
             ProgressDrawTarget::hidden()
         }
     }
+}
+
+/// A path in a report: JSON is text, which a path need not be; what is no text in it is replaced.
+pub(crate) fn path<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+/// Several of them.
+pub(crate) fn paths<S: serde::Serializer>(paths: &[std::path::PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
 }
 
 /// A table for people: no borders but a line under the header, so that it can be cut with text tools.

@@ -209,6 +209,18 @@ fn a_damaged_store_is_an_error_and_no_panic() {
         assert!(run.object()["error"]["hint"].is_string(), "{run:#?}");
         assert!(!run.stderr.contains("panicked"), "{run:#?}");
     }
+    // Pages that redb panics on: 4096 bytes each, behind the header.
+    for from in [0, 1] {
+        let mut bytes = whole.clone();
+        for page in bytes.chunks_mut(4096).skip(1) {
+            page[from..64].fill(0xff);
+        }
+        std::fs::write(&store, bytes).unwrap();
+        let run = Run::from(workplace.command().args(["--json", "block"]).output().unwrap());
+        assert_eq!(run.exit, Some(2), "{run:#?}");
+        assert_error(&run.object(), "damaged", &["state.redb", "backup"]);
+        assert!(run.stderr.is_empty(), "{run:#?}");
+    }
     std::fs::write(&store, whole).unwrap();
     assert_eq!(number(&workplace.json(0, &["block"]), "/height"), 2);
 }
@@ -319,6 +331,51 @@ fn a_key_is_needed_to_sign() {
     assert_eq!(moved.address(), KeyPair::from_seed(moved.seed()).address());
     std::fs::rename(workplace.path("moved.json"), workplace.chain().join("key.json")).unwrap();
     assert_nothing_lost(&workplace, &contract);
+}
+
+#[test]
+fn a_line_of_a_batch_that_does_not_fit_is_named_and_nothing_is_sent() {
+    let (workplace, contract) = with_contract();
+    for (lines, words) in [
+        ("[\"a\"]\n\n[\"b\n", ["line 3", "not JSON"]),
+        ("[\"a\"]\n[5]\n", ["line 2", "found 5"]),
+        ("[\"a\"]\n[]\n", ["line 2", "0 arguments given"]),
+    ] {
+        workplace.write("lines.jsonl", lines);
+        let error = workplace.json(2, &["call", &contract, "put", "--batch", "lines.jsonl"]);
+        assert_error(&error, "file", &["lines.jsonl", "nothing was sent", words[0], words[1]]);
+    }
+    assert_nothing_lost(&workplace, &contract);
+}
+
+#[test]
+fn more_threads_than_any_machine_has_are_refused() {
+    let (workplace, contract) = with_contract();
+    let error = workplace.json(2, &["replay", "--threads", "1,9999999"]);
+    assert_error(&error, "argument", &["9999999", "1 to 1024"]);
+    let error = workplace.json(2, &["view", &contract, "get", "--threads", "9999999"]);
+    assert_error(&error, "usage", &["9999999", "1..=1024"]);
+    assert_error(&workplace.json(2, &["view", &contract, "get", "--threads", "0"]), "usage", &["1..=1024"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_is_no_text_is_a_path() {
+    use std::os::unix::ffi::OsStrExt;
+    let workplace = Workplace::new();
+    let name = std::ffi::OsStr::from_bytes(b"key\xff.json");
+    let run = Run::from(workplace.command().args(["--json", "key", "new"]).arg(name).output().unwrap());
+    assert_eq!(run.exit, Some(0), "{run:#?}");
+    assert_eq!(text(&run.object(), "/file"), "key\u{fffd}.json");
+    assert!(workplace.path("").join(name).is_file());
+}
+
+#[test]
+fn what_is_no_module_is_said_in_one_line() {
+    let workplace = Workplace::new();
+    workplace.write("text.wasm", "this is no module");
+    let error = workplace.json(2, &["schema", "text.wasm"]);
+    assert_error(&error, "file", &["text.wasm: this is not a WebAssembly module", "noema build"]);
 }
 
 #[test]

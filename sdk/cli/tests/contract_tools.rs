@@ -58,7 +58,7 @@ fn templates_are_crates_of_this_repository() {
 #[test]
 fn new_refuses_what_would_not_work() {
     let workplace = Workplace::new();
-    for name in ["Upper", "1st", "std", "test", "with space", "ünder", "."] {
+    for name in ["Upper", "1st", "std", "test", "fn", "with space", "ünder", "."] {
         assert_error(&workplace.json(2, &["new", name]), "argument", &["crate"]);
     }
     assert_error(&workplace.json(2, &["new", "fine", "--noema", "."]), "argument", &["no checkout", "sdk/contract"]);

@@ -395,8 +395,68 @@ fn from_the_folder_of_an_encoder_to_the_chain() {
     refused("argument", &["encoder"], &["--calibration", "sentences"]);
     refused("argument", &["encoder", "--calibration", "calibration.txt", "--max-error", "0"], &["--max-error"]);
     refused("argument", &["encoder/tokenizer.json", "--max-tokens", "1"], &["--max-tokens"]);
+    refused(
+        "argument",
+        &["encoder", "--calibration", "calibration.txt", "--precision", "8"],
+        &["--precision", "encoder"],
+    );
+    refused("argument", &["encoder/tokenizer.json", "--compare", "others.txt"], &["--compare", "tokenizer"]);
+    refused("file", &["encoder/model.safetensors"], &["safetensors", "folder"]);
     workplace.write("encoder/model.safetensors", b"\x08\0\0\0\0\0\0\0{\"a\": 1}");
     refused("import", &["encoder", "--calibration", "calibration.txt"], &["model.safetensors"]);
     workplace.write("encoder/tokenizer.json", b"{}");
     refused("import", &["encoder/tokenizer.json"], &["tokenizer.json"]);
+}
+
+/// The file that is wrong is named, and an option that would do nothing is refused.
+#[test]
+fn what_stands_in_the_way_of_an_import_is_named() {
+    let workplace = Workplace::new();
+    let network = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/screening/model/screening.onnx");
+    let rows = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/screening/model/calibration.csv");
+    let table = std::fs::read_to_string(rows).unwrap();
+    workplace.write("narrow.csv", "a,b,label\n1,2,0\n");
+    workplace.write("headless.csv", table.lines().skip(1).collect::<Vec<_>>().join("\n"));
+    workplace.write("unlabelled.csv", "a,b\n1,2\n");
+    workplace.write("model.gguf", b"GGUF\x03\0\0\0");
+    workplace.write("model.pt", b"PK\x03\x04 and so on");
+    std::fs::create_dir(workplace.path("llama")).unwrap();
+    workplace.write("llama/config.json", r#"{"model_type": "llama", "hidden_size": 4096}"#);
+
+    let refused = |code: &str, arguments: &[&str], words: &[&str]| {
+        let all = [&["model", "import"], arguments, &["-o", "not.noema"]].concat();
+        assert_error(&workplace.json(2, &all), code, words);
+        assert!(!workplace.path("not.noema").exists());
+    };
+    refused("import", &[network, "--calibration", "narrow.csv"], &["narrow.csv: row 0: it has 2 features"]);
+    refused("import", &[network, "--calibration", "headless.csv"], &["headless.csv", "line 1", "header"]);
+    refused("import", &[network, "--calibration", rows, "--heldout", "narrow.csv"], &["narrow.csv: row 0"]);
+    refused("import", &[network, "--calibration", rows, "--heldout", "unlabelled.csv"], &["unlabelled.csv", "`label`"]);
+    let forest = trees("screening.lightgbm.txt");
+    refused("import", &[&forest, "--heldout", "narrow.csv"], &["narrow.csv: row 0"]);
+    for option in [["--calibration", rows], ["--precision", "16"], ["--max-error", "0.1"], ["--compare", rows]] {
+        let arguments = [&[forest.as_str()][..], &option].concat();
+        refused("argument", &arguments, &[option[0], "no meaning for trees"]);
+    }
+    let with_rows = [network, "--calibration", rows];
+    for option in [["--max-tokens", "5"], ["--compare", "narrow.csv"], ["--input-type", "i64"]] {
+        refused("argument", &[&with_rows[..], &option].concat(), &[option[0], "no meaning for a network"]);
+    }
+    refused("file", &["model.gguf"], &["a GGUF file", "generative"]);
+    refused("file", &["model.pt"], &["PyTorch", "ONNX"]);
+    refused("import", &["llama", "--calibration", rows], &["model_type `llama`", "bert, vit"]);
+
+    // What exists is not overwritten, and is seen before the work.
+    workplace.write("there.noema", "precious");
+    let error = workplace.json(2, &["model", "import", "nothing.onnx", "-o", "there.noema"]);
+    assert_error(&error, "io", &["there.noema", "overwritten"]);
+    assert_eq!(std::fs::read(workplace.path("there.noema")).unwrap(), b"precious");
+
+    // Where no precision is near enough, the report says so.
+    let near = [&["model", "import"], &with_rows[..], &["--max-error", "0.0000001", "-o", "near.noema"]].concat();
+    assert_eq!(workplace.json(0, &near)["is_within"], false);
+    let near = workplace.run(&[&near[..near.len() - 1], &["near2.noema"]].concat());
+    assert!(near.stdout.contains("not as near as asked for (0.0000001)"), "{near:?}");
+    let near = [&["model", "import"], &with_rows[..], &["-o", "good.noema"]].concat();
+    assert_eq!(workplace.json(0, &near)["is_within"], true);
 }

@@ -86,6 +86,9 @@ pub enum ImportError {
         /// What is wrong.
         reason: String,
     },
+    /// What is wrong with the held-out rows.
+    #[error("held-out rows: {0}")]
+    Heldout(Box<ImportError>),
     /// Numbers for which no integers can be found.
     #[error("cannot quantise {what}: {reason}")]
     Quantise {
@@ -133,6 +136,17 @@ pub enum ImportError {
     /// A computation failed on this machine.
     #[error("this machine could not compute it: {0}")]
     Compute(String),
+}
+
+impl ImportError {
+    /// An error that held-out rows make.
+    pub(crate) fn heldout(error: ImportError) -> ImportError {
+        ImportError::Heldout(Box::new(error))
+    }
+
+    pub(crate) fn no_classes() -> ImportError {
+        ImportError::heldout(ImportError::Table("each row needs its class, in a column `label`".into()))
+    }
 }
 
 impl From<candle_core::Error> for ImportError {

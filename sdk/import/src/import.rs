@@ -216,11 +216,12 @@ impl Import<'_> {
         let accuracy = match &self.options.heldout {
             None => None,
             Some(table) if table.labels.len() != table.rows.len() || table.rows.is_empty() => {
-                return Err(ImportError::Options("held-out rows need a class each".into()));
+                return Err(ImportError::no_classes());
             }
             Some(table) => {
                 let model = Model::from_bytes(encode(&manifest)?)?;
-                let (float, integer) = ((self.predict)(&table.rows)?, predict(&model, &table.rows)?);
+                let both = (self.predict)(&table.rows).and_then(|float| Ok((float, predict(&model, &table.rows)?)));
+                let (float, integer) = both.map_err(ImportError::heldout)?;
                 Some(Accuracy::of(&table.labels, &float, &integer))
             }
         };

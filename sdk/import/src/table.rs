@@ -23,7 +23,7 @@ impl Table {
     /// as a number from 0; every other column is a feature.
     ///
     /// # Errors
-    /// [`ImportError::Table`] naming line and column of what is not a finite number.
+    /// [`ImportError::Table`] naming line and column of what is not a finite number, or where the header is missing.
     ///
     /// ```
     /// let table = noema_import::Table::read_csv("size,age,label\n1.5,40,1\n0.5,20,0\n".as_bytes()).unwrap();
@@ -34,6 +34,13 @@ impl Table {
         let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(reader);
         let broken = |error: csv::Error| ImportError::Table(error.to_string());
         let header = csv.headers().map_err(broken)?.clone();
+        // Rows without a header would lose the first of them. Numbers that only count the columns are names, as pandas gives.
+        let counted = |from: usize| header.iter().enumerate().all(|(column, name)| name.parse() == Ok(column + from));
+        let numbers = !header.is_empty() && header.iter().all(|name| name.parse::<f64>().is_ok());
+        if numbers && !counted(0) && !counted(1) {
+            let reason = "line 1 has numbers, where the names of the columns should be";
+            return Err(ImportError::Table(reason.to_owned()));
+        }
         let label = header.iter().position(|name| name == "label");
         let features = header.iter().enumerate().filter(|(column, _)| Some(*column) != label);
         let mut table = Table { features: features.map(|(_, name)| name.to_owned()).collect(), ..Table::default() };
@@ -125,4 +132,22 @@ pub fn input_tensor(port: &Port, rows: &[Vec<f64>]) -> Result<Tensor, ImportErro
 /// Integers that were found to fit.
 fn fitting<T: TryFrom<i32>>(integers: &[i32]) -> Vec<T> {
     integers.iter().filter_map(|integer| T::try_from(*integer).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_without_a_header_is_refused_and_counted_columns_are_one() {
+        let read = |text: &str| Table::read_csv(text.as_bytes());
+        for text in ["1.5,2\n3,4\n", "0,2\n3,4\n", "1,0\n3,4\n", "5\n6\n", "nan,inf\n1,2\n"] {
+            let Err(ImportError::Table(reason)) = read(text) else { panic!("{text}") };
+            assert!(reason.contains("line 1"), "{reason}");
+        }
+        for text in ["0,1\n3,4\n", "1,2\n3,4\n", "a,1.5\n3,4\n", "0,1,label\n3,4,0\n"] {
+            assert_eq!(read(text).unwrap().rows, [[3.0, 4.0]], "{text}");
+        }
+        assert!(read("").unwrap().rows.is_empty());
+    }
 }

@@ -378,7 +378,7 @@ fn rows_and_options_are_checked() {
     refused(ImportOptions { input_fraction_bits: Some(31), ..good.clone() }, "31 fraction bits");
     refused(ImportOptions { input_fraction_bits: Some(30), ..good.clone() }, "fraction bits");
     let unlabelled = Table { rows: rows(), ..Table::default() };
-    refused(ImportOptions { heldout: Some(unlabelled), ..good.clone() }, "need a class each");
+    refused(ImportOptions { heldout: Some(unlabelled), ..good.clone() }, "each row needs its class");
     let eight = import_onnx(&bytes, &ImportOptions { input_fraction_bits: Some(8), ..good }).unwrap();
     assert_eq!(Model::from_bytes(eight.container).unwrap().manifest().inputs[0].fraction_bits, 8);
 }

@@ -1,7 +1,9 @@
 //! The default store on disk: one redb file. Why redb: `docs/decisions/0003-embedded-store.md`.
 
+use std::any::Any;
 use std::io;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
@@ -57,12 +59,13 @@ impl RedbStore {
             let detail = "it is a directory, a redb store is a file".to_owned();
             return Err(StoreError::NotAStore { path: path.to_path_buf(), detail });
         }
-        let database = Database::builder()
-            .set_cache_size(cache_bytes)
-            .open(path)
-            .map_err(|error| store_error(path, error.into()))?;
-        let store = RedbStore { path: path.to_path_buf(), database };
-        match store.format().map_err(|error| store_error(path, error))? {
+        let opened = guarded(path, || {
+            let database = Database::builder().set_cache_size(cache_bytes).open(path)?;
+            let store = RedbStore { path: path.to_path_buf(), database };
+            Ok((store.format()?, store))
+        });
+        let (format, store) = opened?;
+        match format {
             Some(STORE_FORMAT) => Ok(store),
             Some(found) => Err(StoreError::Version { path: path.to_path_buf(), found, expected: STORE_FORMAT }),
             None => Err(StoreError::NotAStore {
@@ -123,24 +126,22 @@ impl RedbStore {
 
 impl StateStore for RedbStore {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(column).and_then(|table| get(&table, key)).map_err(|error| store_error(&self.path, error))
+        guarded(&self.path, || get(&self.read(column)?, key))
     }
 
     fn scan(&self, column: Column, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
-        self.read(column)
-            .and_then(|table| scan(&table, prefix, start, limit))
-            .map_err(|error| store_error(&self.path, error))
+        guarded(&self.path, || scan(&self.read(column)?, prefix, start, limit))
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
-        self.write(batch).map_err(|error| store_error(&self.path, error))
+        guarded(&self.path, || self.write(batch))
     }
 
     fn snapshot(&self) -> Result<Box<dyn StateView + Send + Sync>, StoreError> {
-        let table = self.read(Column::State).map_err(|error| store_error(&self.path, error))?;
+        let table = guarded(&self.path, || self.read(Column::State))?;
         Ok(Box::new(Snapshot { path: self.path.clone(), table }))
     }
 }
@@ -153,11 +154,11 @@ struct Snapshot {
 
 impl StateView for Snapshot {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        get(&self.table, key).map_err(|error| store_error(&self.path, error))
+        guarded(&self.path, || get(&self.table, key))
     }
 
     fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
-        scan(&self.table, prefix, start, limit).map_err(|error| store_error(&self.path, error))
+        guarded(&self.path, || scan(&self.table, prefix, start, limit))
     }
 }
 
@@ -182,6 +183,20 @@ fn scan(table: &OpenTable, prefix: &[u8], start: &[u8], limit: usize) -> Result<
         }
     }
     Ok(found)
+}
+
+/// Runs what asks redb, which panics where pages of a damaged file contradict each other: that is this node's error too.
+fn guarded<T>(path: &Path, ask: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, StoreError> {
+    // What redb leaves behind is only ever asked through here again.
+    match catch_unwind(AssertUnwindSafe(ask)) {
+        Ok(answer) => answer.map_err(|error| store_error(path, error)),
+        Err(panic) => Err(StoreError::Corrupt { path: path.to_path_buf(), detail: words(panic.as_ref()) }),
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    format!("redb gave up on it: {}", text.unwrap_or("it does not say why"))
 }
 
 fn store_error(path: &Path, error: redb::Error) -> StoreError {

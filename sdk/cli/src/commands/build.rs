@@ -11,7 +11,7 @@ use serde::Serialize;
 use wasmparser::{Parser, Payload};
 
 use crate::interface::Interface;
-use crate::output::{Output, Report};
+use crate::output::{self, Output, Report};
 use crate::receipts::amount;
 use crate::symbols::Symbols;
 use crate::{CliError, Context, arguments, contract_code};
@@ -39,6 +39,7 @@ const LARGEST: usize = 25;
 /// A contract that was just built.
 #[derive(Serialize, Debug)]
 pub struct BuildReport {
+    #[serde(serialize_with = "output::path")]
     wasm: PathBuf,
     bytes: usize,
     code_hash: String,

@@ -116,7 +116,15 @@ pub fn run(context: &Context, arguments: CallArgs) -> Result<CallReport, CliErro
     let interface = Interface::of_contract(&chain, contract)?;
     let mut sender = Sender::new(context, &chain, &arguments.sender)?;
     if let Some(file) = &arguments.batch {
-        let encode = |line: &String| method.input_with(line, interface.as_ref(), &chain, Interface::encode_call);
+        let encode = |(line, args): &(usize, String)| {
+            let input = method.input_with(args, interface.as_ref(), &chain, Interface::encode_call);
+            input.map_err(|error| match error {
+                CliError::Argument { argument: "ARGS", problem, hint } => {
+                    CliError::file(file, format!("line {line}: {problem}"), format!("nothing was sent: {hint}"))
+                }
+                error => error,
+            })
+        };
         let inputs = lines(file)?.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
         let block_size = usize::try_from(arguments.block_size).unwrap_or(usize::MAX);
         let interface = interface.as_ref().map(|interface| (interface, method.method()));
@@ -182,9 +190,10 @@ fn many(
     Ok(CallReport::Many(batch))
 }
 
-fn lines(file: &Path) -> Result<Vec<String>, CliError> {
+fn lines(file: &Path) -> Result<Vec<(usize, String)>, CliError> {
     let text = std::fs::read_to_string(file).map_err(|error| CliError::io("read", file, error))?;
-    let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let lines: Vec<(usize, String)> = lines.map(|(index, line)| (index + 1, line.to_owned())).collect();
     if lines.is_empty() {
         return Err(CliError::file(file, "it has no lines", "write the JSON arguments of one call on each line"));
     }

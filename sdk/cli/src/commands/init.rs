@@ -8,7 +8,7 @@ use noema_chain::{Chain, ChainConfig, ChainError, DEFAULT_DEPOSIT_PER_BYTE, Gene
 use serde::Serialize;
 
 use crate::arguments::KernelArgs;
-use crate::output::Report;
+use crate::output::{self, Report};
 use crate::{CliError, Context, arguments, keys, session};
 
 /// Arguments of `noema init`.
@@ -37,9 +37,11 @@ pub struct InitArgs {
 /// A chain that was just created.
 #[derive(Serialize, Debug)]
 pub struct InitReport {
+    #[serde(serialize_with = "output::path")]
     chain: PathBuf,
     store: &'static str,
     chain_id: String,
+    #[serde(serialize_with = "output::path")]
     key: PathBuf,
     address: String,
     balance: String,

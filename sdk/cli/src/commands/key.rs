@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::output::Report;
+use crate::output::{self, Report};
 use crate::{CliError, Context, arguments, keys};
 
 /// Arguments of `noema key`.
@@ -35,6 +35,7 @@ enum KeyAction {
 /// A key file, without its secret.
 #[derive(Serialize, Debug)]
 pub struct KeyReport {
+    #[serde(serialize_with = "output::path")]
     file: PathBuf,
     address: String,
     public_key: String,

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::CliError;
-use crate::output::Report;
+use crate::output::{self, Report};
 use crate::templates::Template;
 
 /// Arguments of `noema new`.
@@ -28,8 +28,10 @@ pub struct NewArgs {
 /// A crate that was made.
 #[derive(Serialize, Debug)]
 pub struct NewReport {
+    #[serde(serialize_with = "output::path")]
     directory: PathBuf,
     name: String,
+    #[serde(serialize_with = "output::paths")]
     files: Vec<PathBuf>,
 }
 
@@ -61,6 +63,14 @@ const UNFIT: [&str; 12] = [
     "super",
     "test",
     "proptest",
+];
+
+/// Words of Rust, which no path in a test could begin with.
+const KEYWORDS: [&str; 49] = [
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn", "else", "enum",
+    "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move",
+    "mut", "override", "priv", "pub", "ref", "return", "static", "struct", "trait", "true", "try", "type", "typeof",
+    "unsafe", "unsized", "use", "virtual", "where", "while", "yield", "proc",
 ];
 
 /// Runs the command.
@@ -115,6 +125,9 @@ fn crate_name(dir: &Path) -> Result<String, CliError> {
     let letters = name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-');
     if !letters || !name.starts_with(|letter: char| letter.is_ascii_lowercase()) || name.len() > 64 {
         return Err(refuse(format!("`{}` cannot be the name of a crate", dir.display())));
+    }
+    if KEYWORDS.contains(&name) {
+        return Err(refuse(format!("`{name}` is a word of Rust, which no crate can be called")));
     }
     if UNFIT.contains(&name) {
         return Err(refuse(format!("a crate `{name}` would be in the way of another")));

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::arguments::KernelArgs;
 use crate::dry_run::DryRunArgs;
-use crate::output::{Report, table};
+use crate::output::{self, Report, table};
 use crate::receipts::{ResultReport, amount};
 use crate::symbols::{Symbols, Twin};
 use crate::{CliError, Context, arguments, contract_code};
@@ -35,6 +35,7 @@ pub struct ProfileArgs {
 /// Where gas went.
 #[derive(Serialize, Debug)]
 pub struct ProfileReport {
+    #[serde(serialize_with = "output::path")]
     file: PathBuf,
     /// All that the call took.
     gas: u64,

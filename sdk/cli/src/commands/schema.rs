@@ -47,6 +47,13 @@ pub fn run(context: &Context, arguments: SchemaArgs) -> Result<SchemaReport, Cli
 /// # Errors
 /// It has none, or one that cannot be read.
 pub fn read(path: &Path, wasm: &[u8]) -> Result<Schema, CliError> {
+    if !wasm.starts_with(b"\0asm") {
+        return Err(CliError::file(
+            path,
+            "this is not a WebAssembly module",
+            "`noema build DIR` makes one of a contract",
+        ));
+    }
     Schema::from_wasm(wasm).map_err(|error| unreadable(path, &error))
 }
 

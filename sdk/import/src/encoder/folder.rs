@@ -7,7 +7,7 @@ use tokenizers::{Tokenizer, TruncationParams};
 
 use crate::{
     ImportError,
-    transformer::files::{MAX_TEXT_BYTES, Stack, Weights, json, missing, read, unsupported},
+    transformer::files::{MAX_TEXT_BYTES, Stack, Weights, config, json, missing, read, unsupported},
 };
 
 /// `config.json` of a BERT-type encoder.
@@ -35,7 +35,8 @@ impl Config {
             let kind = &self.position_embedding_type;
             return Err(unsupported(&format!("position_embedding_type `{kind}`"), "absolute"));
         }
-        self.stack.check(&[self.vocab_size, self.max_position_embeddings])
+        let positions = ("max_position_embeddings", self.max_position_embeddings);
+        self.stack.check(&[("vocab_size", self.vocab_size), positions])
     }
 }
 
@@ -79,7 +80,7 @@ pub(crate) struct Folder {
 impl Folder {
     /// Reads a folder.
     pub(crate) fn read(path: &Path, longest: Option<usize>) -> Result<Folder, ImportError> {
-        let config: Config = json(path, "config.json")?.ok_or_else(|| missing(path, "config.json"))?;
+        let config: Config = config(path)?;
         config.check()?;
         let pooling = match json::<PoolingConfig>(path, "1_Pooling/config.json")? {
             None => Pooling::Mean,

@@ -49,7 +49,7 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// Refuses what no importer could take; `sides` are sizes of the model beside those of its layers.
-    pub(crate) fn check(&self, sides: &[usize]) -> Result<(), ImportError> {
+    pub(crate) fn check(&self, sides: &[(&str, usize)]) -> Result<(), ImportError> {
         let Stack {
             hidden_size,
             num_attention_heads,
@@ -62,9 +62,12 @@ impl Stack {
             return Err(unsupported(&format!("hidden_act `{hidden_act}`"), "gelu"));
         }
         let refused = |reason: String| Err(ImportError::Encoder(format!("config.json: {reason}")));
-        let sides = [&[*hidden_size, *intermediate_size], sides].concat();
-        if sides.iter().any(|side| !(1..=MAX_SIDE).contains(side)) || !(1..=MAX_LAYERS).contains(num_hidden_layers) {
-            return refused(format!("sizes {sides:?} and {num_hidden_layers} layers"));
+        let own = [("hidden_size", *hidden_size), ("intermediate_size", *intermediate_size)];
+        let sides = own.iter().chain(sides).map(|(name, side)| (*name, *side, MAX_SIDE));
+        for (name, size, most) in sides.chain([("num_hidden_layers", *num_hidden_layers, MAX_LAYERS)]) {
+            if !(1..=most).contains(&size) {
+                return refused(format!("{name} is {size}, from 1 to {most} can be imported"));
+            }
         }
         if *num_attention_heads == 0 || !hidden_size.is_multiple_of(*num_attention_heads) {
             return refused(format!("{num_attention_heads} heads of {hidden_size}"));
@@ -156,6 +159,16 @@ pub(crate) fn read(path: &Path, name: &str, limit: u64) -> Result<Option<Vec<u8>
         Ok(_) => {}
     }
     std::fs::read(&path).map(Some).map_err(failed)
+}
+
+/// `config.json`, of one of the kinds of models that can be imported: fields of another kind would only seem to be missing.
+pub(crate) fn config<T: DeserializeOwned>(path: &Path) -> Result<T, ImportError> {
+    let value = json::<serde_json::Value>(path, "config.json")?.ok_or_else(|| missing(path, "config.json"))?;
+    match value.get("model_type").and_then(serde_json::Value::as_str) {
+        None | Some("bert" | "vit") => {}
+        Some(kind) => return Err(unsupported(&format!("model_type `{kind}`"), "bert, vit")),
+    }
+    serde_json::from_value(value).map_err(|error| ImportError::Encoder(format!("config.json: {error}")))
 }
 
 /// A file of the folder as JSON, if it is there.

@@ -51,11 +51,12 @@ pub(super) fn import(trees: &FloatTrees, options: &TreeOptions) -> Result<Import
     let mut report = TreeReport { input_fraction_bits: input_bits, ..report };
     if let Some(table) = &options.heldout {
         if table.labels.len() != table.rows.len() || table.rows.is_empty() {
-            return Err(ImportError::Options("held-out rows need a class each".into()));
+            return Err(ImportError::no_classes());
         }
-        let float = trees.predict(&table.rows)?;
         let model = Model::from_bytes(container::encode(&manifest, &graph, &parameters)?)?;
-        report.heldout = Some(Accuracy::of(&table.labels, &float, &classify(&model, table)?));
+        let both = trees.predict(&table.rows).and_then(|float| Ok((float, classify(&model, table)?)));
+        let (float, integer) = both.map_err(ImportError::heldout)?;
+        report.heldout = Some(Accuracy::of(&table.labels, &float, &integer));
     }
     manifest.accuracy = report.accuracy();
     let container = container::encode(&manifest, &graph, &parameters)?;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     ImportError,
-    transformer::files::{Stack, Weights, json, missing, unsupported},
+    transformer::files::{Stack, Weights, config, json, missing, unsupported},
 };
 
 /// Most pixels of an image, over all channels, and most tokens.
@@ -95,7 +95,9 @@ impl Config {
             return Err(unsupported(&format!("model_type `{}`", self.model_type), "bert, vit"));
         }
         let ([height, width], [patch_height, patch_width]) = (self.image_size.pair(), self.patch_size.pair());
-        self.stack.check(&[height, width, patch_height, patch_width, self.num_channels])?;
+        let images = [("image_size", height), ("image_size", width)];
+        let patches = [("patch_size", patch_height), ("patch_size", patch_width)];
+        self.stack.check(&[&images[..], &patches, &[("num_channels", self.num_channels)]].concat())?;
         let pixels = height.saturating_mul(width).saturating_mul(self.num_channels);
         if !height.is_multiple_of(patch_height) || !width.is_multiple_of(patch_width) || pixels > MAX_PIXELS {
             let patch = format!("patches of {patch_height} x {patch_width}");
@@ -128,7 +130,7 @@ impl Config {
 impl Folder {
     /// Reads a folder.
     pub(crate) fn read(path: &Path) -> Result<Folder, ImportError> {
-        let config: Config = json(path, "config.json")?.ok_or_else(|| missing(path, "config.json"))?;
+        let config: Config = config(path)?;
         config.check()?;
         let name = "preprocessor_config.json";
         let preprocessor: Preprocessor = json(path, name)?.ok_or_else(|| missing(path, name))?;

@@ -13,7 +13,7 @@ use noema_import::{
 use noema_tensor::{DType, Kernels, Level};
 use serde::Serialize;
 
-use crate::output::Report;
+use crate::output::{self, Report};
 use crate::{CliError, Context};
 
 /// Arguments of `noema model import`.
@@ -112,6 +112,7 @@ impl From<Bits> for Precision {
 #[derive(Serialize, Debug)]
 pub struct ModelReport {
     /// Where the container is.
+    #[serde(serialize_with = "output::path")]
     pub file: PathBuf,
     /// Its id.
     pub model: String,
@@ -125,6 +126,8 @@ pub struct ModelReport {
     pub calibration_rows: usize,
     /// See `calibration_rows`.
     pub calibration_same_class: usize,
+    /// Whether it is as near to the original as was asked for, where the importer chose the precision.
+    pub is_within: bool,
     /// Layers of weights.
     pub layers: Vec<LayerLine>,
     /// Accuracy on rows that neither model has seen.
@@ -149,6 +152,7 @@ pub struct IntegersLine {
 #[derive(Serialize, Debug)]
 pub struct TreesReport {
     /// Where the container is.
+    #[serde(serialize_with = "output::path")]
     pub file: PathBuf,
     /// Its id.
     pub model: String,
@@ -185,6 +189,7 @@ pub struct TreesReport {
 #[derive(Serialize, Debug)]
 pub struct EncoderLine {
     /// Where the container is.
+    #[serde(serialize_with = "output::path")]
     pub file: PathBuf,
     /// Its id.
     pub model: String,
@@ -272,6 +277,7 @@ pub enum ImportedReport {
 #[derive(Serialize, Debug)]
 pub struct TokenizerLine {
     /// Where the container is.
+    #[serde(serialize_with = "output::path")]
     pub file: PathBuf,
     /// Its id.
     pub model: String,
@@ -318,6 +324,7 @@ impl ModelReport {
             input_fraction_bits: report.input_fraction_bits,
             calibration_rows: report.calibration.rows,
             calibration_same_class: report.calibration.same_class,
+            is_within: true,
             layers: report
                 .layers
                 .iter()
@@ -391,6 +398,10 @@ impl Report for ImportedReport {
 /// # Errors
 /// A file cannot be read or written, or the model cannot be imported: what is in the way is named.
 pub fn run(context: &Context, arguments: &ImportArgs) -> Result<ImportedReport, CliError> {
+    // An import can take a minute: what is in the way of its result is said before.
+    if arguments.out.symlink_metadata().is_ok() {
+        return Err(CliError::io("create", &arguments.out, io::ErrorKind::AlreadyExists.into()));
+    }
     if arguments.file.is_dir() {
         return match FolderKind::of(&arguments.file) {
             FolderKind::Vision => network(context, arguments, &|options| import_vision(&arguments.file, options)),
@@ -401,18 +412,75 @@ pub fn run(context: &Context, arguments: &ImportArgs) -> Result<ImportedReport, 
     if arguments.file.file_name().is_some_and(|name| name == "tokenizer.json") {
         return tokenizer(context, arguments, &bytes).map(ImportedReport::Tokenizer);
     }
+    if let Some((what, hint)) = another_format(&bytes) {
+        return Err(CliError::file(&arguments.file, format!("this is {what}, which cannot be imported"), hint));
+    }
     if FileKind::of(&bytes) != FileKind::Onnx {
+        meaningless(arguments, "trees", &["--calibration", "--precision", "--max-error", "--max-tokens", "--compare"])?;
         let bar = context.output.spinner("importing");
         let imported = import_trees(&arguments.file, &bytes, &tree_options(arguments)?);
         bar.finish_and_clear();
-        let ImportedTrees { container, report } = imported?;
+        let ImportedTrees { container, report } = imported.map_err(|error| rows_named(arguments, error))?;
         write_new(&arguments.out, &container)?;
         return Ok(ImportedReport::Trees(TreesReport::new(arguments.out.clone(), &report)));
     }
     network(context, arguments, &|options| import_onnx(&bytes, options))
 }
 
+/// What a file is that people keep models in, and what to do with it, by its first bytes.
+fn another_format(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    const EXPORT: &str = "export the network to ONNX";
+    let safetensors = bytes.get(8) == Some(&b'{') && bytes.get(6..8) == Some(&[0, 0]);
+    Some(match bytes {
+        _ if bytes.starts_with(b"GGUF") => ("a GGUF file", "generative models are not imported; networks are, as ONNX"),
+        _ if safetensors => (
+            "a safetensors file by itself",
+            "give the folder that it is in, with its config.json: docs/transformers.md",
+        ),
+        _ if bytes.starts_with(b"PK\x03\x04") => ("a zip archive, as PyTorch and Keras write them", EXPORT),
+        _ if bytes.starts_with(b"\x89HDF") => ("an HDF5 file, as Keras writes them", EXPORT),
+        _ if bytes.starts_with(&[0x80]) && bytes.get(1).is_some_and(|version| (2..=5).contains(version)) => {
+            ("a pickle of Python", "export the network to ONNX, or save the trees as their library does")
+        }
+        _ if bytes.get(4..8) == Some(b"TFL3") => ("a TensorFlow Lite file", EXPORT),
+        _ => return None,
+    })
+}
+
+/// Refuses options that have no meaning for what is imported: whoever gives one believes that it did something.
+fn meaningless(arguments: &ImportArgs, what: &str, options: &[&'static str]) -> Result<(), CliError> {
+    let given = [
+        ("--calibration", arguments.calibration.is_some()),
+        ("--heldout", arguments.heldout.is_some()),
+        ("--labels", !arguments.labels.is_empty()),
+        ("--input-bits", arguments.input_bits.is_some()),
+        ("--input-type", arguments.input_type != InputType::I32),
+        ("--precision", !matches!(arguments.precision, Bits::Auto)),
+        ("--max-error", arguments.max_error.is_some()),
+        ("--max-tokens", arguments.max_tokens.is_some()),
+        ("--compare", arguments.compare.is_some()),
+    ];
+    match given.into_iter().find(|(option, is_given)| *is_given && options.contains(option)) {
+        Some((option, _)) => Err(CliError::argument(option, format!("it has no meaning for {what}"), "leave it out")),
+        None => Ok(()),
+    }
+}
+
+/// An error of an import, with the file that the rows are in where it is about rows.
+fn rows_named(arguments: &ImportArgs, error: CliError) -> CliError {
+    match error {
+        CliError::Import { path, error: ImportError::Heldout(error) } => {
+            CliError::import(arguments.heldout.as_deref().unwrap_or(&path), *error)
+        }
+        CliError::Import { path, error: error @ ImportError::Row { .. } } => {
+            CliError::import(arguments.calibration.as_deref().unwrap_or(&path), error)
+        }
+        error => error,
+    }
+}
+
 fn encoder(context: &Context, arguments: &ImportArgs) -> Result<EncoderLine, CliError> {
+    meaningless(arguments, "an encoder", &["--heldout", "--labels", "--input-bits", "--input-type", "--precision"])?;
     let calibration = arguments.calibration.as_deref().ok_or_else(|| {
         let problem =
             format!("{} is a folder, so an encoder, which needs calibration sentences", arguments.file.display());
@@ -449,16 +517,38 @@ fn network(
     arguments: &ImportArgs,
     import: &dyn Fn(&ImportOptions) -> Result<Imported, ImportError>,
 ) -> Result<ImportedReport, CliError> {
+    meaningless(arguments, "a network", &["--input-type", "--max-tokens", "--compare"])?;
     let options = network_options(arguments)?;
     let bar = context.output.spinner("importing");
     let imported = import(&options).map_err(|error| CliError::import(&arguments.file, error));
     bar.finish_and_clear();
-    let Imported { container, report } = imported?;
+    let Imported { container, report } = imported.map_err(|error| rows_named(arguments, error))?;
     write_new(&arguments.out, &container)?;
-    Ok(ImportedReport::Network(ModelReport::new(arguments.out.clone(), &report)))
+    let mut shown = ModelReport::new(arguments.out.clone(), &report);
+    if let Precision::Auto { tolerance } = options.precision
+        && report.calibration.largest_difference > tolerance
+    {
+        shown.is_within = false;
+        shown.text += &format!("\nnot as near as asked for ({tolerance}): the nearest that was found");
+    }
+    Ok(ImportedReport::Network(shown))
 }
 
 fn tokenizer(context: &Context, arguments: &ImportArgs, bytes: &[u8]) -> Result<TokenizerLine, CliError> {
+    meaningless(
+        arguments,
+        "a tokenizer",
+        &[
+            "--calibration",
+            "--heldout",
+            "--labels",
+            "--input-bits",
+            "--input-type",
+            "--precision",
+            "--max-error",
+            "--compare",
+        ],
+    )?;
     let wrong = |count: usize| {
         let problem = format!("a text of {count} tokens");
         CliError::argument("--max-tokens", problem, "give a number from 2 to 65535")
