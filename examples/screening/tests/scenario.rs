@@ -198,7 +198,7 @@ fn mistakes_are_refused_with_a_reason() {
     let row = NETWORK.rows[0].clone();
     world.decide(1, &row).unwrap();
     let refusal = |failure: Failure| match failure {
-        Failure::Abort { code, message, receipt } => {
+        Failure::Abort { code, message, receipt, .. } => {
             assert!(receipt.gas_used() < receipt.gas_limit);
             (code, message)
         }

@@ -7,12 +7,14 @@ use noema_vm::{Receipt, ReceiptStatus, Rejection, Shortfall, VmError};
 #[non_exhaustive]
 pub enum Failure {
     /// The contract stopped itself.
-    #[error("aborted with code {code}: {message}")]
+    #[error("aborted with code {code}: {message}{}", .diagnostic.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
     Abort {
         /// Its code.
         code: u32,
         /// Its message.
         message: String,
+        /// A call inside it that faulted before, for people.
+        diagnostic: Option<String>,
         /// The receipt.
         receipt: Box<Receipt>,
     },
@@ -80,15 +82,17 @@ impl Failure {
 
     /// The failure that a receipt tells of; the receipt back where it tells of success.
     pub(crate) fn of(receipt: Receipt, diagnostic: Option<String>) -> Result<Receipt, Failure> {
-        let diagnostic = diagnostic.unwrap_or_default();
         match receipt.status.clone() {
             ReceiptStatus::Success => Ok(receipt),
             ReceiptStatus::Abort { code, message } => {
                 let message = String::from_utf8_lossy(&message).into_owned();
-                Err(Failure::Abort { code, message, receipt: Box::new(receipt) })
+                Err(Failure::Abort { code, message, diagnostic, receipt: Box::new(receipt) })
             }
-            ReceiptStatus::Fault => Err(Failure::Fault { diagnostic, receipt: Box::new(receipt) }),
+            ReceiptStatus::Fault => {
+                Err(Failure::Fault { diagnostic: diagnostic.unwrap_or_default(), receipt: Box::new(receipt) })
+            }
             ReceiptStatus::Rejected { reason } => {
+                let diagnostic = diagnostic.unwrap_or_default();
                 Err(Failure::Rejected { reason, diagnostic, receipt: Box::new(receipt) })
             }
             ReceiptStatus::InsufficientDeposit(shortfall) => {

@@ -60,7 +60,7 @@ fn an_error_aborts_with_code_and_message_and_undoes_everything() {
     let mut world = world();
     let failure = world.chain.at(world.contract).call::<u64, _>("add", &(0u64,)).unwrap_err();
     match &failure {
-        Failure::Abort { code, message, receipt } => {
+        Failure::Abort { code, message, receipt, .. } => {
             assert_eq!((*code, message.as_str()), (ZERO, "nothing to add to 10"));
             assert!(receipt.gas_used() < receipt.gas_limit, "unspent gas is returned");
         }

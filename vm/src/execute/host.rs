@@ -94,7 +94,8 @@ impl Frame {
                 self.last_output = [&code.to_le_bytes(), message.as_slice()].concat();
                 Ok(Err(Status::CallAborted))
             }
-            End::Fault { .. } => {
+            End::Fault { diagnostic } => {
+                self.tx.nested_fault = Some(format!("a call of {target} faulted: {diagnostic}"));
                 self.tx.journal.rollback(point);
                 self.last_output = Vec::new();
                 Ok(Err(Status::CallFaulted))

@@ -304,9 +304,16 @@ impl<'m> Run<'m> {
                 output = returned;
                 ReceiptStatus::Success
             }
-            Ok(End::Abort { code, message }) => ReceiptStatus::Abort { code, message },
+            Ok(End::Abort { code, message }) => {
+                // To its caller a fault is one word, which is mostly why the caller gives up too.
+                diagnostic = self.tx.nested_fault.take();
+                ReceiptStatus::Abort { code, message }
+            }
             Ok(End::Fault { diagnostic: why }) => {
-                diagnostic = Some(why);
+                diagnostic = Some(match self.tx.nested_fault.take() {
+                    Some(nested) => format!("{why}; before, {nested}"),
+                    None => why,
+                });
                 ReceiptStatus::Fault
             }
             Ok(End::Short(shortfall)) => {

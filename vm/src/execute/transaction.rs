@@ -28,6 +28,8 @@ pub(crate) struct Transaction {
     /// Bytes of keys and values that contracts have written, also what is undone.
     written_bytes: u64,
     pub(super) logs: Vec<String>,
+    /// The last call that faulted in the one that goes on, for people.
+    pub(super) nested_fault: Option<String>,
 }
 
 /// Why value was not moved.

@@ -286,6 +286,32 @@ fn only_the_administrator_migrates() {
     assert_eq!(rejected(&world.send(BOB, 0, GAS, nobody)), Rejection::NoContract);
 }
 
+/// The receipt knows one word for it; who wrote the contract asks why.
+#[test]
+fn who_gives_up_behind_a_call_that_faulted_is_told_why_it_did() {
+    let mut world = World::new();
+    let target = world.deploy(&calling("unreachable"));
+    let faulted = format!("a call of {target} faulted: the contract reached `unreachable`");
+    for (end, expected) in [
+        ("(drop (call $abort (i32.const 9) (i32.const 0) (i32.const 0)))", faulted.clone()),
+        ("(drop (i32.div_u (i32.const 1) (i32.const 0)))", format!("; before, {faulted}")),
+    ] {
+        let caller = world.deploy(&module(&format!(
+            r#"(data (i32.const 0) "{}")
+               (func (export "call")
+                 (drop (call $contract
+                   (i32.const 0) (i32.const 32) (i64.const 1000000000) (i32.const 64) (i32.const 4) (i32.const 108) (i32.const 100)))
+                 {end})"#,
+            bytes(&target.0)
+        )));
+        let diagnostic = world.call(caller, &[]).diagnostic.unwrap();
+        assert!(diagnostic.ends_with(&expected), "{diagnostic}");
+    }
+    // Who goes on has nothing to tell.
+    let goes_on = world.deploy(&caller_of(&target, GAS / 2, ""));
+    assert_eq!(world.call(goes_on, &[]).diagnostic, None);
+}
+
 /// The receipt splits gas as the specification says: what the row of a call costs is a host function's.
 #[test]
 fn gas_of_a_call_is_that_of_a_host_function() {
