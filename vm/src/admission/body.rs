@@ -30,7 +30,8 @@ fn units(ty: Option<ValType>) -> u64 {
     if ty == Some(ValType::V128) { 2 } else { 1 }
 }
 
-/// Validates a body operator by operator. `stack_pointer` says that the first global is a multiple of sixteen; `trace` is for use in here: it is handed on from body to body.
+/// Validates a body operator by operator. `stack_pointer` says that the first global is a multiple of sixteen; `trace` is for
+/// use in here: it is handed on from body to body.
 pub(super) fn measure<'a>(
     rules: &Rules,
     reach: Reach,

@@ -44,13 +44,13 @@ fn inspect_with(
     rules: &Rules,
     extensions: &Extensions,
     wasm: &[u8],
-    trusts_stack_pointer: bool,
+    stack_pointer: bool,
 ) -> Result<Facts, AdmissionError> {
     let features = features::allowed(version);
     let mut parser = Parser::new(0);
     parser.set_features(features);
     let mut validator = Validator::new_with_features(features);
-    let mut module = Module::new(version, rules, extensions, trusts_stack_pointer);
+    let mut module = Module::new(version, rules, extensions, stack_pointer);
     // The accounts and their exports.
     module.add_bytes(ACCOUNTS_BYTES.saturating_add(u64::try_from(wasm.len()).unwrap_or(u64::MAX)))?;
     let mut allocations = FuncValidatorAllocations::default();
@@ -82,14 +82,14 @@ fn measure_with(
     version: ProtocolVersion,
     rules: &Rules,
     wasm: &[u8],
-    trusts_stack_pointer: bool,
+    mut stack_pointer: bool,
 ) -> Result<(Vec<Findings>, bool), AdmissionError> {
     let features = features::allowed(version);
     let mut parser = Parser::new(0);
     parser.set_features(features);
     let mut validator = Validator::new_with_features(features);
     let mut findings = Vec::new();
-    let (mut reach, mut stack_pointer, mut loses) = (Reach::Near, false, false);
+    let (mut reach, mut loses) = (Reach::Near, false);
     for payload in parser.parse_all(wasm) {
         let payload = payload?;
         if let Payload::MemorySection(section) = &payload {
@@ -98,7 +98,7 @@ fn measure_with(
             }
         }
         if let Payload::GlobalSection(section) = &payload {
-            stack_pointer = trusts_stack_pointer && begins_aligned(section)?;
+            stack_pointer &= begins_aligned(section)?;
         }
         if let ValidPayload::Func(function, code) = validator.payload(&payload)? {
             let mut validator = function.into_validator(FuncValidatorAllocations::default());
@@ -126,8 +126,7 @@ struct Module<'r> {
     exports_memory: bool,
     /// Of the memory.
     reach: Reach,
-    trusts_stack_pointer: bool,
-    /// Whether the first global is taken for a multiple of sixteen.
+    /// Whether the first global, if there is one, is taken for a multiple of sixteen.
     stack_pointer: bool,
     loses_stack_pointer: bool,
     entry_points: EntryPoints,
@@ -140,12 +139,7 @@ struct Module<'r> {
 }
 
 impl<'r> Module<'r> {
-    fn new(
-        version: ProtocolVersion,
-        rules: &'r Rules,
-        extensions: &'r Extensions,
-        trusts_stack_pointer: bool,
-    ) -> Module<'r> {
+    fn new(version: ProtocolVersion, rules: &'r Rules, extensions: &'r Extensions, stack_pointer: bool) -> Module<'r> {
         Module {
             version,
             rules,
@@ -156,8 +150,7 @@ impl<'r> Module<'r> {
             has_memory: false,
             exports_memory: false,
             reach: Reach::Near,
-            trusts_stack_pointer,
-            stack_pointer: false,
+            stack_pointer,
             loses_stack_pointer: false,
             entry_points: EntryPoints::default(),
             instantiate_gas: rules.prices.instantiate,
@@ -236,7 +229,7 @@ impl<'r> Module<'r> {
                 }
             }
             Payload::GlobalSection(section) => {
-                self.stack_pointer = self.trusts_stack_pointer && begins_aligned(section)?;
+                self.stack_pointer &= begins_aligned(section)?;
                 self.add_gas(u64::from(section.count()), self.rules.prices.instantiate_item);
             }
             Payload::ExportSection(section) => {

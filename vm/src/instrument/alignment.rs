@@ -9,7 +9,7 @@
 use wasmparser::{BinaryReaderError, GlobalSectionReader, Operator};
 
 use super::operands::Operands;
-use super::operators::stored;
+use super::operators::{different_targets, stored};
 use super::trace::Step;
 
 /// What a number is a multiple of: two to the power of this. Its trailing zeros that are known, at most [`MOST`].
@@ -220,7 +220,7 @@ impl Round<'_> {
             }
             Operator::BrIf { relative_depth } => self.branch(*relative_depth),
             Operator::BrTable { targets } => {
-                targets.targets().flatten().chain([targets.default()]).for_each(|depth| self.branch(depth));
+                different_targets(targets).into_iter().for_each(|depth| self.branch(depth));
                 self.dead = true;
             }
             Operator::Return | Operator::Unreachable => self.dead = true,

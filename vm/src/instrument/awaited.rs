@@ -14,7 +14,7 @@
 use wasmparser::Operator;
 
 use super::operands::Operands;
-use super::operators::{Access, Reach, access};
+use super::operators::{Access, Reach, access, different_targets};
 
 /// A place in [`Awaited::places`]: a value that is followed.
 type Place = u32;
@@ -255,10 +255,7 @@ impl Awaited {
             }
             Operator::BrIf { relative_depth } => self.branch(*relative_depth),
             Operator::BrTable { targets } => {
-                let mut depths: Vec<u32> = targets.targets().flatten().chain([targets.default()]).collect();
-                depths.sort_unstable();
-                depths.dedup();
-                depths.into_iter().for_each(|depth| self.branch(depth));
+                different_targets(targets).into_iter().for_each(|depth| self.branch(depth));
                 self.dead = true;
             }
             Operator::Return | Operator::Unreachable => self.dead = true,

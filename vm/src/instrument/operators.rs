@@ -3,7 +3,7 @@
 //! Calibrated with `noema-bench gas` (`docs/decisions/0010-prices.md`). Every price is a multiple of [`ENTRY_PRICE`], so that the fuel
 //! counter of another engine, set to the same table, is an independent check of the sums.
 
-use wasmparser::{MemArg, Operator};
+use wasmparser::{BrTable, MemArg, Operator};
 
 /// Entering a function. All else that a call costs is in the price of the calling operator.
 pub(super) const ENTRY_PRICE: u64 = 25;
@@ -111,6 +111,14 @@ pub(super) struct Setting {
 pub(crate) fn is_branch(operator: &Operator<'_>) -> bool {
     use Operator::{Br, BrIf, BrTable, Call, CallIndirect, Else, If};
     matches!(operator, Br { .. } | BrIf { .. } | BrTable { .. } | If { .. } | Else | Call { .. } | CallIndirect { .. })
+}
+
+/// The depths to which a table of branches leads, each once.
+pub(super) fn different_targets(table: &BrTable<'_>) -> Vec<u32> {
+    let mut depths: Vec<u32> = table.targets().flatten().chain([table.default()]).collect();
+    depths.sort_unstable();
+    depths.dedup();
+    depths
 }
 
 /// How an operator uses the memory.

@@ -8,6 +8,8 @@
 
 use wasmparser::Operator;
 
+use super::blocks::Blocks;
+
 /// What was found in a body.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unlikely {
@@ -22,6 +24,7 @@ pub(crate) struct Unlikely {
 /// Goes over a body and finds them.
 #[derive(Default)]
 pub(crate) struct UnlikelyFinder {
+    blocks: Blocks,
     open: Vec<Open>,
     /// Branches one way of which begins with the metering block that is gone over.
     entered: Vec<u32>,
@@ -36,12 +39,10 @@ pub(crate) struct UnlikelyFinder {
 #[derive(Default)]
 struct Open {
     is_loop: bool,
-    /// The `if` whose other way begins at its `else` or `end`.
-    other_way: Option<u32>,
-    /// Whether a metering block begins behind its `end`, whatever goes there.
-    begins_block: bool,
     /// Where the innermost loop stands among the open blocks, counted from one; 0 outside of loops.
     loops: usize,
+    /// The `if` whose other way begins at its `else` or `end`.
+    other_way: Option<u32>,
     /// Conditional branches to its end.
     branches: Vec<u32>,
     /// Whether one of them leaves a loop.
@@ -55,43 +56,39 @@ impl UnlikelyFinder {
         self.operators += 1;
         let behind_branch =
             std::mem::replace(&mut self.behind_branch, matches!(operator, Operator::BrIf { relative_depth: 0 }));
+        if let Operator::Unreachable = operator {
+            self.found.branches.append(&mut self.entered);
+        }
+        // Which branches come to what is behind the operator.
+        let mut entered = Vec::new();
         match operator {
             Operator::Block { .. } => self.open(Open::default()),
-            Operator::Loop { .. } => {
-                self.entered.clear();
-                self.open(Open { is_loop: true, loops: self.open.len() + 1, ..Open::default() });
-            }
+            Operator::Loop { .. } => self.open(Open { is_loop: true, loops: self.open.len() + 1, ..Open::default() }),
             Operator::If { .. } => {
-                self.entered.clear();
-                self.entered.push(number);
-                self.open(Open { other_way: Some(number), begins_block: true, ..Open::default() });
+                entered.push(number);
+                self.open(Open { other_way: Some(number), ..Open::default() });
             }
-            Operator::Else => {
-                self.entered.clear();
-                self.entered.extend(self.open.last_mut().and_then(|open| open.other_way.take()));
-            }
+            Operator::Else => entered.extend(self.open.last_mut().and_then(|open| open.other_way.take())),
             Operator::BrIf { relative_depth } => {
-                self.branch(*relative_depth, Some(number));
-                self.entered.clear();
-                self.entered.push(number);
+                entered.push(number);
+                self.branch(*relative_depth, number);
             }
-            Operator::Br { relative_depth } => {
-                self.branch(*relative_depth, None);
-                self.entered.clear();
-            }
-            Operator::BrTable { targets } => {
-                targets.targets().flatten().chain([targets.default()]).for_each(|depth| self.branch(depth, None));
-                self.entered.clear();
-            }
-            Operator::Return => self.entered.clear(),
-            Operator::Unreachable => self.found.branches.append(&mut self.entered),
             Operator::End => {
-                if behind_branch && self.open.last().is_some_and(|open| open.is_loop) {
+                let closed = self.open.pop().unwrap_or_default();
+                if behind_branch && closed.is_loop {
                     self.found.latches.push(number - 1);
                 }
-                self.close();
+                if closed.leaves_loop {
+                    // Behind every `end` but that of the body stands another operator.
+                    self.found.exits.push(self.operators);
+                }
+                entered = closed.branches;
+                entered.extend(closed.other_way);
             }
             _ => {}
+        }
+        if self.blocks.step(operator) {
+            self.entered = entered;
         }
     }
 
@@ -100,30 +97,17 @@ impl UnlikelyFinder {
         self.open.push(Open { loops: open.loops.max(around), ..open });
     }
 
-    /// What names the block at this depth; a number if it is a `br_if`.
-    fn branch(&mut self, relative_depth: u32, conditional: Option<u32>) {
+    /// A `br_if` to the block at this depth.
+    fn branch(&mut self, relative_depth: u32, number: u32) {
         let loops = self.open.last().map_or(0, |innermost| innermost.loops);
         let depth = usize::try_from(relative_depth).unwrap_or(usize::MAX);
         // What leaves the function, and what begins a loop again, leads to no block that is looked at.
-        let target = self.open.len().checked_sub(1).and_then(|top| top.checked_sub(depth));
-        let Some((at, target)) = target.and_then(|at| Some((at, self.open.get_mut(at)?))) else { return };
-        target.begins_block = true;
-        if let Some(number) = conditional.filter(|_| !target.is_loop) {
-            target.branches.push(number);
-            if loops > at + 1 {
-                target.leaves_loop = true;
-                self.found.branches.push(number);
-            }
-        }
-    }
-
-    fn close(&mut self) {
-        let Some(closed) = self.open.pop().filter(|open| open.begins_block && !open.is_loop) else { return };
-        self.entered = closed.branches;
-        self.entered.extend(closed.other_way);
-        if closed.leaves_loop {
-            // Behind every `end` but that of the body stands another operator.
-            self.found.exits.push(self.operators);
+        let at = self.open.len().checked_sub(1).and_then(|top| top.checked_sub(depth));
+        let Some(at) = at.filter(|at| !self.open[*at].is_loop) else { return };
+        self.open[at].branches.push(number);
+        if loops > at + 1 {
+            self.open[at].leaves_loop = true;
+            self.found.branches.push(number);
         }
     }
 
