@@ -214,8 +214,10 @@ pub struct Machine {
     pub near_pages: u64,
     /// The most pages of a middle one; also of a memory that declares no maximum, unless it starts with more.
     pub middle_pages: u64,
-    /// The most branches and calls that the functions of a module can have before each of them costs more.
+    /// The most functions, branches and calls that a module can have, together, before it counts as large.
     pub foreseen_branches: u64,
+    /// The most bytes that the bodies of its functions can have before that.
+    pub near_code_bytes: u64,
     /// Elements that a table can have.
     pub table_elements: u64,
     /// Most bytes of a model.
@@ -351,6 +353,7 @@ const V1: Rules = Rules {
         near_pages: 16,
         middle_pages: 64,
         foreseen_branches: 8_192,
+        near_code_bytes: 512 * 1024,
         table_elements: 16_384,
         model_bytes: 1 << 30,
     },

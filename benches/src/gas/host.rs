@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Class, Program};
+use super::program::{Class, Program};
 
 pub(super) fn programs() -> Vec<Program> {
     vec![

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{ConstExpr, DataSection};
 
-use super::{Class, Program};
+use super::program::{Class, Program};
 use crate::metering::kernels::{self, KERNELS, WHICH};
 
 pub(super) fn programs() -> anyhow::Result<Vec<Program>> {

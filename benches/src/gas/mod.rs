@@ -4,9 +4,12 @@
 //!
 //! Each program is a contract that runs as a message of its own, long enough that what surrounds it does not matter.
 
+mod arithmetic;
+mod control;
 mod host;
 mod kernels;
-mod operators;
+mod memory;
+mod program;
 mod tensors;
 
 use anyhow::ensure;
@@ -15,6 +18,8 @@ use noema_vm::ReceiptStatus;
 use crate::deployed::Deployed;
 use crate::measure::{Effort, Spread};
 use crate::report::{Report, Row, Sense};
+
+use program::{Class, Program};
 
 /// Arguments of `noema-bench gas`.
 #[derive(Clone, Debug, clap::Args)]
@@ -27,53 +32,15 @@ pub struct Options {
     pub effort: Effort,
 }
 
-/// What a program is there for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
-    /// To take longer than its gas says.
-    Adversarial,
-    /// To do what contracts do.
-    Ordinary,
-    /// To compute with tensors.
-    Tensor,
-}
-
-impl Class {
-    const ALL: [Class; 3] = [Class::Adversarial, Class::Ordinary, Class::Tensor];
-
-    fn name(self) -> &'static str {
-        match self {
-            Class::Adversarial => "adversarial",
-            Class::Ordinary => "ordinary",
-            Class::Tensor => "tensor",
-        }
-    }
-}
-
-/// A contract and what it is for.
-struct Program {
-    name: String,
-    class: Class,
-    code: Vec<u8>,
-    /// Whether the memory that it begins with is the point; it is left out of account otherwise, because most of it is never used.
-    with_instance: bool,
-}
-
-impl Program {
-    fn new(name: impl Into<String>, class: Class, text: &str) -> Program {
-        let name = name.into();
-        let code = wat::parse_str(text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
-        Program { name, class, code, with_instance: false }
-    }
-}
-
 /// Measures all programs, or those that were named.
 ///
 /// # Errors
 /// A program that is refused or fails, or kernels that cannot be compiled.
 pub fn run(options: &Options) -> anyhow::Result<Report> {
     let mut report = Report::new("gas");
-    let mut programs = operators::programs();
+    let mut programs = arithmetic::programs();
+    programs.extend(control::programs());
+    programs.extend(memory::programs());
     programs.extend(host::programs());
     programs.extend(tensors::programs());
     programs.extend(kernels::programs()?);

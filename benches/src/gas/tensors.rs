@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use noema_abi::DType;
 
-use super::{Class, Program};
+use super::program::{Class, Program};
 
 /// An argument of an opcode: a tensor of this type and shape, or a number.
 #[derive(Clone, Copy)]

@@ -5,8 +5,8 @@ use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, ValidatorResour
 use super::shape::Shape;
 use super::{AdmissionError, check_in};
 use crate::instrument::{
-    Across, Alignment, Awaited, Findings, Reach, Step, Trace, UnlikelyFinder, fixes, is_branch, makes_raw, may_fix,
-    operator_price,
+    Alignment, Awaited, Findings, Reach, Step, Trace, UnlikelyFinder, fixes, is_branch, makes_raw, may_fix,
+    operator_cost, stores_and_waits,
 };
 use crate::rules::Rules;
 
@@ -64,7 +64,7 @@ pub(super) fn measure<'a>(
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
-        if operator_price(&operator).is_none() {
+        if operator_cost(&operator).is_none() {
             return Err(AdmissionError::Operator { operator: name_of(&operator), function, offset });
         }
         let arity = operator.operator_arity(validator);
@@ -97,20 +97,15 @@ pub(super) fn measure<'a>(
     } else {
         Alignment::of(&trace.steps, validator.len_locals(), parameters, stack_pointer)
     };
+    let awaited = awaited.finish();
+    let (across, waits) = stores_and_waits(&trace.steps, reach, validator.len_locals(), &alignment.stores, &awaited);
     let frame_units = rules.machine.frame_units + local_units + heights.largest;
     Ok(Measure {
         locals,
         compile_gas: shape.gas(&rules.prices.compile, body.as_bytes().len()),
         added_bytes: shape.added_bytes(has_floats),
         loses_stack_pointer: alignment.loses_stack_pointer,
-        findings: Findings {
-            frame_units,
-            fixes,
-            awaited: awaited.finish(),
-            across: Across::stores(&trace.steps, validator.len_locals(), &alignment.stores),
-            unlikely: unlikely.finish(),
-            branches,
-        },
+        findings: Findings { frame_units, fixes, awaited, across, waits, unlikely: unlikely.finish(), branches },
     })
 }
 

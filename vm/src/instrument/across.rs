@@ -16,7 +16,7 @@ use super::trace::Step;
 const PAGE: u64 = 4096;
 
 /// Follows the addresses of one body.
-pub(crate) struct Across {
+pub(super) struct Across {
     stack: Operands<Address>,
     locals: Vec<Local>,
     blocks: Blocks,
@@ -45,16 +45,14 @@ struct Local {
 }
 
 impl Across {
-    /// The stores of a body that may, in their order; `aligned` are those that are aligned, and `locals` has parameters among it.
-    pub(crate) fn stores(steps: &[Step<'_>], locals: u32, aligned: &[u32]) -> Vec<u32> {
+    /// At the beginning of a body with so many locals, parameters included.
+    pub(super) fn new(locals: u32) -> Across {
         let locals = vec![Local::default(); usize::try_from(locals).unwrap_or(usize::MAX)];
-        let mut across = Across { stack: Operands::new(), locals, blocks: Blocks::default(), block: 0 };
-        let numbered = (0..).zip(steps).map(|(number, step)| (number, step, aligned.binary_search(&number).is_ok()));
-        numbered.filter(|(_, step, is_aligned)| across.step(step, *is_aligned)).map(|(number, ..)| number).collect()
+        Across { stack: Operands::new(), locals, blocks: Blocks::default(), block: 0 }
     }
 
     /// Goes over an operator. Returns whether it is such a store.
-    fn step(&mut self, step: &Step<'_>, is_aligned: bool) -> bool {
+    pub(super) fn step(&mut self, step: &Step<'_>, is_aligned: bool) -> bool {
         let mut is_across = false;
         if let Some((bytes, offset)) = stored(&step.operator).filter(|_| !is_aligned) {
             // The address lies below the value.

@@ -13,8 +13,9 @@
 
 use wasmparser::Operator;
 
+use super::costs::Reach;
 use super::operands::Operands;
-use super::operators::{Access, Reach, access, different_targets};
+use super::operators::{Access, access, different_targets};
 
 /// A place in [`Awaited::places`]: a value that is followed.
 type Place = u32;

@@ -6,10 +6,10 @@ use wasmparser::{FuncType, FunctionBody, Operator};
 
 use super::blocks::Blocks;
 use super::calls::{Calls, Depth};
+use super::costs::{ENTRY_PRICE, LOCAL_PRICE, is_bulk, per_unit};
 use super::floats::Fix;
 use super::flow::{Flow, Placement, Plan};
 use super::module::{Counters, Names};
-use super::operators::{ENTRY_PRICE, LOCAL_PRICE, bulk_price};
 use super::places::Mark;
 use super::pricing::Pricing;
 use super::writer::{Locals, Temporaries, Writer};
@@ -70,8 +70,7 @@ pub(super) fn survey(
             Operator::RefFunc { function_index } => references.push(function_index),
             _ => {}
         }
-        let is_bulk = bulk_price(&operator).is_some();
-        check_block(index, flow.step(&operator, price, is_bulk), &rules.limits)?;
+        check_block(index, flow.step(&operator, price, is_bulk(&operator)), &rules.limits)?;
     }
     Ok(Survey { plan: flow.finish(), calls, references, indirect })
 }
@@ -125,7 +124,7 @@ pub(super) fn rewrite(task: &Task<'_>, ty: &FuncType, body: &FunctionBody<'_>) -
             writer.fix(fix)?;
         }
         number += 1;
-        if let Some((_, per_unit)) = bulk_price(&operator) {
+        if let Some(per_unit) = per_unit(&operator) {
             writer.charge_by_length(per_unit);
         }
         let copy = |writer: &mut Writer, end: usize| {

@@ -30,6 +30,7 @@ mod alignment;
 mod awaited;
 mod blocks;
 mod calls;
+mod costs;
 mod counted;
 mod floats;
 mod flow;
@@ -43,19 +44,22 @@ mod pricing;
 mod tests;
 mod trace;
 mod unlikely;
+mod waits;
 mod writer;
 
 use std::sync::LazyLock;
 
 use wasmparser::Parser;
 
-pub(crate) use across::Across;
+use pricing::Among;
+
 pub(crate) use alignment::{Alignment, begins_aligned};
 pub(crate) use awaited::Awaited;
 pub(crate) use blocks::Blocks;
+pub(crate) use costs::{Reach, is_bulk, operator_cost};
 pub(crate) use floats::{Fix, fixes, makes_raw, may_fix};
 pub(crate) use flow::Placement;
-pub(crate) use operators::{Reach, is_branch, is_bulk, operator_price};
+pub(crate) use operators::is_branch;
 pub(crate) use trace::{Step, Trace};
 pub(crate) use unlikely::{Unlikely, UnlikelyFinder};
 
@@ -69,12 +73,13 @@ pub(crate) static FINGERPRINT: LazyLock<[u8; 32]> = LazyLock::new(|| {
     crate::hash::hash("noema instrumentation", &sources)
 });
 
-const SOURCES: [&str; 23] = [
+const SOURCES: [&str; 25] = [
     include_str!("across.rs"),
     include_str!("alignment.rs"),
     include_str!("awaited.rs"),
     include_str!("blocks.rs"),
     include_str!("calls.rs"),
+    include_str!("costs.rs"),
     include_str!("counted.rs"),
     include_str!("floats.rs"),
     include_str!("flow.rs"),
@@ -87,6 +92,7 @@ const SOURCES: [&str; 23] = [
     include_str!("pricing.rs"),
     include_str!("trace.rs"),
     include_str!("unlikely.rs"),
+    include_str!("waits.rs"),
     include_str!("writer.rs"),
     include_str!("../admission/body.rs"),
     include_str!("../admission/features.rs"),
@@ -122,10 +128,34 @@ pub(crate) struct Findings {
     pub(crate) awaited: Vec<u32>,
     /// Stores that may lie across two pages of the processor.
     pub(crate) across: Vec<u32>,
+    /// What stretches of operators wait, each at its first one.
+    pub(crate) waits: Vec<(u32, u64)>,
     /// Branches one way of which is unlikely.
     pub(crate) unlikely: Unlikely,
     /// How many branches and calls it has.
     pub(crate) branches: u64,
+}
+
+/// Which stores of a body may lie across two pages, and what its stretches wait. `aligned` are stores that are aligned, `awaited` loads
+/// that are awaited, both in their order; `locals` has parameters among it.
+pub(crate) fn stores_and_waits(
+    steps: &[Step<'_>],
+    reach: Reach,
+    locals: u32,
+    aligned: &[u32],
+    awaited: &[u32],
+) -> (Vec<u32>, Vec<(u32, u64)>) {
+    let (mut across, mut waits) = (across::Across::new(locals), waits::Waits::new(reach, locals));
+    let (mut aligned, mut awaited) = (Among(aligned), Among(awaited));
+    let mut stores = Vec::new();
+    for (number, step) in (0..).zip(steps) {
+        let is_across = across.step(step, aligned.has(number));
+        if is_across {
+            stores.push(number);
+        }
+        waits.step(step, waits::Found { is_awaited: awaited.has(number), is_across });
+    }
+    (stores, waits.finish())
 }
 
 /// Rewrites a module that admission has validated, and about whose functions it has found this out.

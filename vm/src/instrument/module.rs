@@ -12,8 +12,8 @@ use wasm_encoder::{
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, FunctionBody, Payload, TypeRef};
 
 use super::calls::{CallGraph, Depth};
+use super::costs::Setting;
 use super::flow::{Placement, UNCHECKED};
-use super::operators::Setting;
 use super::pricing::Pricing;
 use super::{FAULT, Findings, LEAST_ROOM, Nests, Reach, function, refused};
 use crate::AdmissionError;
@@ -189,9 +189,12 @@ impl<'a> Sections<'a> {
         let counters = Counters { least_room: globals, fault: globals + 1 };
         let imports = count(self.imports.len());
         let branches = findings.iter().fold(0, |sum: u64, findings| sum.saturating_add(findings.branches));
+        let branches = branches.saturating_add(u64::try_from(findings.len()).unwrap_or(u64::MAX));
+        let code_bytes = self.bodies.iter().fold(0, |sum: usize, body| sum.saturating_add(body.as_bytes().len()));
         let setting = Setting {
             reach: self.memories.first().map_or(Reach::Near, |memory| rules.machine.reach(memory)),
-            unforeseen: branches > rules.machine.foreseen_branches,
+            is_large: branches > rules.machine.foreseen_branches
+                || u64::try_from(code_bytes).is_ok_and(|bytes| bytes > rules.machine.near_code_bytes),
         };
         let memories = self.memories(&rules.machine)?;
         let bodies = std::mem::take(&mut self.bodies);

@@ -3,10 +3,10 @@
 use wasmparser::Operator;
 
 use super::Findings;
-use super::operators::{
-    Access, FORESEEN, Setting, UNFORESEEN, UNLIKELY, access, awaited_call, is_branch, load_price, operator_price,
-    store_price,
+use super::costs::{
+    FAR_CODE, FORESEEN, Setting, UNFORESEEN, UNLIKELY, awaited_call, load_cost, operator_cost, store_cost,
 };
+use super::operators::{Access, access, is_branch};
 
 /// Goes over a body.
 pub(super) struct Pricing<'a> {
@@ -17,16 +17,17 @@ pub(super) struct Pricing<'a> {
     unlikely: Among<'a>,
     exits: Among<'a>,
     latches: Among<'a>,
+    waits: &'a [(u32, u64)],
     /// Whether the last operator was the branch at the end of a loop.
     behind_latch: bool,
 }
 
 /// Operators that something was found of, from here on.
-struct Among<'a>(&'a [u32]);
+pub(super) struct Among<'a>(pub(super) &'a [u32]);
 
 impl Among<'_> {
     /// Whether the operator is among them; each is asked for in its turn.
-    fn has(&mut self, number: u32) -> bool {
+    pub(super) fn has(&mut self, number: u32) -> bool {
         let is_next = self.0.first() == Some(&number);
         self.0 = &self.0[usize::from(is_next)..];
         is_next
@@ -36,7 +37,7 @@ impl Among<'_> {
 impl<'a> Pricing<'a> {
     /// At the beginning of a body.
     pub(super) fn new(setting: Setting, findings: &'a Findings) -> Pricing<'a> {
-        let Findings { awaited, across, unlikely, .. } = findings;
+        let Findings { awaited, across, unlikely, waits, .. } = findings;
         Pricing {
             setting,
             number: 0,
@@ -45,6 +46,7 @@ impl<'a> Pricing<'a> {
             unlikely: Among(&unlikely.branches),
             exits: Among(&unlikely.exits),
             latches: Among(&unlikely.latches),
+            waits,
             behind_latch: false,
         }
     }
@@ -57,21 +59,36 @@ impl<'a> Pricing<'a> {
         let behind_latch = std::mem::replace(&mut self.behind_latch, is_latch);
         let (is_awaited, is_across) = (self.awaited.has(number), self.across.has(number));
         let (is_unlikely, is_exit) = (self.unlikely.has(number), self.exits.has(number));
-        let Setting { reach, unforeseen } = self.setting;
-        let price = match operator {
-            Operator::BrIf { .. } | Operator::If { .. } if is_latch || is_unlikely => Some(FORESEEN),
-            Operator::Call { .. } | Operator::CallIndirect { .. } if is_awaited => {
-                operator_price(operator).map(|price| price + awaited_call(reach))
-            }
-            _ => match access(operator) {
-                Some(Access::Load) => Some(load_price(reach, is_awaited)),
-                Some(Access::Store) => Some(store_price(reach, is_across)),
-                None => operator_price(operator),
-            },
+        let Setting { reach, is_large } = self.setting;
+        let cost = match access(operator) {
+            Some(Access::Load) => load_cost(reach, is_awaited),
+            Some(Access::Store) => store_cost(reach, is_across),
+            None => operator_cost(operator)?,
         };
+        let is_foreseen = matches!(operator, Operator::BrIf { .. } | Operator::If { .. }) && (is_latch || is_unlikely);
+        let time = if is_foreseen { FORESEEN } else { cost.time };
+        let is_call = matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. });
         // At the end of a loop the way out is the one that nobody foresees.
         let leads_elsewhere = !is_latch && (is_branch(operator) || behind_latch);
-        let more = [(unforeseen && leads_elsewhere, UNFORESEEN), (is_exit, UNLIKELY), (behind_latch, UNLIKELY)];
-        price.map(|price| more.iter().filter(|(counts, _)| *counts).fold(price, |sum, (_, more)| sum + more))
+        let more = [
+            (is_call && is_awaited, awaited_call(reach)),
+            (is_large && leads_elsewhere, UNFORESEEN),
+            (is_large && cost.delay.is_some_and(|delay| delay != 0), FAR_CODE),
+            (is_exit, UNLIKELY),
+            (behind_latch, UNLIKELY),
+        ];
+        let more: u64 = more.iter().filter(|(counts, _)| *counts).map(|(_, more)| more).sum();
+        Some(time + more + self.wait(number))
+    }
+
+    /// How long the stretch waits that begins with this operator.
+    fn wait(&mut self, number: u32) -> u64 {
+        match self.waits {
+            [(first, wait), behind @ ..] if *first == number => {
+                self.waits = behind;
+                *wait
+            }
+            _ => 0,
+        }
     }
 }

@@ -9,6 +9,7 @@ mod oracle;
 mod random;
 mod suite;
 mod unlikely;
+mod waits;
 
 use noema_abi::ProtocolVersion;
 use wasmparser::{Operator, Parser, Payload};
@@ -19,11 +20,14 @@ use crate::admission::{AdmissionError, Admitted, admit, admit_placed, findings};
 use crate::rules::Rules;
 
 const ENTRY: i64 = 25;
-const CONSTANT: i64 = 100;
-const INTEGER: i64 = 125;
-const CHOOSE: i64 = 300;
-const DROP: i64 = 50;
-const BRANCH: i64 = 2_500;
+const CONSTANT: i64 = 50;
+const INTEGER: i64 = 75;
+const DROP: i64 = 25;
+const BRANCH: i64 = 1_900;
+/// Delays, which count where something waits.
+const INTEGER_DELAY: i64 = 225;
+const GLOBAL_DELAY: i64 = 300;
+const DIVISION: i64 = 2_100;
 /// In [`Ran::fault`].
 const OTHER_TRAP: i32 = -1;
 
@@ -139,13 +143,15 @@ fn call(body: &str) -> String {
 #[test]
 fn straight_line_code_costs_the_sum_of_its_operators() {
     assert_eq!(gas_of(&call("")), ENTRY);
-    // Two constants, an addition, a drop.
-    assert_eq!(gas_of(&call("(drop (i32.add (i32.const 1) (i32.const 2)))")), ENTRY + 2 * CONSTANT + INTEGER + DROP);
+    // Two constants and two drops.
+    assert_eq!(gas_of(&call("(drop (i32.const 1)) (drop (i32.const 2))")), ENTRY + 2 * CONSTANT + 2 * DROP);
     assert_eq!(gas_of(&call("nop (block) (block (block))")), ENTRY);
     // A declared local is set to zero; 16 bytes count twice.
-    assert_eq!(gas_of(&call("(local i32)")), ENTRY + 300);
-    assert_eq!(gas_of(&call("(local v128 i64)")), ENTRY + 900);
-    assert_eq!(gas_of(&call("(drop (i64.div_u (i64.const 9) (i64.const 2)))")), ENTRY + 2 * CONSTANT + 2_700 + DROP);
+    assert_eq!(gas_of(&call("(local i32)")), ENTRY + 100);
+    assert_eq!(gas_of(&call("(local v128 i64)")), ENTRY + 300);
+    // What waits for nothing but constants is there sooner than all of it is done.
+    let adds = "(drop (i32.add (i32.const 1) (i32.const 2)))".repeat(7);
+    assert_eq!(gas_of(&call(&adds)), ENTRY + 7 * (2 * CONSTANT + INTEGER + DROP));
 }
 
 #[test]
@@ -168,17 +174,17 @@ fn branches_leave_the_rest_of_a_block_unpaid() {
     assert_eq!(skip(1), ENTRY + CONSTANT + BRANCH);
     assert_eq!(skip(0), ENTRY + CONSTANT + BRANCH + CONSTANT + DROP);
     // Code behind an unconditional branch is dead and free.
-    assert_eq!(gas_of(&call("(block (br 0) (drop (i32.div_u (i32.const 1) (i32.const 0))))")), ENTRY + 100);
-    assert_eq!(gas_of(&call("(block (block (br 1)) (drop (i32.const 7)))")), ENTRY + 100);
+    assert_eq!(gas_of(&call("(block (br 0) (drop (i32.div_u (i32.const 1) (i32.const 0))))")), ENTRY + 75);
+    assert_eq!(gas_of(&call("(block (block (br 1)) (drop (i32.const 7)))")), ENTRY + 75);
 }
 
 #[test]
 fn a_block_that_no_branch_names_is_part_of_the_run_around_it() {
-    gas_before_trap(&call("(block (block unreachable)) (drop (i32.const 1))"), ENTRY + 5_000);
+    gas_before_trap(&call("(block (block unreachable)) (drop (i32.const 1))"), ENTRY + 4_000);
     // One metering block: if it were two, the trap would come before the last two operators are paid.
     gas_before_trap(
         &call("(drop (i32.div_u (i32.const 1) (i32.const 0))) (block) (drop (i32.const 1))"),
-        ENTRY + 2 * CONSTANT + 2_700 + DROP + CONSTANT + DROP,
+        ENTRY + DIVISION,
     );
 }
 
@@ -192,8 +198,8 @@ fn early_returns_and_branches_to_the_function_are_equal_but_for_their_price() {
                (func (export "call") (call $f (i32.const 1)) drop drop)"#
         )))
     };
-    let chosen = 50 + BRANCH + 2 * CONSTANT + 100;
-    let expected = 2 * ENTRY + chosen + (CONSTANT + 5_000) + 2 * DROP;
+    let chosen = 25 + BRANCH + 2 * CONSTANT + 75;
+    let expected = 2 * ENTRY + chosen + (CONSTANT + 4_000) + 2 * DROP;
     assert_eq!(with("return"), expected);
     assert_eq!(with("br 1"), expected);
 }
@@ -206,15 +212,17 @@ fn loops_pay_for_every_round() {
              (loop (global.set $g (i32.sub (global.get $g) (i32.const 1))) (br_if 0 (global.get $g)))"
         )))
     };
-    let round = 300 + CONSTANT + INTEGER + 300 + 300 + 400;
-    assert_eq!(rounds(1), ENTRY + 400 + round + 5_000);
-    assert_eq!(rounds(1000), ENTRY + 400 + 1000 * round + 5_000);
+    // The global is read, changed, set, and read again, one after the other.
+    let round = GLOBAL_DELAY + INTEGER_DELAY + GLOBAL_DELAY + GLOBAL_DELAY + 300;
+    assert_eq!(rounds(1), ENTRY + GLOBAL_DELAY + round + 4_000);
+    assert_eq!(rounds(1000), ENTRY + GLOBAL_DELAY + 1000 * round + 4_000);
 }
 
-/// From one branch to the next in number, all of them cost more; what is no branch does not.
+/// From one branch to the next in number, all of them cost more, and other operators that have a delay a little.
 #[test]
-fn branches_cost_more_where_there_are_many() {
-    const MORE: i64 = 7_000;
+fn operators_cost_more_in_a_large_module() {
+    const MORE: i64 = 5_000;
+    const LITTLE_MORE: i64 = 50;
     const FEW: usize = 8_192;
     // What runs: an `if` with both arms, one that is not taken, a loop of three rounds, calls, a branch and a table.
     let tried = r#"(if (i32.const 1) (then nop) (else nop)) (if (i32.const 0) (then))
@@ -223,9 +231,11 @@ fn branches_cost_more_where_there_are_many() {
         (call $f) (call_indirect (i32.const 0)) (block (br 0)) (block (br_table 0 (i32.const 0)))
         (block (br_if 0 (i32.const 1)))"#;
     let branches = ["if", "else", "if", "br_if", "call", "call_indirect", "br", "br_table", "br_if"].len();
+    let functions = 5;
     let gas = |others: usize| {
         // Dead code counts: it is code all the same. A function has at most 4,096 blocks.
-        let others = ["(br 0)".repeat(3_000), "(br 0)".repeat(3_000), "(br 0)".repeat(others - 6_000 - branches)];
+        let others =
+            ["(br 0)".repeat(3_000), "(br 0)".repeat(3_000), "(br 0)".repeat(others - 6_000 - branches - functions)];
         let others: String = others.iter().map(|body| format!("(func {body})")).collect();
         gas_of(&contract(&format!(
             r#"(table 1 funcref) (elem (i32.const 0) $f) (func $f)
@@ -234,8 +244,17 @@ fn branches_cost_more_where_there_are_many() {
         )))
     };
     // The first arm with the branch behind it, and the way out of the loop; not its two branches back.
-    assert_eq!(gas(FEW + 1) - gas(FEW), 9 * MORE);
-    assert_eq!(gas(FEW), gas(6_000 + branches));
+    assert_eq!(gas(FEW + 1) - gas(FEW), 9 * MORE + 3 * 2 * LITTLE_MORE);
+    assert_eq!(gas(FEW), gas(6_000 + branches + functions));
+    // The same from one byte of code to the next.
+    let gas = |bytes: usize| {
+        let body = |bytes: usize| format!("(func {})", "nop ".repeat(bytes));
+        // A body has a byte for its locals and one for its end.
+        let others = body(200_000 - 2).repeat(2) + &body(bytes - 400_000 - 2);
+        gas_of(&contract(&format!(r#"{others} (func (export "call") (drop (i32.add (i32.const 1) (i32.const 2))))"#)))
+    };
+    let own = 2 + 2 + 2 + 1 + 1;
+    assert_eq!(gas(524_288 - own + 1) - gas(524_288 - own), LITTLE_MORE);
 }
 
 /// A loop whose local `$i` goes from `start` to `end` in steps.
@@ -279,7 +298,8 @@ fn counted_loops_cost_what_their_rounds_cost() {
                 let end = format!("(i32.const {end})");
                 let known = gas_of(&counting(50, step, &end, update));
                 let counted = gas_of(&counting_from_somewhere(50, step, &end, update));
-                assert_eq!(counted - known, CHOOSE + INTEGER);
+                // The global and the sum, less the constant that both have and that took what is waited for now.
+                assert_eq!(counted - known, GLOBAL_DELAY + INTEGER_DELAY - 2 * CONSTANT - 2 * 25);
             }
         }
     }
@@ -334,45 +354,45 @@ fn branch_tables_and_blocks_with_several_values() {
                  drop drop)"#
         )))
     };
-    let head = ENTRY + 3 * CONSTANT + 8_000;
+    let head = ENTRY + 3 * CONSTANT + 7_000;
     let tail = 2 * DROP;
-    assert_eq!(choose(0), head + INTEGER + CONSTANT + tail);
+    assert_eq!(choose(0), head + INTEGER_DELAY + tail);
     assert_eq!(choose(1), head + tail);
     assert_eq!(choose(9), head + tail);
 }
 
 #[test]
 fn calls_charge_the_caller_and_the_entry() {
-    assert_eq!(gas_of(&contract(r#"(func $f) (func (export "call") (call $f) (call $f))"#)), 3 * ENTRY + 2 * 5_000);
+    assert_eq!(gas_of(&contract(r#"(func $f) (func (export "call") (call $f) (call $f))"#)), 3 * ENTRY + 2 * 4_000);
     assert_eq!(
         gas_of(&contract(
             r#"(type $t (func)) (table funcref (elem $f)) (func $f (type $t))
                (func (export "call") (call_indirect (type $t) (i32.const 0)))"#
         )),
-        2 * ENTRY + 100 + 10_000
+        2 * ENTRY + CONSTANT + 9_500
     );
 }
 
 #[test]
 fn lengths_are_paid_before_the_operator_runs() {
     let fill = |length: i64| call(&format!("(memory.fill (i32.const 0) (i32.const 7) (i32.const {length}))"));
-    assert_eq!(gas_of(&fill(0)), ENTRY + 300 + 20_000);
-    assert_eq!(gas_of(&fill(65_536)), ENTRY + 300 + 20_000 + 65_536 * 200);
+    assert_eq!(gas_of(&fill(0)), ENTRY + 3 * CONSTANT + 20_000);
+    assert_eq!(gas_of(&fill(65_536)), ENTRY + 3 * CONSTANT + 20_000 + 65_536 * 200);
     // A length of 2^32 - 1 cannot be paid and is not filled; with all gas there is, it traps outside memory.
     for instrumented in instrumented(&fill(-1)).unwrap() {
         assert_eq!(run(&instrumented, 1 << 39).fault, Some(FAULT_GAS));
         assert_eq!(run(&instrumented, 1 << 62).fault, Some(OTHER_TRAP));
     }
-    gas_before_trap(&fill(-1), ENTRY + 300 + 20_000 + 200 * i64::from(u32::MAX));
+    gas_before_trap(&fill(-1), ENTRY + 3 * CONSTANT + 20_000 + 200 * i64::from(u32::MAX));
 
     let copy = call("(memory.copy (i32.const 0) (i32.const 100) (i32.const 50))");
-    assert_eq!(gas_of(&copy), ENTRY + 300 + 20_000 + 50 * 200);
+    assert_eq!(gas_of(&copy), ENTRY + 3 * CONSTANT + 20_000 + 50 * 200);
     let init = contract(
         r#"(data $d "abcdef") (func (export "call") (memory.init $d (i32.const 0) (i32.const 1) (i32.const 3)) (data.drop $d))"#,
     );
-    assert_eq!(gas_of(&init), ENTRY + 300 + 20_000 + 3 * 200 + 20_000);
+    assert_eq!(gas_of(&init), ENTRY + 3 * CONSTANT + 20_000 + 3 * 200 + 20_000);
     let grow = |pages: i64| call(&format!("(drop (memory.grow (i32.const {pages})))"));
-    assert_eq!(gas_of(&grow(2)), ENTRY + 100 + 20_000 + 2 * 32_000_000 + DROP);
+    assert_eq!(gas_of(&grow(2)), ENTRY + CONSTANT + 20_000 + 2 * 32_000_000 + DROP);
     let tables = contract(
         r#"(table $t 10 20 funcref) (elem $e func $f $f $f) (func $f)
            (func (export "call")
@@ -381,7 +401,8 @@ fn lengths_are_paid_before_the_operator_runs() {
              (table.copy $t $t (i32.const 1) (i32.const 2) (i32.const 6))
              (table.init $t $e (i32.const 0) (i32.const 0) (i32.const 3)))"#,
     );
-    let operators = (300 + 100 + 20_000 + DROP) + (100 + 300 + 100 + 20_000) + 2 * (300 + 20_000);
+    // `ref.null` is there later than the two have taken.
+    let operators = 2 * (GLOBAL_DELAY + 20_000) + 2 * (3 * CONSTANT + 20_000);
     assert_eq!(gas_of(&tables), ENTRY + operators + (4 + 5 + 6 + 3) * 2_000);
 }
 

@@ -87,7 +87,8 @@ fn gas_states_every_price() {
     let rules = Rules::of(ProtocolVersion::V1);
     let prices = &rules.prices;
     for (words, expected) in [
-        ("module have more than # `br`", rules.machine.foreseen_branches),
+        ("(dead code counts), are more than # together", rules.machine.foreseen_branches),
+        ("locals included, have more than # bytes together", rules.machine.near_code_bytes),
         ("every message: #, and", prices.message),
         ("and # for every byte of code, input", prices.message_byte),
         ("call, view: #, then", prices.load),

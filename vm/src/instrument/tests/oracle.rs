@@ -8,7 +8,7 @@ use wasmparser::{FunctionBody, Operator, Parser};
 use wasmtime::{Config, Engine, Instance, OperatorCost, Store};
 
 use super::super::Findings;
-use super::super::operators::{ENTRY_PRICE, FORESEEN, Reach, Setting, operator_price};
+use super::super::costs::{ENTRY_PRICE, FORESEEN, Reach, Setting, operator_cost};
 use super::super::pricing::Pricing;
 use crate::admission::findings;
 
@@ -24,8 +24,8 @@ macro_rules! define_set_cost {
 }
 wasmparser::for_each_operator!(define_set_cost);
 
-/// Random modules have a near memory and few branches.
-const SETTING: Setting = Setting { reach: Reach::Near, unforeseen: false };
+/// Random modules have a near memory and are not large.
+const SETTING: Setting = Setting { reach: Reach::Near, is_large: false };
 
 /// The module as the oracle can count it. A price in its table has 8 bits and is the same for every operator of a kind: what a
 /// price is beyond that stands in front of the operator as so many `nop`, which cost one here, and nothing otherwise.
@@ -48,10 +48,10 @@ impl Reencode for Padded<'_> {
             let price = pricing.price(&operator).expect("admitted modules have prices");
             let units = price / ENTRY_PRICE;
             // The least that one of its kind costs, and what is left as `nop`.
-            let least = if matches!(operator, Operator::BrIf { .. } | Operator::If { .. }) {
-                Some(FORESEEN)
-            } else {
-                operator_price(&operator)
+            let least = match operator {
+                Operator::BrIf { .. } | Operator::If { .. } => Some(FORESEEN),
+                Operator::I64Const { .. } => operator_cost(&Operator::I64Const { value: 0 }).map(|cost| cost.time),
+                _ => operator_cost(&operator).map(|cost| cost.time),
             };
             let in_table = u8::try_from(least.expect("it has one") / ENTRY_PRICE).unwrap_or(0);
             if !matches!(operator, Operator::Nop) {

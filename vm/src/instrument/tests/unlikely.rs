@@ -67,18 +67,19 @@ fn who_goes_there_pays() {
     let gas = |body: &str| {
         gas_of(&format!(r#"(module (memory (export "memory") 1 1) (func (export "call") (local $i i32) {body}))"#))
     };
-    let around = 25 + 300;
+    let around = 25 + 100;
     // Two rounds and a half; then what is behind the loop, which costs more however it is reached, and once.
     let step = "(local.tee $i (i32.add (local.get $i) (i32.const 1)))";
-    let round = 50 + 100 + 125 + 50 + 100 + 125;
+    // The comparison waits for the sum.
+    let round = 225 + 425;
     let left = format!("(block (loop (br_if 1 (i32.eq {step} (i32.const 3))) (br 0))) (drop (local.get $i))");
-    assert_eq!(gas(&left), around + 3 * (round + 400) + 2 * 100 + 5_000 + 50 + 50);
+    assert_eq!(gas(&left), around + 3 * (round + 300) + 2 * 75 + 4_000 + 25 + 25);
     let two = format!(
         "(block (loop (br_if 1 (i32.eq {step} (i32.const 3))) (br_if 1 (i32.eq (local.get $i) (i32.const 9))) (br 0)))"
     );
-    assert_eq!(gas(&two), around + 3 * (round + 400) + 2 * (50 + 100 + 125 + 400) + 2 * 100 + 5_000);
-    assert_eq!(gas(&format!("(block (br 0) (loop (br_if 1 {step})))")), around + 100 + 5_000);
+    assert_eq!(gas(&two), around + 3 * (round + 300) + 2 * (425 + 300) + 2 * 75 + 4_000);
+    assert_eq!(gas(&format!("(block (br 0) (loop (br_if 1 {step})))")), around + 75 + 4_000);
     // A check that holds.
     let check = "(block (br_if 0 (local.get $i)) (return)) unreachable";
-    assert_eq!(gas(check), around + 50 + 400 + 100);
+    assert_eq!(gas(check), around + 25 + 300 + 75);
 }
