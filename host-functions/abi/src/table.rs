@@ -519,8 +519,8 @@ macro_rules! host_functions {
             /// elements that it does not take. Work: picoseconds of the model's price list for the batch.
             0x0903 since 1 run(model: model, inputs: bytes, outputs: out) -> u64 price(2_000_000, 100, 1);
             /// The gas that `run` will charge for a batch of this many rows with sequences of this length; 1 for a model without a
-            /// sequence axis. `BadHandle`, `ShapeMismatch`, `LimitExceeded`.
-            0x0904 since 1 cost_of(model: model, batch: u32, length: u32) -> u64 price(50_000, 0, 0);
+            /// sequence axis. `BadHandle`, `ShapeMismatch`, `LimitExceeded`. Work: nodes of a model with a sequence axis, otherwise nothing.
+            0x0904 since 1 cost_of(model: model, batch: u32, length: u32) -> u64 price(50_000, 0, 250_000);
         }
     } };
 }
