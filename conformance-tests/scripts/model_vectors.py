@@ -171,7 +171,7 @@ class Model:
     def __init__(self, name, inputs, nodes, outputs, labels=(), version="1", sequence_outputs=()):
         self.name, self.ports, self.nodes, self.outputs, self.labels, self.version = name, inputs, nodes, outputs, labels, version
         lengths = {dim - SEQUENCE for _, dims in inputs for dim in dims if dim >= SEQUENCE}
-        self.longest = max(lengths, default=1)
+        self.longest, self.has_sequence = max(lengths, default=1), bool(lengths)
         self.sequence_outputs = dict(sequence_outputs)  # output edge to its axes with the sequence axis marked
         self.edges = self.edges_at(self.longest)
         self.inputs = self.edges[: len(inputs)]
@@ -268,7 +268,8 @@ class Model:
             if node.kind == "Reshape" and views:
                 continue
             row += sum(works.PRICE[op] * work for op, work in node.work([edges[r] for r in node.reads]).items())
-        return 1_000_000 + 100_000 * len(self.nodes) + batch * row
+        node = 500_000 if self.has_sequence else 100_000
+        return 1_000_000 + node * len(self.nodes) + batch * row
 
     def run(self, inputs, batch, length=None):
         values, edges = list(inputs), self.edges_at(length or self.longest)

@@ -68,7 +68,7 @@ class WordPiece(Tokenizer):
         return pack([a[key] for key in keys])
 
     def work(a, inputs):
-        return {"word_piece": a["tokens"] + inputs[0][1][0] * (max(a["expansion"], 1) * a["depth"] + 16)}
+        return {"word_piece": a["tokens"] + inputs[0][1][0] * (max(a["expansion"], 1) * (a["depth"] + 4) + 16)}
 
     def run(node, inputs, values, out, batch):
         return WordPiece.run_rows(node, inputs, values)

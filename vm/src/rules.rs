@@ -123,7 +123,7 @@ pub struct Limits {
 pub struct Prices {
     /// Every message, before anything else.
     pub message: u64,
-    /// Every byte of its payload (input, code, chunk, proof).
+    /// Every byte of its payload (input, code, chunk, proof): hashing it, and keeping it in the block.
     pub message_byte: u64,
     /// Admitting, instrumenting and storing code, by byte of the module.
     pub deploy_byte: u64,
@@ -309,7 +309,7 @@ const V1: Rules = Rules {
     },
     prices: Prices {
         message: 20_000_000,
-        message_byte: 1_000,
+        message_byte: 12_000,
         deploy_byte: 500_000,
         compile: CompilePrices {
             body_byte: 3_000_000,
@@ -363,6 +363,17 @@ const V1: Rules = Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Blocks and receipts are kept for good, as entries are until they are removed.
+    #[test]
+    fn what_is_kept_in_blocks_costs_no_less_than_entries() {
+        let per_byte = |group, name| noema_abi::find(group, name).expect("a row").price.per_byte;
+        let kept = [("event", "emit"), ("context", "output_write"), ("control", "abort")];
+        for (group, name) in kept {
+            assert!(per_byte(group, name) >= 2 * per_byte("storage", "set"), "{group}.{name}");
+        }
+        assert!(V1.prices.message_byte >= 2 * per_byte("storage", "set"));
+    }
 
     #[test]
     fn every_version_has_rules_that_fit_together() {

@@ -39,8 +39,8 @@ macro_rules! host_functions {
             /// from `offset` on, which may be more than were copied. `IndexOutOfRange` past the end.
             0x0102 since 1 input_read(offset: u32, buffer: out) -> u64 price(25_000, 100, 0);
             /// Sets the return data of this call; the last one counts. `LimitExceeded` above
-            /// `MAX_OUTPUT_BYTES`.
-            0x0103 since 1 output_write(data: bytes) -> unit price(40_000, 100, 0);
+            /// `MAX_OUTPUT_BYTES`. A byte costs what keeping it in the receipt costs.
+            0x0103 since 1 output_write(data: bytes) -> unit price(40_000, 10_000, 0);
             /// The address that made this call: a contract, or the sender of the transaction.
             0x0104 since 1 caller(address: out32) -> unit price(25_000, 0, 0);
             /// The address of the running contract.
@@ -102,8 +102,8 @@ macro_rules! host_functions {
         /// Events, which stand in the receipt.
         mod event {
             /// Adds an event. `LimitExceeded` above `MAX_TOPIC_BYTES`, `MAX_EVENT_BYTES` or
-            /// `MAX_EVENTS`. In a view it is a fault.
-            0x0301 since 1 emit(topic: bytes, data: bytes) -> unit price(200_000, 1_000, 0);
+            /// `MAX_EVENTS`. In a view it is a fault. A byte costs what keeping it in the receipt costs.
+            0x0301 since 1 emit(topic: bytes, data: bytes) -> unit price(600_000, 10_000, 0);
         }
         /// Other contracts and accounts.
         mod call {
@@ -139,8 +139,8 @@ macro_rules! host_functions {
         /// Ending a call, and talking to whoever runs the node.
         mod control {
             /// Ends the whole call: its effects are undone, `code` and `message` (cut at
-            /// `MAX_ABORT_BYTES`) reach the caller, unspent gas is returned.
-            0x0601 since 1 abort(code: u32, message: bytes) -> never price(40_000, 100, 0);
+            /// `MAX_ABORT_BYTES`) reach the caller, unspent gas is returned. A byte costs what keeping it in the receipt costs.
+            0x0601 since 1 abort(code: u32, message: bytes) -> never price(40_000, 10_000, 0);
             /// Writes a line to the log of this node, if it keeps one; nothing else happens.
             0x0602 since 1 log(message: bytes) -> unit price(100_000, 100, 0);
         }
@@ -519,8 +519,8 @@ macro_rules! host_functions {
             /// elements that it does not take. Work: picoseconds of the model's price list for the batch.
             0x0903 since 1 run(model: model, inputs: bytes, outputs: out) -> u64 price(2_000_000, 100, 1);
             /// The gas that `run` will charge for a batch of this many rows with sequences of this length; 1 for a model without a
-            /// sequence axis. `BadHandle`, `ShapeMismatch`, `LimitExceeded`.
-            0x0904 since 1 cost_of(model: model, batch: u32, length: u32) -> u64 price(50_000, 0, 0);
+            /// sequence axis. `BadHandle`, `ShapeMismatch`, `LimitExceeded`. Work: nodes of a model with a sequence axis, otherwise nothing.
+            0x0904 since 1 cost_of(model: model, batch: u32, length: u32) -> u64 price(50_000, 0, 250_000);
         }
     } };
 }

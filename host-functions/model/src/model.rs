@@ -137,6 +137,11 @@ impl Model {
             let limit = noema_abi::limits::MAX_TENSOR_BYTES;
             return Err(ModelError::Limit { what: "memory for one row", value: row, limit });
         }
+        // `model.cost` pays for looking them up alone.
+        for version in (1..=ProtocolVersion::LATEST.number()).filter_map(ProtocolVersion::from_number) {
+            let cost = model.sum_of_costs(version, longest);
+            model.costs.lock().unwrap_or_else(PoisonError::into_inner).insert((version, longest), cost);
+        }
         Ok(model)
     }
 
@@ -220,7 +225,8 @@ impl Model {
     }
 
     /// The gas of a run: for the run its base and the bytes of inputs and outputs, for each node its base and the work of
-    /// its opcodes, each times its price ([`PriceList`]). Known from the shapes alone.
+    /// its opcodes, each times its price ([`PriceList`]). Known from the shapes alone. A length that was not asked for yet takes time for
+    /// each node, the longest never does.
     ///
     /// # Errors
     /// `ShapeMismatch` for a length that the graph does not take, `LimitExceeded` where the sum does not fit 63 bits.
@@ -242,6 +248,21 @@ impl Model {
         total.filter(|gas| i64::try_from(*gas).is_ok()).ok_or(Status::LimitExceeded)
     }
 
+    /// The part of [`Model::cost_of`] that neither the batch nor the length of sequences changes: for the run, and for each node what is
+    /// done before anything is computed.
+    #[must_use]
+    pub fn base_cost(&self, version: ProtocolVersion) -> u64 {
+        let prices = PriceList::of(version);
+        let nodes = u64::try_from(self.graph().nodes.len()).unwrap_or(u64::MAX);
+        prices.node_of(self.graph()).saturating_mul(nodes).saturating_add(prices.run)
+    }
+
+    /// For how many nodes [`Model::cost_of`] may have to look at the edges: all, where they depend on the length of sequences.
+    #[must_use]
+    pub fn nodes_by_length(&self) -> u64 {
+        if self.graph().has_sequence() { u64::try_from(self.graph().nodes.len()).unwrap_or(u64::MAX) } else { 0 }
+    }
+
     /// [`Model::cost_of`] of all nodes for sequences of this length. No plan is made for them.
     fn sum_of_costs(&self, version: ProtocolVersion, length: u32) -> Result<Cost, Status> {
         let Decoded { graph, edges, layout, .. } = &self.decoded;
@@ -253,16 +274,15 @@ impl Model {
         let inputs = edges.iter().take(graph.inputs.len());
         let outputs = graph.outputs.iter().map(|id| &edges[place(*id)]);
         let ports = inputs.chain(outputs).map(Edge::row_bytes).fold(0, u64::saturating_add);
-        let mut fixed = Some(prices.run);
+        let fixed = self.base_cost(version);
         let mut per_row = ports.checked_mul(prices.port_byte);
         for index in 0..graph.nodes.len() {
-            fixed = fixed.and_then(|fixed| fixed.checked_add(prices.node));
             for (opcode, work) in self.work_of(index, edges) {
                 let gas = work.checked_mul((prices.per_work)(opcode));
                 per_row = per_row.zip(gas).and_then(|(sum, gas)| sum.checked_add(gas));
             }
         }
-        let (fixed, per_row) = fixed.zip(per_row).ok_or(Status::LimitExceeded)?;
+        let per_row = per_row.ok_or(Status::LimitExceeded)?;
         Ok(Cost { fixed, per_row })
     }
 
@@ -275,11 +295,12 @@ impl Model {
         let shorter = self.shorter(extent.length)?;
         let edges = shorter.as_ref().map_or(self.edges(), |shorter| &shorter.edges);
         let prices = PriceList::of(version);
+        let node = prices.node_of(self.graph());
         let node_gas = |index: usize| {
             let rows = self.work_of(index, edges).into_iter().try_fold(0u64, |sum, (opcode, work)| {
                 work.checked_mul((prices.per_work)(opcode)).and_then(|gas| sum.checked_add(gas))
             });
-            rows.and_then(|rows| rows.checked_mul(u64::from(extent.batch)))?.checked_add(prices.node)
+            rows.and_then(|rows| rows.checked_mul(u64::from(extent.batch)))?.checked_add(node)
         };
         let nodes = self.graph().nodes.iter().enumerate();
         nodes.map(|(index, node)| Ok((node.name.as_str(), node_gas(index).ok_or(Status::LimitExceeded)?))).collect()

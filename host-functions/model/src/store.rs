@@ -23,20 +23,27 @@ pub use memory::MemoryModelStore;
 /// Bytes of models, found by id.
 pub trait ModelStore: Send + Sync {
     /// Keeps chunk `index` of the container named `id` until [`ModelStore::assemble`]. The caller has verified it
-    /// with its Merkle proof. Durable when it returns. Doing it again does no harm.
+    /// with its Merkle proof. Durable when [`ModelStore::sync`] has returned. Doing it again does no harm.
     ///
     /// # Errors
     /// [`ModelStoreError::ChunkLength`]; anything else means that this node cannot keep it.
     fn stage_chunk(&self, id: ModelId, index: u32, bytes: &[u8]) -> Result<(), ModelStoreError>;
 
     /// Makes a model of the staged chunks of a container of `total_len` bytes: verifies the id over all of them and
-    /// loads the model. Durable when it returns, and nothing half done is ever visible. Doing it again does no
+    /// loads the model. Durable when [`ModelStore::sync`] has returned, and nothing half done is ever visible. Doing it again does no
     /// harm.
     ///
     /// # Errors
     /// [`ModelStoreError::Invalid`] where the bytes are the right ones but no acceptable model: the same verdict on
     /// every node. Everything else is an error of this node.
     fn assemble(&self, id: ModelId, total_len: u64) -> Result<(), ModelStoreError>;
+
+    /// Makes durable what was staged and assembled until now: a chain calls it before it commits a state that says
+    /// that chunks or models are there.
+    ///
+    /// # Errors
+    /// This node cannot keep them, and what relies on them must not be committed.
+    fn sync(&self) -> Result<(), ModelStoreError>;
 
     /// The model named `id`. Its bytes are verified when a process opens it for the first time.
     ///

@@ -1,9 +1,11 @@
 //! The machine: what it executes, and what it can say without executing anything.
 
 use std::ffi::c_char;
+use std::sync::Arc;
 
 use ::noema_vm::{Action, Address, BlockContext, Deposit, Message, Outcome, Vm};
 use noema_abi::ProtocolVersion;
+use noema_model::ModelStore;
 
 use crate::config::{self, noema_config};
 use crate::guard::{Failure, guard, noema_result};
@@ -14,6 +16,7 @@ use crate::types::{Place, given, noema_address, noema_block, noema_deposit, noem
 /// A virtual machine. It holds no state of the chain. Several threads may use it at a time.
 pub struct noema_vm {
     vm: Vm,
+    models: Arc<dyn ModelStore>,
 }
 
 /// Sets a virtual machine up. `config` may be null, for the defaults. It takes some milliseconds: one is enough.
@@ -31,8 +34,10 @@ pub unsafe extern "C" fn noema_vm_new(
     unsafe {
         guard(error, || {
             let place = Place::given(vm, "vm")?;
-            let made = Vm::new(config::of(config)?)?;
-            place.put(Box::into_raw(Box::new(noema_vm { vm: made })));
+            let config = config::of(config)?;
+            let models = Arc::clone(&config.models);
+            let made = Vm::new(config)?;
+            place.put(Box::into_raw(Box::new(noema_vm { vm: made, models })));
             Ok(())
         })
     }
@@ -283,6 +288,8 @@ unsafe fn execute(
             let state = Callbacks::new(given(state, "state")?)?;
             let block = context(given(block, "block")?)?;
             let done = work(&vm.vm, &state, &block)?;
+            // What the outcome relies on lasts before anybody commits it.
+            vm.models.sync().map_err(|error| Failure::node(error.to_string()))?;
             place.put(Box::into_raw(Box::new(noema_outcome::new(done))));
             Ok(())
         })

@@ -187,8 +187,8 @@ impl Chain {
     /// block, receipts and indexes. Files of models are durable before that.
     ///
     /// # Errors
-    /// `Refused` where a transaction cannot be included, `Time`, `BlockTooLarge`, `Vm`, `Store`: nothing is committed
-    /// then.
+    /// `Refused` where a transaction cannot be included, `Time`, `BlockTooLarge`, `Vm`, `Models`, `Store`: nothing is
+    /// committed then.
     pub fn execute_block(
         &mut self,
         time_ms: u64,
@@ -211,6 +211,8 @@ impl Chain {
         let header = seal(&*self.store, &parameters, self.head_hash, transactions_root, &executed, &mut batch)?;
         let block = Block { header, transactions };
         rows::record(&mut batch, &block, &executed.receipts);
+        // The state may say that chunks and models are there.
+        self.models.sync()?;
         if let Err(error) = self.store.commit(batch) {
             // Whether the very last step reached the disk is not known before it is opened again.
             self.failed = true;
@@ -359,6 +361,7 @@ impl Chain {
         for (id, record) in &lost {
             self.models.assemble(*id, record.total_len)?;
         }
+        self.models.sync()?;
         Ok(lost.into_keys().collect())
     }
 

@@ -321,7 +321,7 @@ fn gas_of_a_call_is_that_of_a_host_function() {
     let gas = succeeded(&world.call(caller, &[])).gas;
     let prices = &noema_vm::rules::Rules::of(noema_abi::ProtocolVersion::V1).prices;
     let row = 20_000_000 + 100 * (4 + 100) + 10 * world.code_len(&callee);
-    let output = 25_000 + 100 * 100 + 40_000 + 100 * 8;
+    let output = 25_000 + 100 * 100 + 40_000 + 10_000 * 8;
     assert_eq!(gas.host, prices.message + row + output);
     let instance = prices.instantiate + prices.instantiate_page;
     let code = prices.load + prices.load_byte * world.code_len(&caller);

@@ -1,7 +1,7 @@
 //! `model.*`: whole models from the store of the chain.
 
 use noema_abi::Status;
-use noema_model::{Extent, Model};
+use noema_model::Model;
 
 use crate::HostContext;
 use crate::call::OpenModel;
@@ -19,8 +19,27 @@ pub(crate) fn cost<C: HostContext>(context: &mut C, model: &Model, batch: u32) -
     Ok(model.cost(context.version(), batch)?)
 }
 
-pub(crate) fn cost_of<C: HostContext>(context: &mut C, model: &Model, batch: u32, length: u32) -> Reply<u64> {
-    Ok(model.cost_of(context.version(), Extent { batch, length })?)
+pub(crate) mod cost_of {
+    use noema_model::{Extent, Model};
+
+    use crate::HostContext;
+    use crate::call::{Planned, Pricing};
+    use crate::outcome::Reply;
+
+    pub(crate) type Plan = ();
+
+    pub(crate) fn plan<C: HostContext>(
+        _: &mut Pricing<'_, C>,
+        model: &Model,
+        _batch: u32,
+        _length: u32,
+    ) -> Reply<Planned<Plan>> {
+        Ok(Planned::work(model.nodes_by_length(), ()))
+    }
+
+    pub(crate) fn run<C: HostContext>(context: &mut C, (): Plan, model: &Model, batch: u32, length: u32) -> Reply<u64> {
+        Ok(model.cost_of(context.version(), Extent { batch, length })?)
+    }
 }
 
 pub(crate) mod run {
@@ -28,10 +47,10 @@ pub(crate) mod run {
     use noema_model::{Extent, Model};
     use noema_tensor::Tensor;
 
-    use crate::HostContext;
     use crate::argument::Out;
     use crate::call::{Planned, Pricing};
     use crate::outcome::Reply;
+    use crate::{HostContext, Stop};
 
     /// The input tensors, and how many rows they are.
     pub(crate) type Plan = (Vec<Tensor>, Extent);
@@ -55,8 +74,13 @@ pub(crate) mod run {
             .map(|handle| pricing.context.tensors().get(u32::from_le_bytes(*handle)).cloned())
             .collect::<Result<Vec<Tensor>, Status>>()?;
         let extent = model.extent_of(&tensors.iter().collect::<Vec<&Tensor>>())?;
+        // Before the rest is summed up, which takes time for each node where the length is a new one.
+        let version = pricing.context.version();
+        let base = model.base_cost(version);
+        pricing.charge_work(base)?;
+        let cost = model.cost_of(version, extent)?;
         Ok(Planned {
-            work: model.cost_of(pricing.context.version(), extent)?,
+            work: cost.checked_sub(base).ok_or_else(|| Stop::Node("a run that costs less than its base".to_owned()))?,
             memory: model.arena_bytes(extent.batch)?,
             tensors: u32::try_from(made).map_err(|_| Status::LimitExceeded)?,
             plan: (tensors, extent),

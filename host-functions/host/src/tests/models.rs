@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, sync::Arc};
 
-use noema_abi::{DType, Status, find};
+use noema_abi::{DType, ProtocolVersion, Status, find};
 use noema_model::{Model, graph::SEQUENCE};
 use noema_tensor::{Shape, Tensor};
 
@@ -65,7 +65,11 @@ fn what_a_run_costs_is_told_before() {
                 let answer = call(&mut guest, find("model", row).unwrap(), raw).unwrap();
                 (Status::from_return(answer), guest.frame.charged() - before)
             };
-            let told = answer("cost_of", &[model_handle, batch.into(), length.into()]).0.unwrap();
+            let (told, paid) = answer("cost_of", &[model_handle, batch.into(), length.into()]);
+            let told = told.unwrap();
+            // Also where the length was asked for before.
+            let nodes = if model.graph().has_sequence() { model.graph().nodes.len() } else { 0 };
+            assert_eq!(paid, 50_000 + 250_000 * u64::try_from(nodes).unwrap(), "{name}");
             if length == longest {
                 assert_eq!(answer("cost", &[model_handle, batch.into()]).0, Ok(told), "{name}");
             }
@@ -73,6 +77,10 @@ fn what_a_run_costs_is_told_before() {
             assert!(made.is_ok(), "{name}, {batch} rows of {length}: {made:?}");
             // The price of the row: its base, and the bytes of handles and of the room for more.
             assert_eq!(charged, 2_000_000 + 100 * (bytes.unsigned_abs() + 64) + told, "{name}, {batch} of {length}");
+            // What does not depend on the batch comes first: a length that is new takes time before its price is known.
+            let base = model.base_cost(ProtocolVersion::LATEST);
+            let charges: Vec<u64> = guest.frame.charges.iter().rev().take(2).map(|(_, gas)| *gas).collect();
+            assert_eq!(charges, [told - base, base], "{name}, {batch} of {length}");
             runs += 1;
         }
     }

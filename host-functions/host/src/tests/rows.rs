@@ -43,7 +43,9 @@ fn every_good_call_answers_and_charges_its_price() {
         };
         assert_eq!(guest.frame.charges[0], (class, row.price.gas(bytes, 0)), "{}.{}", row.group, row.name);
         assert!(guest.frame.charges.iter().all(|charge| charge.0 == class));
-        assert_eq!(guest.frame.charges.len() > 1, row.price.per_work > 0, "{}.{}", row.group, row.name);
+        // The model of the scene has no sequence axis, so that no node is looked at for a length.
+        let works = row.price.per_work > 0 && row.name != "cost_of";
+        assert_eq!(guest.frame.charges.len() > 1, works, "{}.{}", row.group, row.name);
         assert_eq!(guest.frame.effects.reserved, guest.frame.tensors.bytes());
         if row.result == Return::never {
             assert_eq!(result, Err(Stop::Abort { code: 42, message: b"a value to write".to_vec() }));

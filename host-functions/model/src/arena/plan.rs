@@ -9,6 +9,8 @@
 //! Some edges take no place, or that of another one ([`Home`]). First fit does not always need less for less, so a graph that would need
 //! more with that is laid out without it.
 
+use std::ops::Range;
+
 use crate::{
     graph::{Edge, EdgeId, Graph},
     ops::Op,
@@ -62,7 +64,7 @@ pub(crate) struct ArenaPlan {
 }
 
 impl ArenaPlan {
-    /// Plans a graph whose edges are `edges`. Quadratic in the number of nodes, which is limited.
+    /// Plans a graph whose edges are `edges`.
     pub(crate) fn new(graph: &Graph, edges: &[Edge]) -> ArenaPlan {
         let (shared, apart) = (ArenaPlan::laid_out(graph, edges, true), ArenaPlan::laid_out(graph, edges, false));
         if shared.row_bytes <= apart.row_bytes { shared } else { apart }
@@ -108,8 +110,12 @@ impl ArenaPlan {
         let inputs = graph.inputs.len();
         let Uses { mut homes, roots, last } = Uses::of(graph, edges.len(), shared);
         let mut places: Vec<Place> = Vec::with_capacity(edges.len());
-        // What is still needed, by rising offset.
-        let mut live: Vec<(Place, usize)> = Vec::new();
+        let mut taken = Taken::default();
+        // Which edges have a place that no other one has been written over, and all in the order in which they become free.
+        let mut has_place = vec![false; edges.len()];
+        let mut by_last: Vec<usize> = (0..edges.len()).collect();
+        by_last.sort_by_key(|edge| last[*edge]);
+        let mut by_last = by_last.into_iter().peekable();
         let mut row_bytes = 0;
         for (index, edge) in edges.iter().enumerate() {
             match homes[index] {
@@ -125,7 +131,11 @@ impl ArenaPlan {
             }
             // An edge that an earlier node read last is free; inputs are all there before the first node runs.
             let made_by = index.max(inputs);
-            live.retain(|(_, edge)| last[*edge] >= made_by);
+            while let Some(free) = by_last.next_if(|edge| last[*edge] < made_by) {
+                if has_place[free] {
+                    taken.remove(places[free].offset);
+                }
+            }
             let bytes = edge.row_bytes().saturating_add(7) / 8 * 8;
             let node = index.checked_sub(inputs).filter(|_| shared).map(|node| &graph.nodes[node]);
             let over = node.and_then(|node| {
@@ -139,29 +149,119 @@ impl ArenaPlan {
                 let over = Over { input, by_row: in_place.by_row };
                 (!over.by_row || edge.last() <= MAX_ROW).then_some((over, roots[super::index(node.inputs[input])]))
             });
-            if let Some((over, root)) = over
-                && let Some(taken) = live.iter_mut().find(|(_, edge)| *edge == root)
+            has_place[index] = true;
+            let place = if let Some((over, root)) = over
+                && has_place[root]
             {
-                *taken = (Place { bytes, ..taken.0 }, index);
+                has_place[root] = false;
                 homes[index] = Home::Over(over);
-                places.push(taken.0);
-                continue;
-            }
-            let mut offset: u64 = 0;
-            let mut at = live.len();
-            for (position, (taken, _)) in live.iter().enumerate() {
-                if taken.offset.saturating_sub(offset) >= bytes {
-                    at = position;
-                    break;
-                }
-                offset = taken.offset.saturating_add(taken.bytes);
-            }
-            let place = Place { offset, bytes };
-            live.insert(at, (place, index));
-            row_bytes = row_bytes.max(offset.saturating_add(bytes));
+                let place = Place { bytes, ..places[root] };
+                taken.resize(place);
+                place
+            } else {
+                taken.first_fit(bytes)
+            };
+            row_bytes = row_bytes.max(place.offset.saturating_add(bytes));
             places.push(place);
         }
         ArenaPlan { places, homes, row_bytes, shared }
+    }
+}
+
+/// What is needed at a time, by rising offset, none of it empty, in pieces of which each knows its widest gap: a graph has thousands of
+/// nodes, all of whose edges may be needed at once, and each length of sequences has places of its own.
+#[derive(Default)]
+pub(super) struct Taken {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Default)]
+struct Piece {
+    places: Vec<Place>,
+    /// The widest gap before one of its places.
+    widest: u64,
+}
+
+impl Place {
+    fn end(self) -> u64 {
+        self.offset.saturating_add(self.bytes)
+    }
+}
+
+impl Piece {
+    /// Most places of one.
+    const MOST: usize = 64;
+
+    /// Where what is before ends, for each place, with the place.
+    fn with_ends(&self, before: u64) -> impl Iterator<Item = (u64, &Place)> {
+        let ends = self.places.iter().map(|place| place.end());
+        std::iter::once(before).chain(ends).zip(&self.places)
+    }
+}
+
+impl Taken {
+    /// Takes the lowest place with room.
+    pub(super) fn first_fit(&mut self, bytes: u64) -> Place {
+        let piece = self.pieces.iter().position(|piece| piece.widest >= bytes);
+        let piece = piece.unwrap_or(self.pieces.len().saturating_sub(1));
+        if self.pieces.is_empty() {
+            self.pieces.push(Piece::default());
+        }
+        let mut at = self.pieces[piece].places.len();
+        let mut offset = self.end_before(piece + 1);
+        for (index, (before, next)) in self.pieces[piece].with_ends(self.end_before(piece)).enumerate() {
+            if next.offset.saturating_sub(before) >= bytes {
+                (at, offset) = (index, before);
+                break;
+            }
+        }
+        let place = Place { offset, bytes };
+        let places = &mut self.pieces[piece].places;
+        places.insert(at, place);
+        if places.len() > Piece::MOST {
+            let places = places.split_off(Piece::MOST / 2);
+            self.pieces.insert(piece + 1, Piece { places, widest: 0 });
+        }
+        // Up to the gap behind the new place, which may be before the next piece.
+        self.measure(piece..piece + 3);
+        place
+    }
+
+    /// Gives a place up.
+    pub(super) fn remove(&mut self, offset: u64) {
+        let (piece, at) = self.find(offset);
+        self.pieces[piece].places.remove(at);
+        if self.pieces[piece].places.is_empty() {
+            self.pieces.remove(piece);
+        }
+        self.measure(piece..piece + 2);
+    }
+
+    /// Gives up the end of the place at the same offset.
+    pub(super) fn resize(&mut self, place: Place) {
+        let (piece, at) = self.find(place.offset);
+        self.pieces[piece].places[at] = place;
+        self.measure(piece..piece + 2);
+    }
+
+    fn find(&self, offset: u64) -> (usize, usize) {
+        let behind = self.pieces.partition_point(|piece| piece.places[0].offset <= offset);
+        let piece = behind.saturating_sub(1);
+        (piece, self.pieces[piece].places.partition_point(|place| place.offset < offset))
+    }
+
+    /// Where the pieces before one end.
+    fn end_before(&self, piece: usize) -> u64 {
+        let last = piece.checked_sub(1).and_then(|before| self.pieces[before].places.last());
+        last.map_or(0, |place| place.end())
+    }
+
+    fn measure(&mut self, pieces: Range<usize>) {
+        for piece in pieces.start..pieces.end.min(self.pieces.len()) {
+            let ends = self.pieces[piece].with_ends(self.end_before(piece));
+            let widest = ends.map(|(before, place)| place.offset.saturating_sub(before)).max();
+            self.pieces[piece].widest = widest.unwrap_or(0);
+        }
     }
 }
 

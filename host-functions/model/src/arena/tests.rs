@@ -1,7 +1,7 @@
 use noema_abi::DType;
 use proptest::prelude::*;
 
-use super::plan::{ArenaPlan, Home, Uses};
+use super::plan::{ArenaPlan, Home, Place, Taken, Uses};
 use crate::{
     graph::{Edge, EdgeId},
     ops::{Add, Concat, LayerNorm, Linear, Lookup, Relu, Requantise, Reshape},
@@ -201,6 +201,38 @@ proptest! {
             for (edge, root) in roots.iter().enumerate() {
                 prop_assert_eq!(plan.is_view(edge), *root != edge);
                 prop_assert_eq!(plan.places[edge].offset, plan.places[*root].offset);
+            }
+        }
+    }
+
+    /// What is looked for by the widest gaps of pieces is what a look at every gap finds.
+    #[test]
+    fn the_lowest_place_with_room_is_found(
+        steps in prop::collection::vec((0_u32..10, any::<prop::sample::Index>(), 1_u64..40), 1..1200),
+    ) {
+        let mut taken = Taken::default();
+        let mut all: Vec<Place> = Vec::new();
+        for (step, index, words) in steps {
+            match step {
+                0..6 => {
+                    let bytes = 8 * words;
+                    let mut offset = 0;
+                    let fits = |place: &Place| {
+                        let fits = place.offset - offset >= bytes;
+                        offset = if fits { offset } else { place.offset + place.bytes };
+                        fits
+                    };
+                    let at = all.iter().position(fits).unwrap_or(all.len());
+                    all.insert(at, Place { offset, bytes });
+                    prop_assert_eq!(taken.first_fit(bytes), all[at]);
+                }
+                6..9 if !all.is_empty() => taken.remove(all.remove(index.index(all.len())).offset),
+                9 if !all.is_empty() => {
+                    let at = index.index(all.len());
+                    all[at].bytes = all[at].bytes.min(8 * words);
+                    taken.resize(all[at]);
+                }
+                _ => {}
             }
         }
     }

@@ -91,6 +91,8 @@ const MAX_MARKS: u64 = 1 << 22;
 
 /// What a byte costs besides the steps through the tries, in steps.
 const BYTE: u64 = 16;
+/// The same for a mark: putting it in its order, into a word, and beginning in a trie.
+const MARK: u64 = 4;
 
 impl Operator for WordPiece {
     fn arity(&self) -> usize {
@@ -141,7 +143,8 @@ impl Operator for WordPiece {
 
     /// Steps through the tries: from each character of the text, after it was replaced, as many as the longest piece has.
     fn work(&self, inputs: &[&Edge]) -> Vec<(Opcode, u64)> {
-        let each = u64::from(self.expansion.max(1)).saturating_mul(u64::from(self.depth)).saturating_add(BYTE);
+        let mark = u64::from(self.depth) + MARK;
+        let each = u64::from(self.expansion.max(1)).saturating_mul(mark).saturating_add(BYTE);
         let text = inputs[0].row_elements().saturating_mul(each);
         vec![(Opcode::WordPiece, text.saturating_add(self.tokens.into()))]
     }

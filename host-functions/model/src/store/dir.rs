@@ -6,8 +6,10 @@
 //! *.tmp                     being written; removed when the store is opened
 //! ```
 //!
-//! Every file is written under a temporary name, synced, and renamed; the directory is synced after that. So a file
-//! that has its name is whole, whenever the process or the machine stops.
+//! Every file is written under a temporary name and renamed, so a file that has its name is whole, whenever the process
+//! stops. Whoever brings many chunks does not wait for the disk for each: [`ModelStore::sync`] does, once for all. Where the machine stops
+//! before, a file may not be what its name says; so what is there already counts only if it is what was asked for, and the
+//! chunks of a model stay until it is synced.
 
 use std::{
     collections::BTreeSet,
@@ -24,10 +26,17 @@ use crate::{Model, ModelBytes, ModelId, merkle};
 #[derive(Debug)]
 pub struct DirModelStore {
     dir: PathBuf,
-    /// Held while files are written, so that two threads never write one temporary file; the models whose staging
-    /// directory this process has made durable.
-    writing: Mutex<BTreeSet<ModelId>>,
+    /// Held while files are written, so that two threads never write one temporary file.
+    writing: Mutex<Unsynced>,
     cache: Cache,
+}
+
+/// What a machine that stops may lose.
+#[derive(Debug, Default)]
+struct Unsynced {
+    files: BTreeSet<PathBuf>,
+    /// The models among them, whose chunks are still there.
+    models: BTreeSet<ModelId>,
 }
 
 impl DirModelStore {
@@ -91,27 +100,31 @@ impl DirModelStore {
 impl ModelStore for DirModelStore {
     fn stage_chunk(&self, id: ModelId, index: u32, bytes: &[u8]) -> Result<(), ModelStoreError> {
         check_chunk(id, index, bytes)?;
-        let mut staged = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unsynced = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.chunk_path(id, index);
-        if self.model_path(id).exists() || fs::read(&path).is_ok_and(|there| there == bytes) {
+        // What is there may have been brought by a block that was never committed, and not be synced.
+        let model = self.model_path(id);
+        if model.exists() && self.open(id).is_ok() {
+            unsynced.files.insert(model);
+            return Ok(());
+        }
+        unsynced.files.insert(path.clone());
+        if fs::read(&path).is_ok_and(|there| there == bytes) {
             return Ok(());
         }
         let parent = path.parent().unwrap_or(&self.dir);
-        if !staged.contains(&id) || !parent.is_dir() {
-            fs::create_dir_all(parent).map_err(|error| file_error(parent, error))?;
-            sync_dir(&self.staging())?;
-            sync_dir(&self.dir)?;
-            staged.insert(id);
-        }
+        fs::create_dir_all(parent).map_err(|error| file_error(parent, error))?;
         let temporary = path.with_extension("tmp");
-        write_synced(&temporary, |file| file.write_all(bytes))?;
+        write_new(&temporary, |file| file.write_all(bytes))?;
         rename(&temporary, &path)
     }
 
     fn assemble(&self, id: ModelId, total_len: u64) -> Result<(), ModelStoreError> {
-        let mut staged = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unsynced = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.model_path(id);
         if path.exists() && self.open(id).is_ok() {
+            unsynced.files.insert(path);
+            unsynced.models.insert(id);
             return Ok(());
         }
         let temporary = path.with_extension("tmp");
@@ -135,18 +148,29 @@ impl ModelStore for DirModelStore {
             }
             Ok(())
         });
-        // What is no model is refused before anybody waits for a disk: that can be asked for again and again.
         let loaded = match (written, chunk_error) {
-            (Err(error), _) | (Ok(_), Some(error)) => Err(error),
-            (Ok(file), None) => self.load(id, &temporary).map(|model| (model, file)),
+            (Err(error), _) | (Ok(()), Some(error)) => Err(error),
+            (Ok(()), None) => self.load(id, &temporary),
         };
-        let (model, file) = loaded.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-        sync(&temporary, &file)?;
+        let model = loaded.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
         rename(&temporary, &path)?;
         self.cache.put(model);
-        // The model is safe; chunks that cannot be removed only take space.
-        staged.remove(&id);
-        let _ = fs::remove_dir_all(self.staging().join(id.to_string()));
+        unsynced.files.insert(path);
+        unsynced.models.insert(id);
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), ModelStoreError> {
+        let mut unsynced = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if unsynced.files.is_empty() {
+            return Ok(());
+        }
+        sync(&self.dir, &unsynced.files)?;
+        // The models are safe; chunks that cannot be removed only take space.
+        for id in &unsynced.models {
+            let _ = fs::remove_dir_all(self.staging().join(id.to_string()));
+        }
+        *unsynced = Unsynced::default();
         Ok(())
     }
 
@@ -168,10 +192,11 @@ impl ModelStore for DirModelStore {
     }
 
     fn remove(&self, id: ModelId) -> Result<(), ModelStoreError> {
-        let mut staged = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        staged.remove(&id);
+        let mut unsynced = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.cache.remove(id);
         let (model, chunks) = (self.model_path(id), self.staging().join(id.to_string()));
+        unsynced.models.remove(&id);
+        unsynced.files.retain(|path| *path != model && !path.starts_with(&chunks));
         for (path, removed) in [(&model, fs::remove_file(&model)), (&chunks, fs::remove_dir_all(&chunks))] {
             match removed {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file_error(path, error)),
@@ -207,16 +232,8 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>, ModelStoreError> {
     paths.map_err(|error| read_error(dir, error))
 }
 
-/// Writes a new read-only file and syncs it; leaves none where that fails.
-pub(super) fn write_synced(
-    path: &Path,
-    write: impl FnOnce(&mut File) -> io::Result<()>,
-) -> Result<(), ModelStoreError> {
-    sync(path, &write_new(path, write)?)
-}
-
-/// The same without syncing it.
-fn write_new(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<File, ModelStoreError> {
+/// Writes a new read-only file; leaves none where that fails.
+pub(super) fn write_new(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), ModelStoreError> {
     let attempt = || {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -226,37 +243,51 @@ fn write_new(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Re
         write(&mut file)?;
         let mut permissions = file.metadata()?.permissions();
         permissions.set_readonly(true);
-        file.set_permissions(permissions)?;
-        Ok(file)
+        file.set_permissions(permissions)
     };
-    attempt().map_err(|error| not_written(path, error))
+    attempt().map_err(|error| {
+        let _ = fs::remove_file(path);
+        file_error(path, error)
+    })
 }
 
-fn sync(path: &Path, file: &File) -> Result<(), ModelStoreError> {
+/// Waits until these files, which are in this directory and below, and their names are on the disk. Linux waits for the whole file system
+/// at once; from 5.8 on it says what could not be written.
+fn sync(dir: &Path, files: &BTreeSet<PathBuf>) -> Result<(), ModelStoreError> {
     #[cfg(test)]
     SYNCED.set(SYNCED.get() + 1);
-    file.sync_all().map_err(|error| not_written(path, error))
+    #[cfg(target_os = "linux")]
+    {
+        let _ = files;
+        let synced = File::open(dir).and_then(|dir| Ok(rustix::fs::syncfs(dir)?));
+        synced.map_err(|error| file_error(dir, error))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let parents = files.iter().filter_map(|path| path.parent());
+        // From the inside to the outside.
+        let mut dirs: BTreeSet<&Path> =
+            parents.flat_map(Path::ancestors).filter(|path| path.starts_with(dir)).collect();
+        let mut paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        while let Some(last) = dirs.pop_last() {
+            paths.push(last);
+        }
+        paths.into_iter().try_for_each(|path| match File::open(path).and_then(|file| file.sync_all()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file_error(path, error)),
+            _ => Ok(()),
+        })
+    }
 }
 
 #[cfg(test)]
 thread_local! {
-    /// How many files this thread has waited for.
+    /// How often this thread has waited for the disk.
     pub(super) static SYNCED: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }
 
-fn not_written(path: &Path, error: io::Error) -> ModelStoreError {
-    let _ = fs::remove_file(path);
-    file_error(path, error)
-}
-
-/// Gives a synced file its name, durably.
+/// Gives a file its name.
 fn rename(from: &Path, to: &Path) -> Result<(), ModelStoreError> {
-    fs::rename(from, to).map_err(|error| file_error(to, error))?;
-    to.parent().map_or(Ok(()), sync_dir)
-}
-
-fn sync_dir(dir: &Path) -> Result<(), ModelStoreError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| file_error(dir, error))
+    fs::rename(from, to).map_err(|error| file_error(to, error))
 }
 
 /// Maps a whole file.

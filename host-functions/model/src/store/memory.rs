@@ -61,6 +61,10 @@ impl ModelStore for MemoryModelStore {
         Ok(())
     }
 
+    fn sync(&self) -> Result<(), ModelStoreError> {
+        Ok(())
+    }
+
     fn ids(&self) -> Result<Vec<ModelId>, ModelStoreError> {
         let containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
         let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,7 +9,7 @@ use noema_abi::DType;
 
 use super::{
     DirModelStore, MemoryModelStore, ModelStore, ModelStoreError,
-    dir::{SYNCED, file_error, write_synced},
+    dir::{SYNCED, file_error, write_new},
 };
 use crate::{ModelError, ModelId, merkle, sample::network};
 
@@ -26,21 +26,67 @@ fn stage(store: &dyn ModelStore, bytes: &[u8]) -> ModelId {
     id
 }
 
-/// Whoever brings bytes that are no model can ask for them to be put together again and again.
+/// However many chunks and models a block brings, it waits for the disk once.
 #[test]
-fn what_is_no_model_waits_for_no_disk() {
+fn a_block_waits_once_for_the_disk() {
     let directory = tempfile::tempdir().unwrap();
     let store = DirModelStore::open_dir(directory.path()).unwrap();
-    let synced = |bytes: &[u8]| {
-        let id = stage(&store, bytes);
+    let waits = |bring: &dyn Fn()| {
         let before = SYNCED.get();
-        let refused = store.assemble(id, bytes.len() as u64).is_err_and(|error| error.is_verdict());
-        (refused, SYNCED.get() - before)
+        bring();
+        let without = SYNCED.get() - before;
+        store.sync().unwrap();
+        (without, SYNCED.get() - before)
     };
-    assert_eq!(synced(b"no model"), (true, 0));
-    assert_eq!(synced(b"no model"), (true, 0));
-    assert_eq!(synced(&container(1)), (false, 1));
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "a model and what is staged");
+    let chunks = |id: ModelId| directory.path().join("staging").join(id.to_string()).exists();
+    let finish = |bytes: &[u8]| store.assemble(merkle::root(bytes), bytes.len() as u64);
+    let (one, two) = (container(1), container(2));
+    assert_eq!(waits(&|| {}), (0, 0));
+    let both = || {
+        stage(&store, &one);
+        stage(&store, &two);
+    };
+    assert_eq!(waits(&both), (0, 1));
+    // They are there, but it is not known for how long.
+    assert_eq!(waits(&both), (0, 1));
+    assert_eq!(
+        waits(&|| {
+            finish(&one).unwrap();
+            finish(&two).unwrap();
+            assert!(chunks(merkle::root(&one)), "a file that is not synced may be lost");
+        }),
+        (0, 1)
+    );
+    assert!(!chunks(merkle::root(&one)) && !chunks(merkle::root(&two)));
+    // Whoever brings bytes that are no model can ask for them to be put together again and again.
+    stage(&store, b"no model");
+    store.sync().unwrap();
+    assert_eq!(waits(&|| assert!(finish(b"no model").is_err_and(|error| error.is_verdict()))), (0, 0));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3, "two models and what is staged");
+}
+
+/// A machine that stops before anything is synced leaves names without bytes: the block was not committed, and comes again.
+#[test]
+fn what_a_machine_lost_is_brought_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let bytes = container(1);
+    let id = {
+        let store = DirModelStore::open_dir(directory.path()).unwrap();
+        let id = stage(&store, &bytes);
+        store.assemble(id, bytes.len() as u64).unwrap();
+        id
+    };
+    let staged = directory.path().join("staging").join(id.to_string());
+    for path in [directory.path().join(format!("{id}.model")), staged.join("0"), staged.join("1")] {
+        overwrite(&path, &[0; 1000]);
+    }
+    let store = DirModelStore::open_dir(directory.path()).unwrap();
+    assert!(matches!(store.open(id), Err(ModelStoreError::Corrupt { .. })));
+    stage(&store, &bytes);
+    store.assemble(id, bytes.len() as u64).unwrap();
+    store.sync().unwrap();
+    let store = DirModelStore::open_dir(directory.path()).unwrap();
+    assert_eq!(store.open(id).unwrap().container(), bytes);
 }
 
 /// What every store must do.
@@ -151,6 +197,7 @@ fn models_outlive_the_process_and_staged_chunks_too() {
         stage(&store, &done);
         store.assemble(done_id, done.len() as u64).unwrap();
         store.stage_chunk(half_id, 0, &half[..merkle::CHUNK_BYTES]).unwrap();
+        store.sync().unwrap();
     }
     let store = DirModelStore::open_dir(dir.path()).unwrap();
     assert_eq!(store.open(done_id).unwrap().container(), done);
@@ -228,7 +275,7 @@ fn a_full_disk_is_said_and_leaves_nothing() {
     {
         // The device on which every write finds no space.
         let full = |_: &mut fs::File| fs::OpenOptions::new().write(true).open("/dev/full")?.write_all(&[0; 100_000]);
-        let error = write_synced(&path, full).unwrap_err();
+        let error = write_new(&path, full).unwrap_err();
         assert!(matches!(error, ModelStoreError::DiskFull(_)), "{error}");
         assert!(error.to_string().contains("no space is left") && error.to_string().contains("x.tmp"));
         assert!(!path.exists());

@@ -90,6 +90,21 @@ fn words_by_hand() {
     }
 }
 
+/// A byte pays for every character that it may become, and for what each takes beside its way through the tries.
+#[test]
+fn what_a_byte_may_become_is_paid_for() {
+    let (op, arrays) = tables();
+    let list = crate::prices::PRICES[0];
+    let model = sample(op, arrays).model();
+    for length in [1, 7, 16] {
+        let work = 6 + u64::from(length) * (2 * (2 + 4) + 16);
+        let ports = 200 * (u64::from(length) + 4 + 28);
+        let expected = list.run + list.node + list.node_of_length + ports + 10_000 * work;
+        let extent = crate::Extent { batch: 1, length };
+        assert_eq!(model.cost_of(noema_abi::ProtocolVersion::V1, extent), Ok(expected));
+    }
+}
+
 /// A text of marks alone, and how many there can be.
 #[test]
 fn many_marks_are_put_in_order_and_more_are_refused() {

@@ -174,6 +174,7 @@ fn restore(chain: &Chain, model: &Model, total_len: u64) -> Result<bool, CliErro
         models.stage_chunk(model.id(), index, chunk).map_err(ChainError::from)?;
     }
     models.assemble(model.id(), total_len).map_err(ChainError::from)?;
+    models.sync().map_err(ChainError::from)?;
     models.open(model.id()).map_err(ChainError::from)?;
     Ok(true)
 }
