@@ -177,14 +177,14 @@ macro_rules! host_functions {
             /// (each at most 62), both of shape `[]` (one for all) or `[c]` (one for each index of the
             /// last axis). `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
             /// Work: elements of `x`, 3 for each of `i64`, and 2 for each element of `multiplier`.
-            0x0802 since 1 requantise(x: tensor, multiplier: tensor, shift: tensor, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 1_000);
+            0x0802 since 1 requantise(x: tensor, multiplier: tensor, shift: tensor, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 730);
             /// `a + b`, saturating, element by element with the broadcasting rules of ONNX; both of
             /// one element type. `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of the result in bytes, and 32 for each run.
-            0x0803 since 1 add(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 150);
+            0x0803 since 1 add(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 120);
             /// `max(x, 0)`.
             /// Work: bytes.
-            0x0804 since 1 relu(x: tensor) -> tensor price(1_000_000, 0, 110);
+            0x0804 since 1 relu(x: tensor) -> tensor price(1_000_000, 0, 90);
             /// Softmax over the last axis of `x` (`i8`, `i16` or `i32`) with `c = multiplier / 2^shift`
             /// (`multiplier` 0 or in `[2^30, 2^31)`, `shift` at most 62):
             /// `E_j = rne(2^30 * exp(c * (x_j - max x)))`, then `y_j = rne(2^fraction_bits * E_j / sum E)`
@@ -195,13 +195,13 @@ macro_rules! host_functions {
             /// Index of the largest element along the last axis as `i32`, the lowest index among
             /// equals; the axis goes. `ShapeMismatch` where it is empty or missing.
             /// Work: bytes of `x`, and for each row 96 and 24 for each of its first 32 elements.
-            0x0806 since 1 argmax(x: tensor) -> tensor price(1_000_000, 0, 60);
+            0x0806 since 1 argmax(x: tensor) -> tensor price(1_000_000, 0, 48);
             /// The same elements under another shape (little-endian `u32` each). `ShapeMismatch`.
             0x0807 since 1 reshape(x: tensor, shape: bytes) -> tensor price(450_000, 100, 0);
             /// The box of `sizes` that begins at `starts` (little-endian `u32` for each axis).
             /// `ShapeMismatch`, `IndexOutOfRange`.
             /// Work: bytes of the result, and 32 for each run of the box.
-            0x0808 since 1 slice(x: tensor, starts: bytes, sizes: bytes) -> tensor price(1_000_000, 100, 150);
+            0x0808 since 1 slice(x: tensor, starts: bytes, sizes: bytes) -> tensor price(1_000_000, 100, 62);
             /// Layer normalisation over the last axis of `x` (`i8`, `i16` or `i32`, rows of 1 to 65536) to
             /// `dtype` (one of the same): `(x_j - mean) / sqrt(variance + epsilon / 2^24) * gain_j + bias_j`, over
             /// `2^shift` (at most 31), `gain` and `bias` of `i32` and as long as a row. With exact
@@ -210,34 +210,34 @@ macro_rules! host_functions {
             /// `y_j = sat(rne((D_j * gain_j * T + bias_j * 2^(e + 19)) / 2^(e + 19 + shift)))`.
             /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
             /// Work: elements, 12 for each of `i32` and of rows above 32768, 64 for each row, and 4 for each element of `gain` and `bias`.
-            0x0811 since 1 layer_norm(x: tensor, gain: tensor, bias: tensor, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_300);
+            0x0811 since 1 layer_norm(x: tensor, gain: tensor, bias: tensor, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_100);
             /// RMS normalisation over the last axis of `x`: `x_j / sqrt(mean(x^2) + epsilon / 2^24) * gain_j`,
             /// over `2^shift`. As `layer_norm` with 0 for `sum x` and for `bias`.
             /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
             /// Work: as for `layer_norm`.
-            0x0812 since 1 rms_norm(x: tensor, gain: tensor, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_300);
+            0x0812 since 1 rms_norm(x: tensor, gain: tensor, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 890);
             /// The logarithm of the softmax over the last axis of `x` (`i8`, `i16` or `i32`), with `E` and `c` as for `softmax`:
             /// `y_j = sat(rne(2^fraction_bits * (c * (x_j - max x) - G / 2^62)))` as `i32`, where `G` is `ln(sum E / 2^30)` with 62
             /// bits by the 48 digits of the specification, `fraction_bits` at most 30, rows of 1 to 65536. `TypeMismatch`,
             /// `ShapeMismatch`, `BadArgument`.
             /// Work: elements, and 10 for each row.
-            0x0813 since 1 log_softmax(x: tensor, multiplier: i32, shift: u32, fraction_bits: u32) -> tensor price(1_000_000, 0, 22_000);
+            0x0813 since 1 log_softmax(x: tensor, multiplier: i32, shift: u32, fraction_bits: u32) -> tensor price(1_000_000, 0, 13_000);
             /// `x_j / sqrt(sum x^2 + epsilon / 2^24)` with `fraction_bits` (at most 30) over the last axis of `x` (`i8`, `i16` or `i32`,
             /// rows of 1 to 65536) to `dtype` (one of the same). With `R = 2^24 * sum x^2 + epsilon`, `e` and `T` as for `layer_norm`:
             /// `y_j = sat(rne(x_j * T * 2^fraction_bits / 2^(e + 19)))`. `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
             /// Work: elements, and 4 for each row.
-            0x0814 since 1 l2_norm(x: tensor, epsilon: u64, fraction_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 13_000);
+            0x0814 since 1 l2_norm(x: tensor, epsilon: u64, fraction_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 9_100);
             /// `layer_norm` of all elements of an image `[n, .., c]` that belong to one of `groups` equal parts of its channels, as one
             /// row; `gain` and `bias` of `i32` `[c]`. A group has at most 65536 elements of `i32`, 2^24 of `i8` or `i16`.
             /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
             /// Work: 2 for each element, 16 for each group of each image, and one for each group of each place.
-            0x0815 since 1 group_norm(x: tensor, gain: tensor, bias: tensor, groups: u32, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 7_000);
+            0x0815 since 1 group_norm(x: tensor, gain: tensor, bias: tensor, groups: u32, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 4_500);
             /// Rotary embedding of `x` `[.., m, d]` (`i8`, `i16` or `i32`) by tables `[m, d / 2]` of `i16` with `bits` (at most 15) fraction
             /// bits. With `(a, b)` elements `i` and `i + d / 2` of row `r` (`interleaved` 0) or `2 i` and `2 i + 1` (1):
             /// `sat(rne((a * cos[r, i] - b * sin[r, i]) / 2^bits))` and `sat(rne((b * cos[r, i] + a * sin[r, i]) / 2^bits))`.
             /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
             /// Work: elements, and one for each row.
-            0x0816 since 1 rotary(x: tensor, cos: tensor, sin: tensor, bits: u32, interleaved: u32) -> tensor price(1_000_000, 0, 3_500);
+            0x0816 since 1 rotary(x: tensor, cos: tensor, sin: tensor, bits: u32, interleaved: u32) -> tensor price(1_000_000, 0, 1_900);
             /// Attention of `q` `[.., h, m, d]` over `k` `[.., g, n, d]` and `v` `[.., g, n, w]`, all `i8`, to `i8`
             /// `[.., h, m, w]`; `h` is a multiple of `g`, `n` at most 65536, `d` at most 131071. `lengths` and `positions` are empty
             /// or have a little-endian `u32` for each element of the batch: query `i` sees the keys `j < length`,
@@ -253,35 +253,35 @@ macro_rules! host_functions {
             /// in the order of the numbers, the lowest first: `table[x - lowest]`, of the table's element type.
             /// `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of `x`.
-            0x0820 since 1 lookup(x: tensor, table: tensor) -> tensor price(1_000_000, 0, 850);
+            0x0820 since 1 lookup(x: tensor, table: tensor) -> tensor price(1_000_000, 0, 660);
             /// The exponential, correctly rounded: `sat(rne(2^out_bits * exp(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
             /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0821 since 1 exp(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 800);
+            0x0821 since 1 exp(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 570);
             /// The natural logarithm, correctly rounded: `sat(rne(2^out_bits * ln(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element that is not above 0.
             /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0822 since 1 log(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
+            0x0822 since 1 log(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 890);
             /// The logistic function, correctly rounded: `sat(rne(2^out_bits * 1 / (1 + exp(-v))))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
             /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0823 since 1 sigmoid(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
+            0x0823 since 1 sigmoid(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 730);
             /// The hyperbolic tangent, correctly rounded: `sat(rne(2^out_bits * tanh(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
             /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0824 since 1 tanh(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
+            0x0824 since 1 tanh(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 710);
             /// SiLU, also called swish, correctly rounded: `sat(rne(2^out_bits * v / (1 + exp(-v))))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
             /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0825 since 1 silu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
+            0x0825 since 1 silu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 870);
             /// GELU by the error function (not the approximation by `tanh`), correctly rounded: `sat(rne(2^out_bits * v * (1 + erf(v / sqrt(2))) / 2))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
             /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0826 since 1 gelu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
+            0x0826 since 1 gelu(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 810);
             /// The error function, correctly rounded: `sat(rne(2^out_bits * erf(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
             /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0827 since 1 erf(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
+            0x0827 since 1 erf(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 840);
             /// The sine of an angle in radians, correctly rounded: `sat(rne(2^out_bits * sin(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
             /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
@@ -289,133 +289,133 @@ macro_rules! host_functions {
             /// The cosine of an angle in radians, correctly rounded: `sat(rne(2^out_bits * cos(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`.
             /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x0829 since 1 cos(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
+            0x0829 since 1 cos(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_100);
             /// The square root, correctly rounded: `sat(rne(2^out_bits * sqrt(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element below 0.
             /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x082a since 1 sqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
+            0x082a since 1 sqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 820);
             /// The reciprocal of the square root, correctly rounded: `sat(rne(2^out_bits * 1 / sqrt(v)))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `BadArgument` also for an element that is not above 0.
             /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x082b since 1 rsqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_200);
+            0x082b since 1 rsqrt(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 1_100);
             /// The reciprocal, correctly rounded: `sat(rne(2^out_bits * 1 / v))` of `v = x / 2^in_bits` as `dtype` (`i8`, `u8`, `i16` or `i32`);
             /// `x` of `i8` or `i16`, `in_bits` at most 16, `out_bits` at most 30. `TypeMismatch`, `BadArgument`. `DivisionByZero` for an element of 0.
             /// Work: elements, twice where the result is `i32`, and 7 for each of the first 256 (`i8`) or 65536 (`i16`).
-            0x082c since 1 recip(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 900);
+            0x082c since 1 recip(x: tensor, in_bits: u32, out_bits: u32, dtype: u32) -> tensor price(1_000_000, 0, 750);
             /// The step of a dynamic quantisation to `dtype` (`i8`: `L = 127`; `i16`: `L = 32767`) of each row along the
             /// last axis of `x` (`i8`, `i16` or `i32`): `max(1, ceil(2^32 * max|x| / L))` as `i64` with 32 fraction bits. The
             /// last axis becomes 1. `TypeMismatch`, `ShapeMismatch`.
             /// Work: bytes of `x`, and for each row 128 and 8 for each of its first 32 elements.
-            0x0840 since 1 row_step(x: tensor, dtype: u32) -> tensor price(1_000_000, 0, 55);
+            0x0840 since 1 row_step(x: tensor, dtype: u32) -> tensor price(1_000_000, 0, 38);
             /// `sat(rne(2^32 * x / step))` to `dtype` (`i8` or `i16`), of `x` of `i8`, `i16` or `i32` and a `step` of `i64` for each
             /// row along its last axis (the shape of `x` with a last axis of 1), as `row_step` gives it. `TypeMismatch`,
             /// `ShapeMismatch`, `DivisionByZero` for a step that is not above 0.
             /// Work: elements of `x`, and 24 for each row.
-            0x0841 since 1 quantise_rows(x: tensor, step: tensor, dtype: u32) -> tensor price(1_000_000, 0, 2_300);
+            0x0841 since 1 quantise_rows(x: tensor, step: tensor, dtype: u32) -> tensor price(1_000_000, 0, 1_600);
             /// `sat(rne(a * b * multiplier / 2^shift) + zero_point)` to element type `dtype`, element by element with the
             /// broadcasting rules of ONNX; `a` and `b` of any types but not both of `i64`, `multiplier` 0 or in
             /// `[2^30, 2^31)`, `shift` at most 94. `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
             /// Work: elements of the result, 6 for each where an operand is `i64`, and 10 for each run.
-            0x0842 since 1 mul_requantise(a: tensor, b: tensor, multiplier: i32, shift: u32, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 2_200);
+            0x0842 since 1 mul_requantise(a: tensor, b: tensor, multiplier: i32, shift: u32, zero_point: i32, dtype: u32) -> tensor price(1_000_000, 0, 1_900);
             /// `a - b`, saturating, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of the result in bytes, and 32 for each run.
-            0x0850 since 1 sub(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 150);
+            0x0850 since 1 sub(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 120);
             /// `a * b`, saturating, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of the result in bytes, and 32 for each run.
-            0x0851 since 1 mul(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 200);
+            0x0851 since 1 mul(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 130);
             /// `a + b`, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`, `Overflow` where one result is not in the range of the type.
             /// Work: elements of the result in bytes, each with two more, and 32 for each run.
-            0x0852 since 1 add_checked(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 150);
+            0x0852 since 1 add_checked(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 130);
             /// `a - b`, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`, `Overflow` where one result is not in the range of the type.
             /// Work: elements of the result in bytes, each with two more, and 32 for each run.
-            0x0853 since 1 sub_checked(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 150);
+            0x0853 since 1 sub_checked(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 130);
             /// `a * b`, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`, `Overflow` where one result is not in the range of the type.
             /// Work: elements of the result in bytes, each with two more, and 32 for each run.
-            0x0854 since 1 mul_checked(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 150);
+            0x0854 since 1 mul_checked(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 130);
             /// The smaller of `a` and `b`, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of the result in bytes, and 32 for each run.
-            0x0855 since 1 min(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 150);
+            0x0855 since 1 min(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 120);
             /// The larger of `a` and `b`, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of the result in bytes, and 32 for each run.
-            0x0856 since 1 max(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 150);
+            0x0856 since 1 max(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 120);
             /// `a & b` in two's complement, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of the result in bytes, and 32 for each run.
-            0x0857 since 1 bit_and(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 150);
+            0x0857 since 1 bit_and(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 120);
             /// `a | b` in two's complement, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of the result in bytes, and 32 for each run.
-            0x0858 since 1 bit_or(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 150);
+            0x0858 since 1 bit_or(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 120);
             /// `a ^ b` in two's complement, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of the result in bytes, and 32 for each run.
-            0x0859 since 1 bit_xor(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 150);
+            0x0859 since 1 bit_xor(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 120);
             /// 1 where `a = b`, else 0, as `u8`, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of the result in bytes of an operand, each with one more, and 48 for each run.
-            0x085a since 1 equal(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 87);
+            0x085a since 1 equal(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 70);
             /// 1 where `a < b`, else 0, as `u8`, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of the result in bytes of an operand, each with one more, and 48 for each run.
-            0x085b since 1 less(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 87);
+            0x085b since 1 less(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 70);
             /// 1 where `a <= b`, else 0, as `u8`, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of the result in bytes of an operand, each with one more, and 48 for each run.
-            0x085c since 1 less_or_equal(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 87);
+            0x085c since 1 less_or_equal(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 70);
             /// `a` where `condition` (`u8`) is not 0, else `b`, element by element with the broadcasting rules of ONNX;
             /// `a` and `b` of one element type. `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of the result in bytes, each with one more, and 48 for each run.
             0x085d since 1 select(condition: tensor, a: tensor, b: tensor) -> tensor price(1_000_000, 0, 125);
             /// `-x`, saturating.
             /// Work: bytes.
-            0x085e since 1 neg(x: tensor) -> tensor price(1_000_000, 0, 110);
+            0x085e since 1 neg(x: tensor) -> tensor price(1_000_000, 0, 90);
             /// `|x|`, saturating.
             /// Work: bytes.
-            0x085f since 1 abs(x: tensor) -> tensor price(1_000_000, 0, 110);
+            0x085f since 1 abs(x: tensor) -> tensor price(1_000_000, 0, 90);
             /// Every bit of `x` in two's complement.
             /// Work: bytes.
-            0x0860 since 1 bit_not(x: tensor) -> tensor price(1_000_000, 0, 110);
+            0x0860 since 1 bit_not(x: tensor) -> tensor price(1_000_000, 0, 90);
             /// `min(max(x, low), high)`, saturating. `BadArgument` where `low` is above `high`.
             /// Work: bytes.
-            0x0861 since 1 clamp(x: tensor, low: i64, high: i64) -> tensor price(1_000_000, 0, 110);
+            0x0861 since 1 clamp(x: tensor, low: i64, high: i64) -> tensor price(1_000_000, 0, 90);
             /// `sat(rne(x * 2^bits))`, `bits` from -63 to 63. `BadArgument`.
             /// Work: bytes, with two more for each element.
-            0x0862 since 1 shift(x: tensor, bits: i32) -> tensor price(1_000_000, 0, 120);
+            0x0862 since 1 shift(x: tensor, bits: i32) -> tensor price(1_000_000, 0, 110);
             /// The axes in another order: axis `i` of the result is axis `axes_i` of `x` (little-endian `u32` each, every axis
             /// once). `ShapeMismatch`.
             /// Work: bytes; where the last axis longer than 1 stays the last one 32 for each row along it, else 24 for each element.
-            0x0870 since 1 transpose(x: tensor, axes: bytes) -> tensor price(1_000_000, 100, 110);
+            0x0870 since 1 transpose(x: tensor, axes: bytes) -> tensor price(1_000_000, 100, 87);
             /// `x` repeated to `shape` (little-endian `u32` each): aligned at the last axes, a dimension that is missing or 1 is
             /// repeated. `ShapeMismatch`, `LimitExceeded`.
             /// Work: bytes of the result, and 64 for each run.
-            0x0871 since 1 expand(x: tensor, shape: bytes) -> tensor price(1_000_000, 100, 150);
+            0x0871 since 1 expand(x: tensor, shape: bytes) -> tensor price(1_000_000, 100, 82);
             /// `a` and behind it `b` along `axis`; both of one element type and, but for that axis, of one shape.
             /// `TypeMismatch`, `ShapeMismatch`.
             /// Work: bytes of the result, and 96 for each index of the axes before `axis`.
-            0x0872 since 1 concat(a: tensor, b: tensor, axis: u32) -> tensor price(1_000_000, 0, 150);
+            0x0872 since 1 concat(a: tensor, b: tensor, axis: u32) -> tensor price(1_000_000, 0, 87);
             /// `x` with `before` and `behind` elements (little-endian `u32` for each axis) of `sat(value)` around it.
             /// `ShapeMismatch`, `LimitExceeded`.
             /// Work: bytes of the result, and 32 for each run of `x` in it.
-            0x0873 since 1 pad(x: tensor, before: bytes, behind: bytes, value: i64) -> tensor price(1_000_000, 100, 170);
+            0x0873 since 1 pad(x: tensor, before: bytes, behind: bytes, value: i64) -> tensor price(1_000_000, 100, 99);
             /// The slices of `x` along `axis` that `indices` (`i32`, of any shape, which takes the place of the axis) names.
             /// `TypeMismatch`, `ShapeMismatch`, `IndexOutOfRange`, `LimitExceeded`.
             /// Work: bytes of the result, 40 for each slice of it, and 64 for each index.
-            0x0874 since 1 gather(x: tensor, indices: tensor, axis: u32) -> tensor price(1_000_000, 0, 120);
+            0x0874 since 1 gather(x: tensor, indices: tensor, axis: u32) -> tensor price(1_000_000, 0, 60);
             /// `x` as often along each axis as `repeats` (little-endian `u32` each) says. `ShapeMismatch`, `LimitExceeded`.
             /// Work: bytes of the result, and 128 for each index of the axes before the last one that is repeated.
-            0x0875 since 1 tile(x: tensor, repeats: bytes) -> tensor price(1_000_000, 100, 150);
+            0x0875 since 1 tile(x: tensor, repeats: bytes) -> tensor price(1_000_000, 100, 80);
             /// `x`, but for the slices along `axis` that `indices` (`i32`) names, which come from `updates` (all axes of `indices` in the
             /// place of the axis); the last one stays where several have one index. `TypeMismatch`, `ShapeMismatch`,
             /// `IndexOutOfRange`.
             /// Work: bytes of `x` and of `updates`, 40 for each slice of these, and 64 for each index.
-            0x0876 since 1 scatter(x: tensor, indices: tensor, updates: tensor, axis: u32) -> tensor price(1_000_000, 0, 110);
+            0x0876 since 1 scatter(x: tensor, indices: tensor, updates: tensor, axis: u32) -> tensor price(1_000_000, 0, 78);
             /// `y[.., i, ..] = x[.., indices[.., i, ..], ..]` along `axis`, with `indices` (`i32`) of the shape of `x` but for that axis.
             /// `TypeMismatch`, `ShapeMismatch`, `IndexOutOfRange`.
             /// Work: elements of the result.
@@ -423,14 +423,14 @@ macro_rules! host_functions {
             /// `sat(on)` at the place of each index (`i32`) along a new last axis of `depth`, `sat(off)` elsewhere, as `dtype`.
             /// `TypeMismatch`, `ShapeMismatch`, `IndexOutOfRange`, `LimitExceeded`.
             /// Work: bytes of the result, and 64 for each index.
-            0x0878 since 1 one_hot(indices: tensor, depth: u32, on: i64, off: i64, dtype: u32) -> tensor price(1_000_000, 0, 100);
+            0x0878 since 1 one_hot(indices: tensor, depth: u32, on: i64, off: i64, dtype: u32) -> tensor price(1_000_000, 0, 64);
             /// `start + i * step` for each `i` below `count`, as `dtype`. `TypeMismatch`, `Overflow` where one does not fit.
             /// Work: elements of the result.
             0x0879 since 1 range(start: i64, step: i64, count: u32, dtype: u32) -> tensor price(1_000_000, 0, 2_000);
             /// The matrices of the last two axes where the column less the row is at most `diagonal` (`upper` 0) or at least
             /// `diagonal` (`upper` 1), 0 elsewhere. `ShapeMismatch`, `BadArgument`.
             /// Work: bytes, and 64 for each row.
-            0x087a since 1 trilu(x: tensor, diagonal: i32, upper: u32) -> tensor price(1_000_000, 0, 110);
+            0x087a since 1 trilu(x: tensor, diagonal: i32, upper: u32) -> tensor price(1_000_000, 0, 85);
             /// `x` at another `shape` (little-endian `u32` each) by its nearest elements: place `i` of an axis that grows or shrinks from
             /// `n` to `m` takes `floor(i * n / m)` (`mode` 0), or `max(0, ceil(((2 i + 1) * n - 2 m) / (2 m)))` (`mode` 1).
             /// `ShapeMismatch`, `BadArgument`, `LimitExceeded`.
@@ -438,33 +438,33 @@ macro_rules! host_functions {
             0x087b since 1 resize(x: tensor, shape: bytes, mode: u32) -> tensor price(1_000_000, 100, 2_000);
             /// The exact sum along `axis`, which goes, as `i64`. `ShapeMismatch`, `Overflow` where a sum does not fit.
             /// Work: elements of `x`, one more for each byte of them, 48 for each run, and 16 for each element of the result.
-            0x0880 since 1 reduce_sum(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 80);
+            0x0880 since 1 reduce_sum(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 68);
             /// `rne(sum / n)` along `axis`, which goes and is not empty, of the element type of `x`. `ShapeMismatch`.
             /// Work: elements of `x`, one more for each byte of them, 80 for each run, and 200 for each element of the result.
-            0x0881 since 1 reduce_mean(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 66);
+            0x0881 since 1 reduce_mean(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 54);
             /// The smallest element along `axis`, which goes and is not empty. `ShapeMismatch`.
             /// Work: bytes of `x`, 256 for each run, and 16 for each element of the result.
-            0x0882 since 1 reduce_min(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 41);
+            0x0882 since 1 reduce_min(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 32);
             /// The largest element along `axis`, which goes and is not empty. `ShapeMismatch`.
             /// Work: bytes of `x`, 256 for each run, and 16 for each element of the result.
-            0x0883 since 1 reduce_max(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 41);
+            0x0883 since 1 reduce_max(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 32);
             /// `x_0 + .. + x_i` for each `i` along `axis`, exact, as `i64`. `ShapeMismatch`, `Overflow` where a sum does not fit.
             /// Work: bytes, with five more for each element.
-            0x0884 since 1 cumsum(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 290);
+            0x0884 since 1 cumsum(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 270);
             /// Index of the smallest element along the last axis as `i32`, the lowest index among equals; the axis goes.
             /// `ShapeMismatch` where it is empty or missing.
             /// Work: as for `argmax`.
-            0x0885 since 1 argmin(x: tensor) -> tensor price(1_000_000, 0, 60);
+            0x0885 since 1 argmin(x: tensor) -> tensor price(1_000_000, 0, 48);
             /// The exact product along `axis`, which goes, as `i64`. `ShapeMismatch`, `Overflow` where a product does not fit.
             /// Work: elements of `x` and of the result.
-            0x0886 since 1 reduce_prod(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 4_800);
+            0x0886 since 1 reduce_prod(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 4_200);
             /// Rows along the last axis in order: the largest first (`order` 0) or the smallest (`order` 1). `ShapeMismatch`,
             /// `BadArgument`. Work: elements times the bits of the length of a row.
-            0x0887 since 1 sort(x: tensor, order: u32) -> tensor price(1_000_000, 0, 1_700);
+            0x0887 since 1 sort(x: tensor, order: u32) -> tensor price(1_000_000, 0, 950);
             /// Indices, as `i32`, of the `count` largest (`order` 0) or smallest (`order` 1) elements of each row along the last axis
             /// (1 to 2^20 long), in order, the lower index first among equals. `ShapeMismatch`, `BadArgument`.
             /// Work: elements of `x` times one more than the bits of `count`, and 8 for each row.
-            0x0888 since 1 topk(x: tensor, count: u32, order: u32) -> tensor price(1_000_000, 0, 3_000);
+            0x0888 since 1 topk(x: tensor, count: u32, order: u32) -> tensor price(1_000_000, 0, 2_200);
             /// Exact convolution of images `[n, h, w, c]` with `weights` `[o, kh, kw, c / groups]` to `[n, .., .., o]`, channels last.
             /// `strides` and `dilations` are two numbers, `pads` four: above, left, below, right (little-endian `u32` each); an
             /// element beside the image is `sat(pad_value)`. Types and their bound on the length of a sum as for `matmul`.
@@ -484,25 +484,25 @@ macro_rules! host_functions {
             /// least value of the type. `window`, `strides`, `dilations` are two numbers, `pads` four: above, left, below, right
             /// (little-endian `u32` each). `ShapeMismatch`, `BadArgument`, `LimitExceeded`.
             /// Work: for each place and tap the bytes of the channels and 160, and 16 for each element of the result.
-            0x0892 since 1 max_pool(x: tensor, window: bytes, strides: bytes, pads: bytes, dilations: bytes) -> tensor price(1_000_000, 100, 66);
+            0x0892 since 1 max_pool(x: tensor, window: bytes, strides: bytes, pads: bytes, dilations: bytes) -> tensor price(1_000_000, 100, 49);
             /// `rne(sum / count)` of the elements of each channel in a window, which moves as for `max_pool`; the count is that of all
             /// taps where `count_pads` is 1, of the elements seen where it is 0 (and 0 where there are none).
             /// `ShapeMismatch`, `BadArgument`, `LimitExceeded`.
             /// Work: for each place and tap the channels and 16, for each place 32, and 16 for each element of the result; twice as much of `i64`.
-            0x0893 since 1 average_pool(x: tensor, window: bytes, strides: bytes, pads: bytes, dilations: bytes, count_pads: u32) -> tensor price(1_000_000, 100, 550);
+            0x0893 since 1 average_pool(x: tensor, window: bytes, strides: bytes, pads: bytes, dilations: bytes, count_pads: u32) -> tensor price(1_000_000, 100, 360);
             /// `rne(sum / count)` of all elements of each channel: `[n, .., c]` to `[n, 1, .., c]`. `ShapeMismatch` for fewer than three
             /// axes and where there is nothing to take the mean of, `LimitExceeded`.
             /// Work: as for `reduce_mean` of all places of an image.
-            0x0894 since 1 global_average_pool(x: tensor) -> tensor price(1_000_000, 0, 66);
+            0x0894 since 1 global_average_pool(x: tensor) -> tensor price(1_000_000, 0, 55);
             /// Keccak-256, as 32 elements of `u8`, of `"noema.tensor.v1"`, the code of the element type, the rank and the axes
             /// (little-endian `u32` each) and the elements (little-endian, row-major). Work: bytes of the elements.
-            0x08a0 since 1 tensor_hash(x: tensor) -> tensor price(2_000_000, 0, 3_000);
+            0x08a0 since 1 tensor_hash(x: tensor) -> tensor price(2_000_000, 0, 1_700);
             /// Freivalds' check: for each row of `c` `[.., m, n]` (`i32` or `i64`) 1 if it is that of `a` `[.., m, k]` times `b` `[k, n]` (types as for
             /// `matmul`, `k` at most 2^28), else 0 but for a probability below 2^-60 over the seed: `c r = a (b r)` modulo `2^61 - 1` with
             /// no `|c|` above `2^60`, where `r` is hashed from `seed`, which whoever chose `c` must not have known.
             /// `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of `a`, `b` and `c`, and 256 for each four of the `n` columns.
-            0x08a1 since 1 freivalds(a: tensor, b: tensor, c: tensor, seed: bytes) -> tensor price(2_000_000, 20_000, 4_000);
+            0x08a1 since 1 freivalds(a: tensor, b: tensor, c: tensor, seed: bytes) -> tensor price(2_000_000, 20_000, 2_100);
         }
         /// Whole models from the content-addressed store of the chain.
         mod model {

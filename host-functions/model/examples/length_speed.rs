@@ -32,7 +32,8 @@ fn wide() -> Vec<(Op, Vec<u32>)> {
     let mut nodes: Vec<(Op, Vec<u32>)> = vec![(Relu {}.into(), vec![0])];
     nodes.extend((1..NODES / 2).map(part));
     nodes.push((Add {}.into(), vec![2, 3]));
-    nodes.extend((1..NODES / 2).map(|node| (Add {}.into(), vec![NODES / 2 + node, 2 + (node * 577) % (NODES / 2 - 2)])));
+    nodes
+        .extend((1..NODES / 2).map(|node| (Add {}.into(), vec![NODES / 2 + node, 2 + (node * 577) % (NODES / 2 - 2)])));
     nodes
 }
 

@@ -8,7 +8,10 @@ use std::time::Instant;
 use noema_abi::ProtocolVersion;
 use noema_model::graph::{Edge, EdgeId, Graph, Node};
 use noema_model::manifest::{Manifest, Port};
-use noema_model::ops::{WordPiece, text::{DROP, LIST, entry}};
+use noema_model::ops::{
+    WordPiece,
+    text::{DROP, LIST, entry},
+};
 use noema_model::parameters::Array;
 use noema_model::{Extent, Model, container};
 use noema_tensor::{DType, Kernels, Level, Shape, Tensor};

@@ -115,7 +115,8 @@ fn main() -> Result<(), Failure> {
         println!("{kind}");
         let path = directory.join(kind.file_name());
         let config = ChainConfig { store: Some(kind), ..ChainConfig::default() };
-        let mut node = Speed { chain: Chain::init(&path, &genesis, &config)?, key: KeyPair::from_seed([1; 32]), nonce: 0 };
+        let mut node =
+            Speed { chain: Chain::init(&path, &genesis, &config)?, key: KeyPair::from_seed([1; 32]), nonce: 0 };
         let cases: [(&str, &str, u32, usize); 8] = [
             ("events of 64 KiB", "(call $emit (i32.const 0) (i32.const 8) (i32.const 0) (i32.const 65536))", 1000, 1),
             ("events of 1 KiB", "(call $emit (i32.const 0) (i32.const 8) (i32.const 0) (i32.const 1024))", 1000, 60),
