@@ -3,9 +3,9 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use noema_vm::{Address, Receipt};
 
-use crate::SignedTransaction;
 use crate::hash::{hash, list_root};
 use crate::transaction::bytes;
+use crate::{SignedTransaction, TRANSACTION_GAS};
 
 /// What a block commits to. Its hash names the block.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -64,10 +64,18 @@ pub struct TransactionReceipt {
     pub index: u32,
     /// Who sent it.
     pub sender: Address,
-    /// What the sender paid: gas used times gas price.
+    /// What the sender paid: [`TransactionReceipt::gas_used`] times gas price.
     pub fee: u128,
     /// The result of its execution.
     pub receipt: Receipt,
+}
+
+impl TransactionReceipt {
+    /// Gas of the block that the transaction used: that of its receipt, and [`TRANSACTION_GAS`].
+    #[must_use]
+    pub fn gas_used(&self) -> u64 {
+        self.receipt.gas_used().saturating_add(TRANSACTION_GAS)
+    }
 }
 
 /// Merkle root over the hashes of transactions.

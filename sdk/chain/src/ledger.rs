@@ -10,6 +10,10 @@ use crate::{ChainError, Genesis, MAX_TRANSACTION_BYTES, SignedTransaction, Trans
 /// Most bytes that the transactions of a block have together, in canonical form.
 pub const MAX_BLOCK_BYTES: usize = 64 * 1024 * 1024;
 
+/// Gas that every transaction uses besides what its receipt says, for what the chain itself does: a signature that is verified, and a nonce and a
+/// balance that are read and written. Prices are those of the virtual machine for the same.
+pub const TRANSACTION_GAS: u64 = 730_000_000;
+
 /// What the chain knows about an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
@@ -79,7 +83,7 @@ pub(crate) fn execute(
         fees = fees.checked_add(receipt.fee).ok_or_else(|| ChainError::damaged("there is more than the supply"))?;
         executed.gas_used = executed
             .gas_used
-            .checked_add(receipt.receipt.gas_used())
+            .checked_add(receipt.gas_used())
             .ok_or_else(|| ChainError::damaged("a block used more gas than it may"))?;
         executed.receipts.push(receipt);
         executed.notes.push(notes);
@@ -109,6 +113,9 @@ pub(crate) fn check(
     if transaction.nonce != sender.nonce {
         let got = transaction.nonce;
         return Err(TransactionError::Nonce { sender: signed.sender(), expected: sender.nonce, got });
+    }
+    if transaction.gas_limit < TRANSACTION_GAS {
+        return Err(TransactionError::TooLittleGas { gas_limit: transaction.gas_limit, least: TRANSACTION_GAS });
     }
     let left = genesis.block_gas.saturating_sub(gas_used);
     if transaction.gas_limit > left {
@@ -143,13 +150,14 @@ fn run(
     let message = Message {
         sender,
         value: transaction.value,
-        gas_limit: transaction.gas_limit.min(MAX_GAS),
+        gas_limit: transaction.gas_limit.saturating_sub(TRANSACTION_GAS).min(MAX_GAS),
         action: transaction.action.clone(),
     };
     let outcome = vm.execute(&*overlay, context, &message)?;
     overlay.apply(outcome.writes);
 
-    let fee = u128::from(outcome.receipt.gas_used()) * u128::from(transaction.gas_price);
+    let used = outcome.receipt.gas_used().saturating_add(TRANSACTION_GAS);
+    let fee = u128::from(used) * u128::from(transaction.gas_price);
     let refund = reserved
         .checked_sub(fee)
         .ok_or_else(|| ChainError::damaged("a receipt has more gas than the limit of its transaction"))?;

@@ -49,7 +49,7 @@ pub use directory::CHAIN_FORMAT;
 pub use error::ChainError;
 pub use genesis::{DEFAULT_BLOCK_GAS, DEFAULT_DEPOSIT_PER_BYTE, Genesis, GenesisError, MAX_CHAIN_ID_BYTES};
 pub use key::{KeyPair, address_of};
-pub use ledger::{Account, MAX_BLOCK_BYTES, fee_account};
+pub use ledger::{Account, MAX_BLOCK_BYTES, TRANSACTION_GAS, fee_account};
 pub use noema_state::StoreKind;
 pub use noema_state::root::{Proof, ProofError};
 pub use noema_vm::{Action, Address, CompilerProcess, EngineKind, Receipt, ReceiptStatus};

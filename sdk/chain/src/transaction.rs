@@ -161,6 +161,14 @@ pub enum TransactionError {
         /// What the account has.
         available: u128,
     },
+    /// Less than every transaction uses.
+    #[error("the transaction asks for {gas_limit} gas, and every one uses at least {least}")]
+    TooLittleGas {
+        /// The transaction's limit.
+        gas_limit: u64,
+        /// [`crate::TRANSACTION_GAS`].
+        least: u64,
+    },
     /// No room for this gas limit in the block.
     #[error("the transaction asks for {gas_limit} gas, the block has {left} left of {block_limit}")]
     BlockGas {

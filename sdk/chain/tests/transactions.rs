@@ -30,13 +30,13 @@ fn a_transfer_moves_value_and_pays_its_gas() {
     for receipt in &executed.receipts {
         assert_eq!(receipt.receipt.status, ReceiptStatus::Success);
         assert!(receipt.receipt.gas_used() > 0);
-        assert_eq!(receipt.fee, u128::from(receipt.receipt.gas_used()) * 3);
+        assert_eq!(receipt.fee, u128::from(receipt.gas_used()) * 3);
         fees += receipt.fee;
     }
     assert_eq!(chain.account(&address(9)).unwrap(), Account { nonce: 0, balance: 501 });
     assert_eq!(chain.account(&address(1)).unwrap(), Account { nonce: 2, balance: SUPPLY / 2 - 501 - fees });
     assert_eq!(chain.account(&fee_account()).unwrap(), Account { nonce: 0, balance: fees });
-    assert_eq!(executed.block.header.gas_used, executed.receipts.iter().map(|r| r.receipt.gas_used()).sum::<u64>());
+    assert_eq!(executed.block.header.gas_used, executed.receipts.iter().map(|r| r.gas_used()).sum::<u64>());
     assert_eq!(supply(&chain), SUPPLY);
 }
 
@@ -63,6 +63,9 @@ fn what_cannot_be_included_is_refused_with_its_reason() {
     let error = one(&mut chain, Transaction { nonce: 1, ..good() });
     assert_eq!(error, TransactionError::Nonce { sender: address(1), expected: 0, got: 1 });
 
+    let least = noema_chain::TRANSACTION_GAS;
+    let error = one(&mut chain, Transaction { gas_limit: least - 1, ..good() });
+    assert_eq!(error, TransactionError::TooLittleGas { gas_limit: least - 1, least });
     let block_limit = genesis().block_gas;
     let error = one(&mut chain, Transaction { gas_limit: block_limit + 1, ..good() });
     assert_eq!(error, TransactionError::BlockGas { gas_limit: block_limit + 1, left: block_limit, block_limit });
@@ -115,8 +118,9 @@ fn a_block_has_room_for_so_much_gas() {
     let mut chain = Chain::init(directory.path(), &genesis, &config()).unwrap();
     let transfers = |count: u64| (0..count).map(|nonce| transfer(1, nonce, address(9), 1)).collect::<Vec<_>>();
     let executed = chain.execute_block(2_000, transfers(2)).unwrap();
-    let used = executed.receipts[0].receipt.gas_used();
+    let used = executed.receipts[0].gas_used();
     assert!(used < GAS, "so that what is left can be seen");
+    assert_eq!(executed.block.header.gas_used, 2 * used);
 
     let full: Vec<_> = (2..5)
         .map(|nonce| {
@@ -145,15 +149,18 @@ fn time_does_not_run_backwards() {
 fn a_failed_transaction_keeps_its_nonce_and_its_fee() {
     let directory = tempfile::tempdir().unwrap();
     let mut chain = init(directory.path());
-    // One picosecond is not enough for anything.
+    // One picosecond more than every transaction uses is not enough for anything.
+    let gas_limit = noema_chain::TRANSACTION_GAS + 1;
     let action = Action::Transfer { to: address(9) };
-    let starved = key(1).sign(Transaction { gas_limit: 1, value: 5, ..transaction(0, action.clone()) });
+    let starved = key(1).sign(Transaction { gas_limit, value: 5, ..transaction(0, action.clone()) });
     // The value is there when it is checked, and gone when it runs: a transfer to oneself does not help.
     let nobody =
         key(1).sign(Transaction { ..transaction(1, Action::Call { contract: Address([5; 32]), input: vec![] }) });
     let executed = chain.execute_block(2_000, vec![starved, nobody]).unwrap();
     assert_eq!(executed.receipts[0].receipt.status, ReceiptStatus::Fault);
-    assert_eq!(executed.receipts[0].fee, 3, "a fault uses the whole limit");
+    assert_eq!(executed.receipts[0].fee, u128::from(gas_limit) * 3, "a fault uses the whole limit");
+    assert_eq!(executed.receipts[1].fee, u128::from(executed.receipts[1].gas_used()) * 3);
+    assert_eq!(executed.receipts[1].gas_used() - executed.receipts[1].receipt.gas_used(), gas_limit - 1);
     let account = chain.account(&address(1)).unwrap();
     assert_eq!(account.nonce, 2);
     let fees: u128 = executed.receipts.iter().map(|receipt| receipt.fee).sum();
@@ -245,7 +252,7 @@ mod random {
         #[test]
         fn the_supply_never_changes(
             blocks in prop::collection::vec(
-                prop::collection::vec((1..4_u8, 1..5_u8, 0..1000_u128, prop_oneof![Just(1_u64), Just(GAS)]), 0..5),
+                prop::collection::vec((1..4_u8, 1..5_u8, 0..1000_u128, prop_oneof![Just(noema_chain::TRANSACTION_GAS + 1), Just(GAS)]), 0..5),
                 1..6,
             ),
         ) {
@@ -275,4 +282,14 @@ mod random {
             prop_assert!(report.identical());
         }
     }
+}
+
+/// It is the price of the same in the virtual machine, and the specification says so.
+#[test]
+fn what_the_chain_does_for_a_transaction_costs_what_it_costs_elsewhere() {
+    let prices = &noema_vm::rules::Rules::of(noema_abi::ProtocolVersion::V1).prices;
+    let signature = noema_abi::ROWS.iter().find(|row| row.name == "ed25519_verify").unwrap().price.base;
+    assert_eq!(noema_chain::TRANSACTION_GAS, signature + 2 * (prices.state_read + prices.state_write));
+    let text = include_str!("../../../docs/spec/chain.md");
+    assert_eq!(text.matches("730,000,000").count(), 2);
 }

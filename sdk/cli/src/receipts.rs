@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use noema_chain::{ExecutedBlock, Notes, ReceiptStatus, TransactionReceipt};
+use noema_chain::{ExecutedBlock, Notes, ReceiptStatus, TRANSACTION_GAS, TransactionReceipt};
 use noema_vm::{Event, GasUsed, Receipt};
 use serde::Serialize;
 use serde_json::Value;
@@ -87,6 +87,8 @@ pub struct GasReport {
     pub code: u64,
     /// Lost with frames that faulted.
     pub forfeited: u64,
+    /// What the chain does for every transaction; nothing for a view.
+    pub transaction: u64,
 }
 
 /// An event.
@@ -106,7 +108,13 @@ pub struct EventReport {
 impl GasReport {
     fn new(gas: &GasUsed, limit: u64) -> GasReport {
         let GasUsed { wasm, host, tensor, state, code, forfeited } = *gas;
-        GasReport { used: gas.total(), limit, wasm, host, tensor, state, code, forfeited }
+        GasReport { used: gas.total(), limit, wasm, host, tensor, state, code, forfeited, transaction: 0 }
+    }
+
+    /// With what the chain takes of the limit of a transaction before its message has the rest.
+    fn of_transaction(self) -> GasReport {
+        let with = |gas: u64| gas.saturating_add(TRANSACTION_GAS);
+        GasReport { used: with(self.used), limit: with(self.limit), transaction: with(self.transaction), ..self }
     }
 }
 
@@ -192,13 +200,15 @@ impl ReceiptReport {
     /// Reads a receipt; `interface` and `method` say what its bytes mean.
     #[must_use]
     pub fn new(receipt: &TransactionReceipt, notes: &Notes, interface: Option<(&Interface, &str)>) -> ReceiptReport {
+        let mut result = ResultReport::new(&receipt.receipt, notes, interface);
+        result.gas = result.gas.of_transaction();
         ReceiptReport {
             transaction: arguments::show(receipt.transaction),
             height: receipt.height,
             index: receipt.index,
             sender: receipt.sender.to_string(),
             fee: receipt.fee.to_string(),
-            result: ResultReport::new(&receipt.receipt, notes, interface),
+            result,
         }
     }
 
@@ -266,11 +276,17 @@ impl Report for ResultReport {
         for line in &self.logs {
             writeln!(out, "log           {line}")?;
         }
-        let GasReport { used, limit, wasm, host, tensor, state, code, forfeited } = self.gas;
+        let GasReport { used, limit, wasm, host, tensor, state, code, forfeited, transaction } = self.gas;
         writeln!(out, "gas           {} of {}", amount(used), amount(limit))?;
-        for (name, gas) in
-            [("wasm", wasm), ("host", host), ("tensor", tensor), ("state", state), ("code", code), ("lost", forfeited)]
-        {
+        for (name, gas) in [
+            ("wasm", wasm),
+            ("host", host),
+            ("tensor", tensor),
+            ("state", state),
+            ("code", code),
+            ("lost", forfeited),
+            ("transaction", transaction),
+        ] {
             if gas > 0 {
                 writeln!(out, "  {name:<11} {}", amount(gas))?;
             }

@@ -113,8 +113,8 @@ fn a_call_that_goes_wrong_has_a_receipt_and_its_gas() {
         workplace.json(exit, &["call", &contract, "put", "[\"x\"]", "--gas-limit", limit, "--time-ms", "4000"])
     };
     // The first one writes over a longer text, which costs more.
-    put("1000000000", 0);
-    let needed = number(&put("1000000000", 0), "/gas/used");
+    put("2000000000", 0);
+    let needed = number(&put("2000000000", 0), "/gas/used");
     let error = put(&(needed - 1).to_string(), 1);
     assert_error(&error, "transaction-failed", &["fault", "--gas-limit"]);
     assert_eq!(number(&error, "/error/details/gas/used"), needed - 1);

@@ -29,7 +29,7 @@ fn a_chain_from_its_first_key_to_its_replay() {
         }])
     );
     let gas = &called["gas"];
-    let parts: u64 = ["wasm", "host", "tensor", "state", "code", "forfeited"]
+    let parts: u64 = ["wasm", "host", "tensor", "state", "code", "forfeited", "transaction"]
         .map(|part| number(gas, &format!("/{part}")))
         .iter()
         .sum();

@@ -96,7 +96,7 @@ pub fn run(context: &Context, arguments: BlockArgs) -> Result<BlockReport, CliEr
                 nonce: transaction.transaction.nonce,
                 action: action_name(transaction),
                 status: ResultReport::new(&receipt.receipt, &noema_chain::Notes::default(), None).verdict(),
-                gas: receipt.receipt.gas_used(),
+                gas: receipt.gas_used(),
             })
             .collect(),
     })

@@ -112,7 +112,7 @@ impl Totals {
         let mut totals = Totals { blocks: chain.height(), ..Totals::default() };
         for height in 1..=chain.height() {
             for each in chain.receipts(height)? {
-                let gas = each.receipt.gas.total();
+                let gas = each.gas_used();
                 totals.transactions += 1;
                 totals.refused += u64::from(each.receipt.status != ReceiptStatus::Success);
                 totals.gas = totals.gas.saturating_add(gas);
