@@ -5,7 +5,7 @@ use noema_vm::{Address, Receipt};
 
 use crate::hash::{hash, list_root};
 use crate::transaction::bytes;
-use crate::{SignedTransaction, TRANSACTION_GAS};
+use crate::{SignedTransaction, ledger};
 
 /// What a block commits to. Its hash names the block.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -71,10 +71,10 @@ pub struct TransactionReceipt {
 }
 
 impl TransactionReceipt {
-    /// Gas of the block that the transaction used: that of its receipt, and [`TRANSACTION_GAS`].
+    /// Gas of the block that the transaction used: that of its receipt, and [`crate::TRANSACTION_GAS`].
     #[must_use]
     pub fn gas_used(&self) -> u64 {
-        self.receipt.gas_used().saturating_add(TRANSACTION_GAS)
+        ledger::gas_used(&self.receipt)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a block does to the state: accounts, fees, and the virtual machine in between.
 
 use noema_state::{Overlay, StateView, WriteSet};
-use noema_vm::{Address, BlockContext, MAX_GAS, Message, Vm, layout};
+use noema_vm::{Address, BlockContext, MAX_GAS, Message, Receipt, Vm, layout};
 
 use crate::chain::Notes;
 use crate::hash::hash;
@@ -13,6 +13,11 @@ pub const MAX_BLOCK_BYTES: usize = 64 * 1024 * 1024;
 /// Gas that every transaction uses besides what its receipt says, for what the chain itself does: a signature that is verified, and a nonce and a
 /// balance that are read and written. Prices are those of the virtual machine for the same.
 pub const TRANSACTION_GAS: u64 = 730_000_000;
+
+/// Gas of the block that a transaction with this receipt used.
+pub(crate) fn gas_used(receipt: &Receipt) -> u64 {
+    receipt.gas_used().saturating_add(TRANSACTION_GAS)
+}
 
 /// What the chain knows about an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -156,8 +161,7 @@ fn run(
     let outcome = vm.execute(&*overlay, context, &message)?;
     overlay.apply(outcome.writes);
 
-    let used = outcome.receipt.gas_used().saturating_add(TRANSACTION_GAS);
-    let fee = u128::from(used) * u128::from(transaction.gas_price);
+    let fee = u128::from(gas_used(&outcome.receipt)) * u128::from(transaction.gas_price);
     let refund = reserved
         .checked_sub(fee)
         .ok_or_else(|| ChainError::damaged("a receipt has more gas than the limit of its transaction"))?;

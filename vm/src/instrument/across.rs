@@ -7,7 +7,6 @@
 
 use wasmparser::Operator;
 
-use super::blocks::Blocks;
 use super::operands::Operands;
 use super::operators::stored;
 use super::trace::Step;
@@ -19,7 +18,6 @@ const PAGE: u64 = 4096;
 pub(super) struct Across {
     stack: Operands<Address>,
     locals: Vec<Local>,
-    blocks: Blocks,
     /// The number of the metering block.
     block: u32,
 }
@@ -48,7 +46,7 @@ impl Across {
     /// At the beginning of a body with so many locals, parameters included.
     pub(super) fn new(locals: u32) -> Across {
         let locals = vec![Local::default(); usize::try_from(locals).unwrap_or(usize::MAX)];
-        Across { stack: Operands::new(), locals, blocks: Blocks::default(), block: 0 }
+        Across { stack: Operands::new(), locals, block: 0 }
     }
 
     /// Goes over an operator. Returns whether it is such a store.
@@ -62,8 +60,12 @@ impl Across {
         let kept = self.stack.kept(step.popped, step.floor);
         let result = self.result(&step.operator);
         self.stack.replace(kept, step.height, result);
-        self.block += u32::from(self.blocks.step(&step.operator));
         is_across
+    }
+
+    /// Ends a metering block.
+    pub(super) fn end_block(&mut self) {
+        self.block += 1;
     }
 
     fn result(&mut self, operator: &Operator<'_>) -> Address {

@@ -164,20 +164,34 @@ pub(crate) fn is_bulk(operator: &Operator<'_>) -> bool {
 /// What an operator costs by itself, a load being one in a near memory that nothing waits for, and a store one that lies in one
 /// page; `None` for one that no version allows. In a body it may be another: [`super::pricing`].
 pub(crate) fn operator_cost(operator: &Operator<'_>) -> Option<Cost> {
+    cost_in(Reach::Near, operator, Found::default())
+}
+
+/// What was found of an operator in a body.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Found {
+    /// Of a load or call, by [`super::Awaited`].
+    pub(super) is_awaited: bool,
+    /// Of a store, by [`super::across`].
+    pub(super) is_across: bool,
+}
+
+/// What an operator costs in a memory of this reach, with what was found of it.
+pub(super) fn cost_in(reach: Reach, operator: &Operator<'_>, found: Found) -> Option<Cost> {
     let used = access(operator).map(|access| match access {
-        Access::Load => load_cost(Reach::Near, false),
-        Access::Store => store_cost(Reach::Near, false),
+        Access::Load => load_cost(reach, found.is_awaited),
+        Access::Store => store_cost(reach, found.is_across),
     });
     used.or_else(|| scalar_cost(operator)).or_else(|| vector_cost(operator))
 }
 
-/// What a load costs; whether something may have to wait for it says [`super::Awaited`].
+/// What a load costs.
 pub(super) fn load_cost(reach: Reach, is_awaited: bool) -> Cost {
     let costs = if is_awaited { AWAITED } else { LOADS };
     costs[reach.index()]
 }
 
-/// What a store costs; whether it may lie across two pages says [`super::Across`].
+/// What a store costs.
 pub(super) fn store_cost(reach: Reach, is_across: bool) -> Cost {
     let costs = if is_across { ACROSS } else { STORES };
     costs[reach.index()]

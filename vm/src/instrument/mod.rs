@@ -147,13 +147,17 @@ pub(crate) fn stores_and_waits(
 ) -> (Vec<u32>, Vec<(u32, u64)>) {
     let (mut across, mut waits) = (across::Across::new(locals), waits::Waits::new(reach, locals));
     let (mut aligned, mut awaited) = (Among(aligned), Among(awaited));
-    let mut stores = Vec::new();
+    let (mut blocks, mut stores) = (Blocks::default(), Vec::new());
     for (number, step) in (0..).zip(steps) {
         let is_across = across.step(step, aligned.has(number));
         if is_across {
             stores.push(number);
         }
-        waits.step(step, waits::Found { is_awaited: awaited.has(number), is_across });
+        waits.step(step, costs::Found { is_awaited: awaited.has(number), is_across });
+        if blocks.step(&step.operator) {
+            across.end_block();
+            waits.cut();
+        }
     }
     (stores, waits.finish())
 }

@@ -3,10 +3,8 @@
 use wasmparser::Operator;
 
 use super::Findings;
-use super::costs::{
-    FAR_CODE, FORESEEN, Setting, UNFORESEEN, UNLIKELY, awaited_call, load_cost, operator_cost, store_cost,
-};
-use super::operators::{Access, access, is_branch};
+use super::costs::{FAR_CODE, FORESEEN, Found, Setting, UNFORESEEN, UNLIKELY, awaited_call, cost_in};
+use super::operators::is_branch;
 
 /// Goes over a body.
 pub(super) struct Pricing<'a> {
@@ -57,21 +55,17 @@ impl<'a> Pricing<'a> {
         self.number += 1;
         let is_latch = self.latches.has(number);
         let behind_latch = std::mem::replace(&mut self.behind_latch, is_latch);
-        let (is_awaited, is_across) = (self.awaited.has(number), self.across.has(number));
+        let found = Found { is_awaited: self.awaited.has(number), is_across: self.across.has(number) };
         let (is_unlikely, is_exit) = (self.unlikely.has(number), self.exits.has(number));
         let Setting { reach, is_large } = self.setting;
-        let cost = match access(operator) {
-            Some(Access::Load) => load_cost(reach, is_awaited),
-            Some(Access::Store) => store_cost(reach, is_across),
-            None => operator_cost(operator)?,
-        };
+        let cost = cost_in(reach, operator, found)?;
         let is_foreseen = matches!(operator, Operator::BrIf { .. } | Operator::If { .. }) && (is_latch || is_unlikely);
         let time = if is_foreseen { FORESEEN } else { cost.time };
         let is_call = matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. });
         // At the end of a loop the way out is the one that nobody foresees.
         let leads_elsewhere = !is_latch && (is_branch(operator) || behind_latch);
         let more = [
-            (is_call && is_awaited, awaited_call(reach)),
+            (is_call && found.is_awaited, awaited_call(reach)),
             (is_large && leads_elsewhere, UNFORESEEN),
             (is_large && cost.delay.is_some_and(|delay| delay != 0), FAR_CODE),
             (is_exit, UNLIKELY),

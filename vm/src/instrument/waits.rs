@@ -11,21 +11,13 @@
 
 use wasmparser::Operator;
 
-use super::blocks::Blocks;
-use super::costs::{Cost, Reach, load_cost, operator_cost, store_cost};
+use super::costs::{Cost, Found, Reach, cost_in};
 use super::operands::Operands;
 use super::operators::{Access, access};
 use super::trace::Step;
 
 /// Operators of a stretch.
 const STRETCH: u32 = 64;
-
-/// What was found of an operator.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Found {
-    pub(super) is_awaited: bool,
-    pub(super) is_across: bool,
-}
 
 /// Goes over one body.
 pub(super) struct Waits {
@@ -35,7 +27,6 @@ pub(super) struct Waits {
     /// When all that has been stored is there, and all that went into globals.
     memory: u64,
     globals: u64,
-    blocks: Blocks,
     /// The number of the stretch, of its first operator, and of the next one.
     stretch: u32,
     first: u32,
@@ -62,7 +53,6 @@ impl Waits {
             locals: vec![Ready::default(); usize::try_from(locals).unwrap_or(usize::MAX)],
             memory: 0,
             globals: 0,
-            blocks: Blocks::default(),
             stretch: 0,
             first: 0,
             next: 0,
@@ -72,10 +62,10 @@ impl Waits {
         }
     }
 
-    /// Goes over an operator.
+    /// Goes over an operator. Where it ends its metering block, [`Waits::cut`] has to follow.
     pub(super) fn step(&mut self, step: &Step<'_>, found: Found) {
         let operator = &step.operator;
-        let cost = self.cost(operator, found);
+        let cost = cost_in(self.reach, operator, found).unwrap_or(Cost { time: 0, delay: None });
         let kept = self.stack.kept(step.popped, step.floor);
         let mut at = 0;
         if !step.is_dead {
@@ -87,16 +77,8 @@ impl Waits {
         self.times += if is_barrier { 0 } else { cost.time };
         self.stack.replace(kept, step.height, Ready { stretch: self.stretch, at });
         self.next += 1;
-        if self.blocks.step(operator) || is_barrier || self.next - self.first == STRETCH {
+        if is_barrier || self.next - self.first == STRETCH {
             self.cut();
-        }
-    }
-
-    fn cost(&self, operator: &Operator<'_>, found: Found) -> Cost {
-        match access(operator) {
-            Some(Access::Load) => load_cost(self.reach, found.is_awaited),
-            Some(Access::Store) => store_cost(self.reach, found.is_across),
-            None => operator_cost(operator).unwrap_or(Cost { time: 0, delay: None }),
         }
     }
 
@@ -136,7 +118,7 @@ impl Waits {
     }
 
     /// Ends a stretch.
-    fn cut(&mut self) {
+    pub(super) fn cut(&mut self) {
         let waits = self.latest.saturating_sub(self.times);
         if waits != 0 {
             self.found.push((self.first, waits));

@@ -31,7 +31,7 @@ const SETTING: Setting = Setting { reach: Reach::Near, is_large: false };
 /// price is beyond that stands in front of the operator as so many `nop`, which cost one here, and nothing otherwise.
 struct Padded<'a> {
     table: &'a mut OperatorCost,
-    /// Awaited loads of the functions to come, and where the memory reaches.
+    /// What was found of the functions to come.
     findings: std::slice::Iter<'a, Findings>,
 }
 
