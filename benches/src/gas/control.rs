@@ -18,11 +18,13 @@ pub(super) fn programs() -> Vec<Program> {
         calls(),
         returns(),
         calls_of_many(4_000),
+        calls_of_many(6_000),
         calls_of_many(8_000),
         frames(200),
         straight_code(),
         spilled_code(12),
         spilled_code(1),
+        spilled_code(6),
         spilled_code(24),
         jumps_over_code(),
     ]

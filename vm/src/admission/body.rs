@@ -5,21 +5,30 @@ use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, ValidatorResour
 use super::shape::Shape;
 use super::{AdmissionError, check_in};
 use crate::instrument::{
-    Alignment, Awaited, Findings, Reach, Step, Trace, UnlikelyFinder, fixes, is_branch, makes_raw, may_fix,
-    operator_cost, stores_and_waits,
+    Alignment, Awaited, Blocks, Findings, Reach, Step, Trace, UnlikelyFinder, by_itself, fixes, is_branch, makes_raw,
+    may_fix, stores_and_waits,
 };
 use crate::rules::Rules;
 
 /// What is known about a body that is valid and within the limits.
-pub(super) struct Measure {
-    /// Locals, parameters included.
-    pub(super) locals: u64,
+pub(super) struct Measure<'a> {
     /// Price of compiling it.
     pub(super) compile_gas: u64,
     /// The most bytes that instrumentation adds to it.
     pub(super) added_bytes: u64,
-    /// Whether the first global may be no multiple of sixteen behind it.
-    pub(super) loses_stack_pointer: bool,
+    pub(super) body: Body<'a>,
+}
+
+/// What has been found of a body, until all bodies are known.
+pub(super) struct Body<'a> {
+    pub(super) parameters: u32,
+    /// Parameters included.
+    pub(super) locals: u32,
+    /// What it stores where, and passes.
+    pub(super) alignment: Alignment,
+    /// Its operators, if what it stores where depends on its parameters. Then which stores may lie across pages, and what operators wait,
+    /// has not been found yet.
+    pub(super) steps: Option<Vec<Step<'a>>>,
     /// What instrumentation needs of it.
     pub(super) findings: Findings,
 }
@@ -39,7 +48,7 @@ pub(super) fn measure<'a>(
     validator: &mut FuncValidator<ValidatorResources>,
     body: &FunctionBody<'a>,
     trace: &mut Trace<'a>,
-) -> Result<Measure, AdmissionError> {
+) -> Result<Measure<'a>, AdmissionError> {
     let function = validator.index();
     let limits = &rules.limits;
     let parameters = validator.len_locals();
@@ -59,14 +68,14 @@ pub(super) fn measure<'a>(
     let mut shape = Shape::new(function, locals, limits);
     let (mut has_floats, mut branches) = (false, 0);
     let mut awaited = Awaited::new(reach, validator.len_locals());
-    let mut unlikely = UnlikelyFinder::default();
+    let (mut unlikely, mut blocks) = (UnlikelyFinder::default(), Blocks::default());
     trace.clear();
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
-        if operator_cost(&operator).is_none() {
+        let Some((cost, access)) = by_itself(&operator) else {
             return Err(AdmissionError::Operator { operator: name_of(&operator), function, offset });
-        }
+        };
         let arity = operator.operator_arity(validator);
         has_floats |= makes_raw(&operator);
         branches += u64::from(is_branch(&operator));
@@ -83,11 +92,13 @@ pub(super) fn measure<'a>(
         let popped = takes.unwrap_or(u32::MAX);
         let height = validator.operand_stack_height();
         heights.step(validator, popped);
-        awaited.step(&operator, popped, floor, height);
-        unlikely.step(&operator);
         check_in(function, "units of operands", heights.largest, limits.operand_units)?;
-        shape.step(&operator, arity)?;
-        trace.steps.push(Step { operator, popped, floor, height, is_dead, types });
+        let ends_block = blocks.step(&operator);
+        let step = Step { operator, cost, access, popped, floor, height, ends_block, is_dead, types };
+        shape.step(&step, arity)?;
+        awaited.step(&step);
+        unlikely.step(&step);
+        trace.steps.push(step);
     }
     operators.finish()?;
     shape.finish()?;
@@ -97,15 +108,27 @@ pub(super) fn measure<'a>(
     } else {
         Alignment::of(&trace.steps, validator.len_locals(), parameters, stack_pointer)
     };
-    let awaited = awaited.finish();
-    let (across, waits) = stores_and_waits(&trace.steps, reach, validator.len_locals(), &alignment.stores, &awaited);
-    let frame_units = rules.machine.frame_units + local_units + heights.largest;
+    let (awaited, locals) = (awaited.finish(), validator.len_locals());
+    let mut findings = Findings {
+        frame_units: rules.machine.frame_units + local_units + heights.largest,
+        fixes,
+        awaited,
+        across: Vec::new(),
+        waits: Vec::new(),
+        unlikely: unlikely.finish(),
+        branches,
+    };
+    let steps = if alignment.depends_on_parameters() {
+        Some(std::mem::take(&mut trace.steps))
+    } else {
+        let aligned = alignment.stores(&[]);
+        (findings.across, findings.waits) = stores_and_waits(&trace.steps, reach, locals, &aligned, &findings.awaited);
+        None
+    };
     Ok(Measure {
-        locals,
         compile_gas: shape.gas(&rules.prices.compile, body.as_bytes().len()),
         added_bytes: shape.added_bytes(has_floats),
-        loses_stack_pointer: alignment.loses_stack_pointer,
-        findings: Findings { frame_units, fixes, awaited, across, waits, unlikely: unlikely.finish(), branches },
+        body: Body { parameters, locals, alignment, steps, findings },
     })
 }
 

@@ -5,11 +5,13 @@
 //! bytes -> features.rs  allow-list of proposals, given to the validator
 //!       -> module.rs    sections: limits, imports, memory, exports, price of an instance
 //!       -> body.rs      functions: validation, frame price
+//!       -> bodies.rs    what can be said of a function only when all are known
 //!       -> shape.rs     functions: what compiling them takes, limits and price
 //!       -> instrument   charges and checks woven in
 //!       -> Admitted
 //! ```
 
+mod bodies;
 mod body;
 mod error;
 mod features;

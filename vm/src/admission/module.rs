@@ -7,6 +7,7 @@ use wasmparser::{
     Payload, TypeRef, ValType, ValidPayload, Validator,
 };
 
+use super::bodies::Bodies;
 use super::{AdmissionError, EntryPoints, body, check, features};
 use crate::instrument::{Findings, RESERVED_PREFIX, Reach, Trace, begins_aligned};
 use crate::rules::{Limits, Prices, Rules};
@@ -63,7 +64,7 @@ fn inspect_with(
             let mut validator = function.into_validator(allocations);
             let measure = body::measure(rules, module.reach, module.stack_pointer, &mut validator, &code, &mut trace)?;
             allocations = validator.into_allocations();
-            module.body(function_index(&module), measure)?;
+            module.body(measure)?;
         }
         module.after_validation(&payload)?;
     }
@@ -88,7 +89,7 @@ fn measure_with(
     let mut parser = Parser::new(0);
     parser.set_features(features);
     let mut validator = Validator::new_with_features(features);
-    let mut findings = Vec::new();
+    let mut bodies = Bodies::default();
     let (mut reach, mut loses) = (Reach::Near, false);
     for payload in parser.parse_all(wasm) {
         let payload = payload?;
@@ -103,19 +104,15 @@ fn measure_with(
         if let ValidPayload::Func(function, code) = validator.payload(&payload)? {
             let mut validator = function.into_validator(FuncValidatorAllocations::default());
             let measure = body::measure(rules, reach, stack_pointer, &mut validator, &code, &mut Trace::default())?;
-            loses |= stack_pointer && measure.loses_stack_pointer;
-            findings.push(measure.findings);
+            loses |= stack_pointer && measure.body.alignment.loses_stack_pointer;
+            bodies.push(measure.body);
         }
+        bodies.section(&payload)?;
     }
-    Ok((findings, loses))
+    Ok((bodies.finish(reach), loses))
 }
 
-fn function_index(module: &Module<'_>) -> u32 {
-    let count = module.imported_functions.len() + module.findings.len();
-    u32::try_from(count).expect("functions and imports are limited")
-}
-
-struct Module<'r> {
+struct Module<'r, 'a> {
     version: ProtocolVersion,
     rules: &'r Rules,
     extensions: &'r Extensions,
@@ -135,11 +132,16 @@ struct Module<'r> {
     instrumented_bytes: u64,
     segment_elements: u64,
     total_locals: u64,
-    findings: Vec<Findings>,
+    bodies: Bodies<'a>,
 }
 
-impl<'r> Module<'r> {
-    fn new(version: ProtocolVersion, rules: &'r Rules, extensions: &'r Extensions, stack_pointer: bool) -> Module<'r> {
+impl<'r, 'a> Module<'r, 'a> {
+    fn new(
+        version: ProtocolVersion,
+        rules: &'r Rules,
+        extensions: &'r Extensions,
+        stack_pointer: bool,
+    ) -> Module<'r, 'a> {
         Module {
             version,
             rules,
@@ -158,7 +160,7 @@ impl<'r> Module<'r> {
             instrumented_bytes: 0,
             segment_elements: 0,
             total_locals: 0,
-            findings: Vec::new(),
+            bodies: Bodies::default(),
         }
     }
 
@@ -180,8 +182,8 @@ impl<'r> Module<'r> {
             Payload::DataCountSection { count, .. } => check("data segments", *count, limits.data_segments),
             Payload::StartSection { func, .. } => Err(AdmissionError::StartFunction { function: *func }),
             Payload::CodeSectionEntry(code) => {
-                let index = function_index(self);
-                super::check_in(index, "bytes of body", code.as_bytes().len(), limits.body_bytes)
+                let function = self.bodies.next_function();
+                super::check_in(function, "bytes of body", code.as_bytes().len(), limits.body_bytes)
             }
             _ => Ok(()),
         }
@@ -189,6 +191,7 @@ impl<'r> Module<'r> {
 
     /// Contents of sections, once they are known to be valid.
     fn after_validation(&mut self, payload: &Payload<'_>) -> Result<(), AdmissionError> {
+        self.bodies.section(payload)?;
         match payload {
             Payload::TypeSection(section) => {
                 for group in section.clone() {
@@ -361,13 +364,15 @@ impl<'r> Module<'r> {
         self.types.get(usize::try_from(index).ok()?)
     }
 
-    fn body(&mut self, function: u32, measure: body::Measure) -> Result<(), AdmissionError> {
-        self.total_locals = self.total_locals.saturating_add(measure.locals);
-        super::check_in(function, "locals up to here", self.total_locals, self.rules.limits.total_locals)?;
-        self.add_compile_gas(measure.compile_gas, 1);
-        self.add_bytes(measure.added_bytes)?;
-        self.loses_stack_pointer |= self.stack_pointer && measure.loses_stack_pointer;
-        self.findings.push(measure.findings);
+    fn body(&mut self, measure: body::Measure<'a>) -> Result<(), AdmissionError> {
+        let body::Measure { compile_gas, added_bytes, body } = measure;
+        self.total_locals = self.total_locals.saturating_add(body.locals.into());
+        let (function, limit) = (self.bodies.next_function(), self.rules.limits.total_locals);
+        super::check_in(function, "locals up to here", self.total_locals, limit)?;
+        self.add_compile_gas(compile_gas, 1);
+        self.add_bytes(added_bytes)?;
+        self.loses_stack_pointer |= self.stack_pointer && body.alignment.loses_stack_pointer;
+        self.bodies.push(body);
         Ok(())
     }
 
@@ -384,7 +389,7 @@ impl<'r> Module<'r> {
             compile_gas: self.compile_gas,
             instrumented_bytes: self.instrumented_bytes,
             loses_stack_pointer: self.loses_stack_pointer,
-            findings: self.findings,
+            findings: self.bodies.finish(self.reach),
         })
     }
 }

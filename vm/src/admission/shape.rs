@@ -4,7 +4,7 @@
 use wasmparser::{Operator, ValType};
 
 use super::{AdmissionError, check_in};
-use crate::instrument::{Blocks, is_bulk};
+use crate::instrument::{Step, is_bulk};
 use crate::rules::{CompilePrices, Limits};
 
 /// The counts of one function.
@@ -12,7 +12,6 @@ pub(super) struct Shape<'l> {
     function: u32,
     locals: u64,
     limits: &'l Limits,
-    metering: Blocks,
     /// Which of the open blocks are loops.
     open: Vec<bool>,
     open_loops: u64,
@@ -67,7 +66,6 @@ impl<'l> Shape<'l> {
             function,
             locals,
             limits,
-            metering: Blocks::default(),
             open: Vec::new(),
             open_loops: 0,
             blocks: 0,
@@ -88,7 +86,8 @@ impl<'l> Shape<'l> {
     }
 
     /// Goes over a valid operator that pops and pushes this many values.
-    pub(super) fn step(&mut self, operator: &Operator<'_>, arity: Option<(u32, u32)>) -> Result<(), AdmissionError> {
+    pub(super) fn step(&mut self, step: &Step<'_>, arity: Option<(u32, u32)>) -> Result<(), AdmissionError> {
+        let operator = &step.operator;
         let (popped, pushed) = arity.unwrap_or((0, 0));
         let values = u64::from(popped) + u64::from(pushed);
         self.bulk += u64::from(is_bulk(operator));
@@ -137,7 +136,7 @@ impl<'l> Shape<'l> {
             }
             _ => {}
         }
-        if self.metering.step(operator) {
+        if step.ends_block {
             self.metering_blocks += 1;
             self.check("metering blocks", self.metering_blocks, self.limits.metering_blocks)?;
             let product = self.metering_blocks.saturating_mul(self.locals);

@@ -8,7 +8,7 @@
 use wasmparser::Operator;
 
 use super::operands::Operands;
-use super::operators::stored;
+use super::operators::Access;
 use super::trace::Step;
 
 /// Bytes of a page of the processor.
@@ -52,7 +52,7 @@ impl Across {
     /// Goes over an operator. Returns whether it is such a store.
     pub(super) fn step(&mut self, step: &Step<'_>, is_aligned: bool) -> bool {
         let mut is_across = false;
-        if let Some((bytes, offset)) = stored(&step.operator).filter(|_| !is_aligned) {
+        if let Some(Access::Store { bytes, offset }) = step.access.filter(|_| !is_aligned) {
             // The address lies below the value.
             let address = self.stack.len().checked_sub(2).filter(|at| *at >= step.floor).map(|at| self.stack[at]);
             is_across = self.may_be_across(address.unwrap_or(Address::Unknown), offset, bytes);

@@ -3,20 +3,22 @@
 //! Much of what an address is a multiple of can be read from the code: the stack pointer is moved by multiples of sixteen, an
 //! element is where its index times its length says, and a pointer goes through a loop by multiples of the same. A local
 //! is a multiple of what it is one of on every path. What comes around a loop is not known where it begins, so a loop
-//! begins with what its locals are where it is entered, and the body is gone over again if less comes around. The text of the
-//! specification is in `docs/spec/gas.md`.
+//! begins with what its locals are where it is entered, and the body is gone over again if less comes around. What a parameter is a multiple
+//! of is known only when all bodies have been looked at ([`super::parameters`]); up to then a value that depends on one names it. The
+//! text of the specification is in `docs/spec/gas.md`.
 
 use wasmparser::{BinaryReaderError, GlobalSectionReader, Operator};
 
 use super::operands::Operands;
-use super::operators::{different_targets, stored};
+use super::operators::{Access, different_targets};
+use super::parameters::Argument;
 use super::trace::Step;
 
 /// What a number is a multiple of: two to the power of this. Its trailing zeros that are known, at most [`MOST`].
-type Zeros = u8;
+pub(crate) type Zeros = u8;
 
 /// The longest store has 16 bytes.
-const MOST: Zeros = 4;
+pub(super) const MOST: Zeros = 4;
 /// How many times a body is gone over before nothing is known of it.
 const ROUNDS: usize = 4;
 /// The global where compilers have the pointer to their stack.
@@ -29,11 +31,57 @@ pub(crate) fn begins_aligned(globals: &GlobalSectionReader<'_>) -> Result<bool, 
     Ok(matches!(start, Operator::I32Const { value } if zeros(i64::from(value).cast_unsigned()) == MOST))
 }
 
+/// What a value is a multiple of: of two to the power of `zeros`, or where that is less, of what a parameter is a multiple of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Multiple {
+    zeros: Zeros,
+    parameter: Option<u16>,
+}
+
+impl Multiple {
+    fn of(zeros: Zeros) -> Multiple {
+        Multiple { zeros: zeros.min(MOST), parameter: None }
+    }
+
+    /// At most.
+    pub(super) fn zeros(self) -> Zeros {
+        self.zeros
+    }
+
+    /// The parameter that has to be a multiple of the same.
+    pub(super) fn parameter(self) -> Option<u16> {
+        self.parameter
+    }
+
+    /// Whatever parameters are.
+    fn at_least(self) -> Zeros {
+        if self.parameter.is_some() { 0 } else { self.zeros }
+    }
+
+    /// What holds of both: of a sum of them, and of the one or the other. Two parameters are one too many.
+    fn both(self, other: Multiple) -> Multiple {
+        let zeros = self.zeros.min(other.zeros);
+        match (self.parameter, other.parameter) {
+            _ if zeros == 0 => Multiple::default(),
+            (Some(one), Some(two)) if one != two => Multiple::default(),
+            (one, two) => Multiple { zeros, parameter: one.or(two) },
+        }
+    }
+
+    /// What holds of either, where every zero of one stays: the one that has more for sure, or else may have more.
+    fn either(self, other: Multiple) -> Multiple {
+        if (other.at_least(), other.zeros) > (self.at_least(), self.zeros) { other } else { self }
+    }
+}
+
 /// What was found in a body.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Alignment {
-    /// Stores that are aligned, in their order.
-    pub(crate) stores: Vec<u32>,
+    /// Stores that are aligned, in their order: which, and if a parameter has to be a multiple of their length for that, the parameter and
+    /// the length.
+    stores: Vec<(u32, Option<(u16, Zeros)>)>,
+    /// What is passed to functions.
+    pub(crate) arguments: Vec<Argument>,
     /// Whether something goes into the first global that is not known to be a multiple of sixteen.
     pub(crate) loses_stack_pointer: bool,
 }
@@ -42,12 +90,17 @@ impl Alignment {
     /// Goes over a body, whose locals are `parameters` and others that begin as zero; `stack_pointer` says that the first global is a
     /// multiple of sixteen.
     pub(crate) fn of(steps: &[Step<'_>], locals: u32, parameters: u32, stack_pointer: bool) -> Alignment {
-        let matters = |step: &Step<'_>| stored(&step.operator).is_some() || sets_stack_pointer(&step.operator);
+        let matters = |step: &Step<'_>| {
+            matches!(step.access, Some(Access::Store { .. }))
+                || matches!(step.operator, Operator::Call { .. })
+                || sets_stack_pointer(&step.operator)
+        };
         if !steps.iter().any(matters) {
             return Alignment::default();
         }
-        let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-        let at_start: Vec<Zeros> = (0..count(locals)).map(|at| if at < count(parameters) { 0 } else { MOST }).collect();
+        let parameter = |at: u32| Multiple { zeros: MOST, parameter: u16::try_from(at).ok() };
+        let at_start = (0..locals).map(|at| if at < parameters { parameter(at) } else { Multiple::of(MOST) });
+        let at_start: Vec<Multiple> = at_start.collect();
         let mut loops = Vec::new();
         for _ in 0..ROUNDS {
             let mut round = Round::new(&mut loops, at_start.clone(), stack_pointer);
@@ -61,8 +114,30 @@ impl Alignment {
 
     /// Where nothing is known of locals.
     pub(crate) fn unknown(steps: &[Step<'_>]) -> Alignment {
-        let loses_stack_pointer = steps.iter().any(|step| !step.is_dead && sets_stack_pointer(&step.operator));
-        Alignment { stores: Vec::new(), loses_stack_pointer }
+        let mut found = Alignment::default();
+        for step in steps.iter().filter(|step| !step.is_dead) {
+            found.loses_stack_pointer |= sets_stack_pointer(&step.operator);
+            if let Operator::Call { function_index } = step.operator {
+                found.pass(function_index, (0..step.popped).map(|_| Multiple::default()));
+            }
+        }
+        found
+    }
+
+    fn pass(&mut self, function: u32, values: impl Iterator<Item = Multiple>) {
+        self.arguments.extend((0..).zip(values).map(|(parameter, value)| Argument { function, parameter, value }));
+    }
+
+    /// Whether any of its stores may be aligned only if a parameter is a multiple of something.
+    pub(crate) fn depends_on_parameters(&self) -> bool {
+        self.stores.iter().any(|(_, needs)| needs.is_some())
+    }
+
+    /// Stores that are aligned, in their order, where parameters are these multiples.
+    pub(crate) fn stores(&self, parameters: &[Zeros]) -> Vec<u32> {
+        let is =
+            |(parameter, zeros): (u16, Zeros)| parameters.get(usize::from(parameter)).is_some_and(|has| *has >= zeros);
+        self.stores.iter().filter(|(_, needs)| needs.is_none_or(is)).map(|(number, _)| *number).collect()
     }
 }
 
@@ -77,7 +152,7 @@ fn zeros(constant: u64) -> Zeros {
 /// What is known of an operand.
 #[derive(Clone, Copy, Default)]
 struct Operand {
-    zeros: Zeros,
+    value: Multiple,
     /// Its last bits, if it is a constant: by how much a shift shifts.
     constant: Option<u8>,
 }
@@ -86,15 +161,15 @@ struct Operand {
 struct Round<'a> {
     stack_pointer: bool,
     /// What each local is here.
-    locals: Vec<Zeros>,
+    locals: Vec<Multiple>,
     stack: Operands<Operand>,
     frames: Vec<Frame>,
     /// What locals are where each loop begins, as far as rounds up to here have shown.
-    loops: &'a mut Vec<Vec<Zeros>>,
+    loops: &'a mut Vec<Vec<Multiple>>,
     /// Loops that have begun.
     begun: usize,
     /// Vectors that nobody needs any more.
-    spare: Vec<Vec<Zeros>>,
+    spare: Vec<Vec<Multiple>>,
     /// Whether less came around a loop than it had begun with.
     lowered: bool,
     /// Whether no path leads here.
@@ -107,22 +182,26 @@ struct Frame {
     /// The number of a loop.
     number: Option<usize>,
     /// What locals are where the branches to its end go.
-    target: Option<Vec<Zeros>>,
+    target: Option<Vec<Multiple>>,
     /// What they were where an `if` began that has had no `else` yet.
-    otherwise: Option<Vec<Zeros>>,
+    otherwise: Option<Vec<Multiple>>,
     /// Whether no path led to its beginning.
     dead: bool,
 }
 
-/// Where another path arrives. Returns whether a local is a multiple of less than before.
-fn meet(at: &mut [Zeros], other: &[Zeros]) -> bool {
-    let lowers = at.iter().zip(other).any(|(at, other)| other < at);
-    at.iter_mut().zip(other).for_each(|(at, other)| *at = *other.min(at));
+/// Where another path arrives. Returns whether less is known of a local than before.
+fn meet(at: &mut [Multiple], other: &[Multiple]) -> bool {
+    let mut lowers = false;
+    for (at, other) in at.iter_mut().zip(other) {
+        let both = at.both(*other);
+        lowers |= both != *at;
+        *at = both;
+    }
     lowers
 }
 
 impl Round<'_> {
-    fn new(loops: &mut Vec<Vec<Zeros>>, locals: Vec<Zeros>, stack_pointer: bool) -> Round<'_> {
+    fn new(loops: &mut Vec<Vec<Multiple>>, locals: Vec<Multiple>, stack_pointer: bool) -> Round<'_> {
         let body = Frame { number: None, target: None, otherwise: None, dead: false };
         Round {
             stack_pointer,
@@ -147,7 +226,7 @@ impl Round<'_> {
             Operator::Br { .. } | Operator::BrIf { .. } | Operator::BrTable { .. } => None,
             Operator::Return | Operator::Unreachable => None,
             _ if self.dead => Some(Operand::default()),
-            _ => Some(self.result(number, operator, kept)),
+            _ => Some(self.result(number, step, kept)),
         };
         self.stack.replace(kept, step.height, result.unwrap_or_default());
         if result.is_none() {
@@ -155,44 +234,56 @@ impl Round<'_> {
         }
     }
 
-    fn result(&mut self, number: u32, operator: &Operator<'_>, kept: usize) -> Operand {
+    fn result(&mut self, number: u32, step: &Step<'_>, kept: usize) -> Operand {
         let operand = |at: usize| self.stack.get(kept + at).copied().unwrap_or_default();
         let (a, b) = (operand(0), operand(1));
         let local = |index: &u32| usize::try_from(*index).unwrap_or(usize::MAX);
-        let zeros = match operator {
+        let value = match &step.operator {
             Operator::I32Const { value } => {
                 let value = value.cast_unsigned();
-                return Operand { zeros: zeros(value.into()), constant: Some(value.to_le_bytes()[0]) };
+                return Operand { value: Multiple::of(zeros(value.into())), constant: Some(value.to_le_bytes()[0]) };
             }
-            Operator::I64Const { value } => zeros(value.cast_unsigned()),
-            Operator::LocalGet { local_index } => self.locals.get(local(local_index)).copied().unwrap_or(0),
+            Operator::I64Const { value } => Multiple::of(zeros(value.cast_unsigned())),
+            Operator::LocalGet { local_index } => self.locals.get(local(local_index)).copied().unwrap_or_default(),
             Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                 if let Some(local) = self.locals.get_mut(local(local_index)) {
-                    *local = a.zeros;
+                    *local = a.value;
                 }
-                a.zeros
+                a.value
             }
-            Operator::GlobalGet { global_index: STACK_POINTER } if self.stack_pointer => MOST,
+            Operator::GlobalGet { global_index: STACK_POINTER } if self.stack_pointer => Multiple::of(MOST),
             Operator::GlobalSet { global_index: STACK_POINTER } => {
-                self.found.loses_stack_pointer |= a.zeros < MOST;
-                0
+                self.found.loses_stack_pointer |= a.value.at_least() < MOST;
+                Multiple::default()
             }
-            Operator::I32Add | Operator::I32Sub | Operator::I32Or | Operator::I32Xor => a.zeros.min(b.zeros),
-            Operator::I64Add | Operator::I64Sub | Operator::I64Or | Operator::I64Xor => a.zeros.min(b.zeros),
-            Operator::Select | Operator::TypedSelect { .. } => a.zeros.min(b.zeros),
-            Operator::I32And | Operator::I64And => a.zeros.max(b.zeros),
-            Operator::I32Mul | Operator::I64Mul => a.zeros + b.zeros,
-            Operator::I32Shl => a.zeros + b.constant.map_or(0, |by| by % 32),
-            Operator::I32WrapI64 | Operator::I64ExtendI32S | Operator::I64ExtendI32U => a.zeros,
+            Operator::I32Add | Operator::I32Sub | Operator::I32Or | Operator::I32Xor => a.value.both(b.value),
+            Operator::I64Add | Operator::I64Sub | Operator::I64Or | Operator::I64Xor => a.value.both(b.value),
+            Operator::Select | Operator::TypedSelect { .. } => a.value.both(b.value),
+            Operator::I32And | Operator::I64And => a.value.either(b.value),
+            Operator::I32Mul | Operator::I64Mul => Multiple::of(a.value.at_least() + b.value.at_least()),
+            Operator::I32Shl => match b.constant {
+                Some(by) => Multiple::of(a.value.at_least() + by % 32),
+                None => a.value,
+            },
+            Operator::I32WrapI64 | Operator::I64ExtendI32S | Operator::I64ExtendI32U => a.value,
+            Operator::Call { function_index } => {
+                let arguments = self.stack[kept..].iter().map(|operand| operand.value);
+                self.found.pass(*function_index, arguments);
+                Multiple::default()
+            }
             _ => {
                 // The address is the lowest operand of a store.
-                if stored(operator).is_some_and(|(bytes, offset)| offset % bytes == 0 && 1 << a.zeros >= bytes) {
-                    self.found.stores.push(number);
+                if let Some(Access::Store { bytes, offset }) = step.access
+                    && offset % bytes == 0
+                    && 1 << a.value.zeros >= bytes
+                {
+                    let needs = a.value.parameter.filter(|_| bytes > 1).map(|parameter| (parameter, zeros(bytes)));
+                    self.found.stores.push((number, needs));
                 }
-                0
+                Multiple::default()
             }
         };
-        Operand { zeros: zeros.min(MOST), constant: None }
+        Operand { value, constant: None }
     }
 
     /// Where control goes.
@@ -228,7 +319,7 @@ impl Round<'_> {
         }
     }
 
-    fn open(&mut self, number: Option<usize>, otherwise: Option<Vec<Zeros>>) {
+    fn open(&mut self, number: Option<usize>, otherwise: Option<Vec<Multiple>>) {
         self.frames.push(Frame { number, target: None, otherwise, dead: self.dead });
     }
 
@@ -272,7 +363,7 @@ impl Round<'_> {
     }
 
     /// What the locals are, to keep.
-    fn copy(&mut self) -> Vec<Zeros> {
+    fn copy(&mut self) -> Vec<Multiple> {
         let mut copy = self.spare.pop().unwrap_or_default();
         copy.clone_from(&self.locals);
         copy

@@ -15,7 +15,8 @@ use wasmparser::Operator;
 
 use super::costs::Reach;
 use super::operands::Operands;
-use super::operators::{Access, access, different_targets};
+use super::operators::{Access, different_targets};
+use super::trace::Step;
 
 /// A place in [`Awaited::places`]: a value that is followed.
 type Place = u32;
@@ -92,8 +93,8 @@ enum Use {
     Ends,
 }
 
-fn usage(operator: &Operator<'_>) -> Use {
-    match operator {
+fn usage(step: &Step<'_>) -> Use {
+    match &step.operator {
         Operator::LocalGet { local_index } => Use::Gets(*local_index),
         Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => Use::Sets(*local_index),
         Operator::If { .. } | Operator::BrIf { .. } | Operator::BrTable { .. } => Use::Escapes { condition: true },
@@ -118,9 +119,9 @@ fn usage(operator: &Operator<'_>) -> Use {
         | Operator::Unreachable
         | Operator::MemoryGrow { .. }
         | Operator::TableGrow { .. } => Use::Ends,
-        other => match access(other) {
+        _ => match step.access {
             Some(Access::Load) => Use::Loads,
-            Some(Access::Store) => Use::Stores,
+            Some(Access::Store { .. }) => Use::Stores,
             None => Use::Combines,
         },
     }
@@ -146,27 +147,26 @@ impl Awaited {
         }
     }
 
-    /// Goes over a valid operator that takes `popped` operands, none of them below the `floor` of its block, and leaves `height` of
-    /// them.
-    pub(crate) fn step(&mut self, operator: &Operator<'_>, popped: u32, floor: usize, height: u32) {
+    /// Goes over an operator.
+    pub(crate) fn step(&mut self, step: &Step<'_>) {
         let number = self.operators;
         self.operators += 1;
         if self.work > MOST_WORK {
-            if matches!(usage(operator), Use::Loads | Use::Calls { .. }) {
+            if matches!(usage(step), Use::Loads | Use::Calls { .. }) {
                 self.loads.push((NOTHING, number));
             }
             return;
         }
-        let kept = self.stack.kept(popped, floor);
-        let result = if self.dead { NOTHING } else { self.result(operator, number, kept) };
-        self.stack.replace(kept, height, result);
-        self.go_on(operator);
+        let kept = self.stack.kept(step.popped, step.floor);
+        let result = if self.dead { NOTHING } else { self.result(step, number, kept) };
+        self.stack.replace(kept, step.height, result);
+        self.go_on(&step.operator);
     }
 
     /// What the operator does with the operands above `kept`, and what its result is.
-    fn result(&mut self, operator: &Operator<'_>, number: u32, kept: usize) -> Place {
+    fn result(&mut self, step: &Step<'_>, number: u32, kept: usize) -> Place {
         let end = self.stack.len();
-        match usage(operator) {
+        match usage(step) {
             Use::Combines => self.combination(kept..end),
             Use::Loads => {
                 self.address(kept);
@@ -189,7 +189,7 @@ impl Awaited {
             }
             Use::Escapes { condition } => {
                 // What the function returns is looked at where it was called.
-                if !(self.frames.len() == 1 && matches!(operator, Operator::End)) {
+                if !(self.frames.len() == 1 && matches!(step.operator, Operator::End)) {
                     self.escape(kept..end, condition);
                 }
                 NOTHING

@@ -42,20 +42,20 @@ const GLOBAL: Cost = cost(100, 300);
 /// Integer arithmetic without multiplication, conversion between integers.
 const INTEGER: Cost = cost(75, 225);
 const SHIFT: Cost = cost(75, 300);
-const ROTATE: Cost = cost(100, 300);
+const ROTATE: Cost = cost(75, 250);
 /// Comparison of integers, whose result as a number takes another instruction.
 const COMPARE: Cost = cost(100, 425);
 /// From registers for floats to others, and back.
 const REINTERPRET: Cost = cost(100, 375);
-const MULTIPLY: Cost = cost(175, 575);
+const MULTIPLY: Cost = cost(150, 575);
 const COUNT_BITS: Cost = cost(200, 600);
-const DIVIDE: Cost = cost(1_000, 2_100);
+const DIVIDE: Cost = cost(750, 2_100);
 /// An element of a table.
 const TABLE: Cost = cost(2_500, 2_500);
 /// Sums and signs of floats, including what makes NaN canonical.
-const FLOAT: Cost = cost(200, 500);
+const FLOAT: Cost = cost(150, 500);
 const FLOAT_COMPARE: Cost = cost(200, 750);
-const FLOAT_MULTIPLY: Cost = cost(200, 600);
+const FLOAT_MULTIPLY: Cost = cost(150, 600);
 /// The smaller or larger of two.
 const FLOAT_CHOOSE: Cost = cost(300, 800);
 /// Conversion to and between floats.
@@ -67,12 +67,12 @@ const TRUNCATE: Cost = cost(450, 1_450);
 /// Rounding to an integer that stays a float.
 const ROUND: Cost = cost(250, 1_600);
 /// Most vector operators.
-const VECTOR: Cost = cost(100, 575);
+const VECTOR: Cost = cost(75, 575);
 /// Vector operators that take several instructions, or are slow.
 const VECTOR_LONG: Cost = cost(600, 2_150);
 const VECTOR_PRODUCT: Cost = cost(350, 2_800);
 /// Sums and products, which one instruction does, including what makes NaN canonical.
-const VECTOR_ARITHMETIC: Cost = cost(600, 2_000);
+const VECTOR_ARITHMETIC: Cost = cost(450, 2_000);
 /// Other vectors of floats.
 const VECTOR_FLOAT: Cost = cost(1_000, 3_000);
 const VECTOR_DIVIDE: Cost = cost(45_000, 45_000);
@@ -85,7 +85,7 @@ const BRANCH_TABLE: Cost = barrier(7_000);
 /// With the return, which is mispredicted where calls are deep.
 const CALL: Cost = barrier(4_000);
 /// Mispredicted, with the loads that check the type.
-const CALL_INDIRECT: Cost = barrier(9_500);
+const CALL_INDIRECT: Cost = barrier(10_500);
 /// An operator that leaves compiled code, without what its length costs.
 const BULK: Cost = barrier(20_000);
 /// A branch one way of which is unlikely, and the beginning of that way, to which it is mispredicted.
@@ -95,15 +95,15 @@ pub(super) const UNLIKELY: u64 = 4_000;
 /// has to come from a cache far away.
 pub(super) const UNFORESEEN: u64 = 5_000;
 /// What every other operator that has a delay costs more there: the code of it has to come from there too.
-pub(super) const FAR_CODE: u64 = 50;
+pub(super) const FAR_CODE: u64 = 75;
 
 /// A load that nothing waits for, in memories of each reach.
-const LOADS: [Cost; 3] = [cost(350, 1_000), cost(1_500, 1_000), cost(18_000, 18_000)];
+const LOADS: [Cost; 3] = [cost(225, 1_000), cost(1_500, 1_000), cost(18_000, 18_000)];
 /// One that something may have to wait for.
-const AWAITED: [Cost; 3] = [cost(350, 6_000), cost(1_500, 33_000), cost(18_000, 150_000)];
+const AWAITED: [Cost; 3] = [cost(225, 5_000), cost(1_500, 33_000), cost(18_000, 150_000)];
 /// A store in one page of the processor; one that may lie across two.
-const STORES: [Cost; 3] = [cost(800, 2_300), cost(2_500, 2_500), cost(13_000, 13_000)];
-const ACROSS: [Cost; 3] = [cost(6_000, 8_000), cost(10_000, 10_000), cost(26_000, 26_000)];
+const STORES: [Cost; 3] = [cost(550, 2_300), cost(2_500, 2_500), cost(13_000, 13_000)];
+const ACROSS: [Cost; 3] = [cost(6_000, 8_000), cost(10_000, 10_000), cost(28_000, 28_000)];
 
 /// Every byte that is copied or filled.
 const PER_BYTE: u32 = 200;
@@ -162,9 +162,16 @@ pub(crate) fn is_bulk(operator: &Operator<'_>) -> bool {
 }
 
 /// What an operator costs by itself, a load being one in a near memory that nothing waits for, and a store one that lies in one
-/// page; `None` for one that no version allows. In a body it may be another: [`super::pricing`].
-pub(crate) fn operator_cost(operator: &Operator<'_>) -> Option<Cost> {
-    cost_in(Reach::Near, operator, Found::default())
+/// page, and how it uses the memory; `None` for one that no version allows. In a body it may cost something else: [`cost_in`],
+/// [`super::pricing`].
+pub(crate) fn by_itself(operator: &Operator<'_>) -> Option<(Cost, Option<Access>)> {
+    if let Some(cost) = scalar_cost(operator) {
+        return Some((cost, None));
+    }
+    match access(operator) {
+        Some(access) => Some((accessing(Reach::Near, access, Found::default()), Some(access))),
+        None => vector_cost(operator).map(|cost| (cost, None)),
+    }
 }
 
 /// What was found of an operator in a body.
@@ -176,13 +183,17 @@ pub(super) struct Found {
     pub(super) is_across: bool,
 }
 
-/// What an operator costs in a memory of this reach, with what was found of it.
-pub(super) fn cost_in(reach: Reach, operator: &Operator<'_>, found: Found) -> Option<Cost> {
-    let used = access(operator).map(|access| match access {
+/// What an operator costs in a memory of this reach, with what was found of it, that costs this [`by_itself`].
+pub(super) fn cost_in(reach: Reach, (cost, access): (Cost, Option<Access>), found: Found) -> Cost {
+    access.map_or(cost, |access| accessing(reach, access, found))
+}
+
+/// What a load or store costs.
+fn accessing(reach: Reach, access: Access, found: Found) -> Cost {
+    match access {
         Access::Load => load_cost(reach, found.is_awaited),
-        Access::Store => store_cost(reach, found.is_across),
-    });
-    used.or_else(|| scalar_cost(operator)).or_else(|| vector_cost(operator))
+        Access::Store { .. } => store_cost(reach, found.is_across),
+    }
 }
 
 /// What a load costs.
@@ -302,6 +313,10 @@ fn vector_cost(operator: &Operator<'_>) -> Option<Cost> {
 mod tests {
     use super::*;
 
+    fn cost_of(operator: &Operator<'_>) -> Option<Cost> {
+        by_itself(operator).map(|(cost, _)| cost)
+    }
+
     #[test]
     fn prices_fit_the_oracle_and_cannot_wrap() {
         let memories = [LOADS, AWAITED, STORES, ACROSS].concat();
@@ -389,7 +404,7 @@ mod tests {
             for name in names.split('`').skip(1).step_by(2) {
                 assert!(listed.insert(name), "{name} stands there twice");
                 operator_named(name, |operator| {
-                    assert_eq!(operator_cost(operator), Some(cost), "{name} is {operator:?}");
+                    assert_eq!(cost_of(operator), Some(cost), "{name} is {operator:?}");
                     vectors += u64::from(is_vector(operator));
                 });
             }
@@ -402,12 +417,12 @@ mod tests {
         assert_eq!(listed.len() - usize::try_from(vectors).unwrap(), count - 2);
         for name in ["i8x16.add", "v128.and", "i16x8.avgr_u", "i64x2.extend_low_i32x4_s", "i16x8.splat"] {
             assert!(!listed.contains(name));
-            operator_named(name, |operator| assert_eq!(operator_cost(operator), Some(VECTOR)));
+            operator_named(name, |operator| assert_eq!(cost_of(operator), Some(VECTOR)));
         }
         for (value, cost) in
             [(1 << 31, LONG_CONSTANT), ((1 << 31) - 1, CONSTANT), (-1 << 31, CONSTANT), (i64::MIN, LONG_CONSTANT)]
         {
-            assert_eq!(operator_cost(&Operator::I64Const { value }), Some(cost));
+            assert_eq!(cost_of(&Operator::I64Const { value }), Some(cost));
         }
     }
 
@@ -453,8 +468,8 @@ mod tests {
             Operator::RefEq,
             Operator::I64Add128,
         ] {
-            assert_eq!(operator_cost(&operator), None, "{operator:?}");
+            assert_eq!(cost_of(&operator), None, "{operator:?}");
         }
-        assert_eq!(operator_cost(&Operator::I8x16Add), Some(VECTOR));
+        assert_eq!(cost_of(&Operator::I8x16Add), Some(VECTOR));
     }
 }

@@ -38,6 +38,7 @@ mod function;
 mod module;
 mod operands;
 mod operators;
+mod parameters;
 pub(crate) mod places;
 mod pricing;
 #[cfg(test)]
@@ -56,10 +57,11 @@ use pricing::Among;
 pub(crate) use alignment::{Alignment, begins_aligned};
 pub(crate) use awaited::Awaited;
 pub(crate) use blocks::Blocks;
-pub(crate) use costs::{Reach, is_bulk, operator_cost};
+pub(crate) use costs::{Reach, by_itself, is_bulk};
 pub(crate) use floats::{Fix, fixes, makes_raw, may_fix};
 pub(crate) use flow::Placement;
 pub(crate) use operators::is_branch;
+pub(crate) use parameters::Parameters;
 pub(crate) use trace::{Step, Trace};
 pub(crate) use unlikely::{Unlikely, UnlikelyFinder};
 
@@ -73,7 +75,7 @@ pub(crate) static FINGERPRINT: LazyLock<[u8; 32]> = LazyLock::new(|| {
     crate::hash::hash("noema instrumentation", &sources)
 });
 
-const SOURCES: [&str; 25] = [
+const SOURCES: [&str; 27] = [
     include_str!("across.rs"),
     include_str!("alignment.rs"),
     include_str!("awaited.rs"),
@@ -88,12 +90,14 @@ const SOURCES: [&str; 25] = [
     include_str!("module.rs"),
     include_str!("operands.rs"),
     include_str!("operators.rs"),
+    include_str!("parameters.rs"),
     include_str!("places.rs"),
     include_str!("pricing.rs"),
     include_str!("trace.rs"),
     include_str!("unlikely.rs"),
     include_str!("waits.rs"),
     include_str!("writer.rs"),
+    include_str!("../admission/bodies.rs"),
     include_str!("../admission/body.rs"),
     include_str!("../admission/features.rs"),
     include_str!("../admission/mod.rs"),
@@ -147,16 +151,15 @@ pub(crate) fn stores_and_waits(
 ) -> (Vec<u32>, Vec<(u32, u64)>) {
     let (mut across, mut waits) = (across::Across::new(locals), waits::Waits::new(reach, locals));
     let (mut aligned, mut awaited) = (Among(aligned), Among(awaited));
-    let (mut blocks, mut stores) = (Blocks::default(), Vec::new());
+    let mut stores = Vec::new();
     for (number, step) in (0..).zip(steps) {
         let is_across = across.step(step, aligned.has(number));
         if is_across {
             stores.push(number);
         }
         waits.step(step, costs::Found { is_awaited: awaited.has(number), is_across });
-        if blocks.step(&step.operator) {
+        if step.ends_block {
             across.end_block();
-            waits.cut();
         }
     }
     (stores, waits.finish())

@@ -18,16 +18,21 @@ pub(super) fn different_targets(table: &BrTable<'_>) -> Vec<u32> {
 
 /// How an operator uses the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(crate) enum Access {
     Load,
-    Store,
+    /// How many bytes it stores, and how far behind its address.
+    Store {
+        bytes: u64,
+        offset: u64,
+    },
 }
 
 /// Whether an operator loads from the memory or stores to it.
 #[rustfmt::skip]
 pub(super) fn access(operator: &Operator<'_>) -> Option<Access> {
     use Operator::*;
-    Some(match operator {
+    let store = |bytes, memarg: &MemArg| Some(Access::Store { bytes, offset: memarg.offset });
+    match operator {
         I32Load { .. } | I64Load { .. } | F32Load { .. } | F64Load { .. }
         | I32Load8S { .. } | I32Load8U { .. } | I32Load16S { .. } | I32Load16U { .. }
         | I64Load8S { .. } | I64Load8U { .. } | I64Load16S { .. } | I64Load16U { .. }
@@ -36,23 +41,12 @@ pub(super) fn access(operator: &Operator<'_>) -> Option<Access> {
         | V128Load16x4U { .. } | V128Load32x2S { .. } | V128Load32x2U { .. } | V128Load8Splat { .. }
         | V128Load16Splat { .. } | V128Load32Splat { .. } | V128Load64Splat { .. } | V128Load32Zero { .. }
         | V128Load64Zero { .. } | V128Load8Lane { .. } | V128Load16Lane { .. } | V128Load32Lane { .. }
-        | V128Load64Lane { .. } => Access::Load,
-        _ if stored(operator).is_some() => Access::Store,
-        _ => return None,
-    })
-}
-
-/// How many bytes an operator stores, and how far behind its address.
-#[rustfmt::skip]
-pub(super) fn stored(operator: &Operator<'_>) -> Option<(u64, u64)> {
-    use Operator::*;
-    let of = |bytes: u64, memarg: &MemArg| Some((bytes, memarg.offset));
-    match operator {
-        I32Store8 { memarg } | I64Store8 { memarg } | V128Store8Lane { memarg, .. } => of(1, memarg),
-        I32Store16 { memarg } | I64Store16 { memarg } | V128Store16Lane { memarg, .. } => of(2, memarg),
-        I32Store { memarg } | F32Store { memarg } | I64Store32 { memarg } | V128Store32Lane { memarg, .. } => of(4, memarg),
-        I64Store { memarg } | F64Store { memarg } | V128Store64Lane { memarg, .. } => of(8, memarg),
-        V128Store { memarg } => of(16, memarg),
+        | V128Load64Lane { .. } => Some(Access::Load),
+        I32Store8 { memarg } | I64Store8 { memarg } | V128Store8Lane { memarg, .. } => store(1, memarg),
+        I32Store16 { memarg } | I64Store16 { memarg } | V128Store16Lane { memarg, .. } => store(2, memarg),
+        I32Store { memarg } | F32Store { memarg } | I64Store32 { memarg } | V128Store32Lane { memarg, .. } => store(4, memarg),
+        I64Store { memarg } | F64Store { memarg } | V128Store64Lane { memarg, .. } => store(8, memarg),
+        V128Store { memarg } => store(16, memarg),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use wasmparser::Operator;
 
 use super::Findings;
-use super::costs::{FAR_CODE, FORESEEN, Found, Setting, UNFORESEEN, UNLIKELY, awaited_call, cost_in};
+use super::costs::{FAR_CODE, FORESEEN, Found, Setting, UNFORESEEN, UNLIKELY, awaited_call, by_itself, cost_in};
 use super::operators::is_branch;
 
 /// Goes over a body.
@@ -58,7 +58,7 @@ impl<'a> Pricing<'a> {
         let found = Found { is_awaited: self.awaited.has(number), is_across: self.across.has(number) };
         let (is_unlikely, is_exit) = (self.unlikely.has(number), self.exits.has(number));
         let Setting { reach, is_large } = self.setting;
-        let cost = cost_in(reach, operator, found)?;
+        let cost = cost_in(reach, by_itself(operator)?, found);
         let is_foreseen = matches!(operator, Operator::BrIf { .. } | Operator::If { .. }) && (is_latch || is_unlikely);
         let time = if is_foreseen { FORESEEN } else { cost.time };
         let is_call = matches!(operator, Operator::Call { .. } | Operator::CallIndirect { .. });

@@ -222,8 +222,8 @@ fn loops_pay_for_every_round() {
 #[test]
 fn operators_cost_more_in_a_large_module() {
     const MORE: i64 = 5_000;
-    const LITTLE_MORE: i64 = 50;
-    const FEW: usize = 8_192;
+    const LITTLE_MORE: i64 = 75;
+    const FEW: usize = 6_144;
     // What runs: an `if` with both arms, one that is not taken, a loop of three rounds, calls, a branch and a table.
     let tried = r#"(if (i32.const 1) (then nop) (else nop)) (if (i32.const 0) (then))
         (local.set $i (i32.const 3))
@@ -231,11 +231,10 @@ fn operators_cost_more_in_a_large_module() {
         (call $f) (call_indirect (i32.const 0)) (block (br 0)) (block (br_table 0 (i32.const 0)))
         (block (br_if 0 (i32.const 1)))"#;
     let branches = ["if", "else", "if", "br_if", "call", "call_indirect", "br", "br_table", "br_if"].len();
-    let functions = 5;
+    let functions = 4;
     let gas = |others: usize| {
         // Dead code counts: it is code all the same. A function has at most 4,096 blocks.
-        let others =
-            ["(br 0)".repeat(3_000), "(br 0)".repeat(3_000), "(br 0)".repeat(others - 6_000 - branches - functions)];
+        let others = ["(br 0)".repeat(3_000), "(br 0)".repeat(others - 3_000 - branches - functions)];
         let others: String = others.iter().map(|body| format!("(func {body})")).collect();
         gas_of(&contract(&format!(
             r#"(table 1 funcref) (elem (i32.const 0) $f) (func $f)
@@ -245,16 +244,16 @@ fn operators_cost_more_in_a_large_module() {
     };
     // The first arm with the branch behind it, and the way out of the loop; not its two branches back.
     assert_eq!(gas(FEW + 1) - gas(FEW), 9 * MORE + 3 * 2 * LITTLE_MORE);
-    assert_eq!(gas(FEW), gas(6_000 + branches + functions));
+    assert_eq!(gas(FEW), gas(3_000 + branches + functions));
     // The same from one byte of code to the next.
     let gas = |bytes: usize| {
         let body = |bytes: usize| format!("(func {})", "nop ".repeat(bytes));
         // A body has a byte for its locals and one for its end.
-        let others = body(200_000 - 2).repeat(2) + &body(bytes - 400_000 - 2);
+        let others = body(bytes - 200_000 - 2) + &body(200_000 - 2);
         gas_of(&contract(&format!(r#"{others} (func (export "call") (drop (i32.add (i32.const 1) (i32.const 2))))"#)))
     };
     let own = 2 + 2 + 2 + 1 + 1;
-    assert_eq!(gas(524_288 - own + 1) - gas(524_288 - own), LITTLE_MORE);
+    assert_eq!(gas(262_144 - own + 1) - gas(262_144 - own), LITTLE_MORE);
 }
 
 /// A loop whose local `$i` goes from `start` to `end` in steps.
@@ -369,7 +368,7 @@ fn calls_charge_the_caller_and_the_entry() {
             r#"(type $t (func)) (table funcref (elem $f)) (func $f (type $t))
                (func (export "call") (call_indirect (type $t) (i32.const 0)))"#
         )),
-        2 * ENTRY + CONSTANT + 9_500
+        2 * ENTRY + CONSTANT + 10_500
     );
 }
 

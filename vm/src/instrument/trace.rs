@@ -2,6 +2,9 @@
 
 use wasmparser::{Operator, ValType};
 
+use super::costs::Cost;
+use super::operators::Access;
+
 #[derive(Default)]
 pub(crate) struct Trace<'a> {
     pub(crate) steps: Vec<Step<'a>>,
@@ -11,12 +14,18 @@ pub(crate) struct Trace<'a> {
 /// One operator.
 pub(crate) struct Step<'a> {
     pub(crate) operator: Operator<'a>,
+    /// What it costs by itself.
+    pub(crate) cost: Cost,
+    /// How it uses the memory.
+    pub(crate) access: Option<Access>,
     /// How many operands it takes, at most.
     pub(crate) popped: u32,
     /// Operands below its block.
     pub(crate) floor: usize,
     /// Operands behind it.
     pub(crate) height: u32,
+    /// Whether a new metering block begins behind it.
+    pub(crate) ends_block: bool,
     /// Nothing leads here.
     pub(crate) is_dead: bool,
     /// What [`Trace::types`] has given for it; of no meaning for an operator that needs no fix.

@@ -8,7 +8,7 @@
 
 use wasmparser::Operator;
 
-use super::blocks::Blocks;
+use super::trace::Step;
 
 /// What was found in a body.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +24,6 @@ pub(crate) struct Unlikely {
 /// Goes over a body and finds them.
 #[derive(Default)]
 pub(crate) struct UnlikelyFinder {
-    blocks: Blocks,
     open: Vec<Open>,
     /// Branches one way of which begins with the metering block that is gone over.
     entered: Vec<u32>,
@@ -51,7 +50,8 @@ struct Open {
 
 impl UnlikelyFinder {
     /// Goes over an operator.
-    pub(crate) fn step(&mut self, operator: &Operator<'_>) {
+    pub(crate) fn step(&mut self, step: &Step<'_>) {
+        let operator = &step.operator;
         let number = self.operators;
         self.operators += 1;
         let behind_branch =
@@ -87,7 +87,7 @@ impl UnlikelyFinder {
             }
             _ => {}
         }
-        if self.blocks.step(operator) {
+        if step.ends_block {
             self.entered = entered;
         }
     }

@@ -13,7 +13,7 @@ use wasmparser::Operator;
 
 use super::costs::{Cost, Found, Reach, cost_in};
 use super::operands::Operands;
-use super::operators::{Access, access};
+use super::operators::Access;
 use super::trace::Step;
 
 /// Operators of a stretch.
@@ -62,22 +62,21 @@ impl Waits {
         }
     }
 
-    /// Goes over an operator. Where it ends its metering block, [`Waits::cut`] has to follow.
+    /// Goes over an operator.
     pub(super) fn step(&mut self, step: &Step<'_>, found: Found) {
-        let operator = &step.operator;
-        let cost = cost_in(self.reach, operator, found).unwrap_or(Cost { time: 0, delay: None });
+        let cost = cost_in(self.reach, (step.cost, step.access), found);
         let kept = self.stack.kept(step.popped, step.floor);
         let mut at = 0;
         if !step.is_dead {
             let operands = self.stack[kept..].iter().map(|operand| self.at(*operand)).max().unwrap_or(0);
-            at = self.result(operator, cost, operands);
+            at = self.result(step, cost, operands);
             self.latest = self.latest.max(at);
         }
         let is_barrier = cost.delay.is_none();
         self.times += if is_barrier { 0 } else { cost.time };
         self.stack.replace(kept, step.height, Ready { stretch: self.stretch, at });
         self.next += 1;
-        if is_barrier || self.next - self.first == STRETCH {
+        if is_barrier || step.ends_block || self.next - self.first == STRETCH {
             self.cut();
         }
     }
@@ -88,10 +87,10 @@ impl Waits {
     }
 
     /// When the results of an operator are there, whose last operand is there at `operands`.
-    fn result(&mut self, operator: &Operator<'_>, cost: Cost, operands: u64) -> u64 {
+    fn result(&mut self, step: &Step<'_>, cost: Cost, operands: u64) -> u64 {
         let delay = cost.delay.unwrap_or(0);
         let local = |index: u32| usize::try_from(index).unwrap_or(usize::MAX);
-        match operator {
+        match &step.operator {
             Operator::LocalGet { local_index } => {
                 self.locals.get(local(*local_index)).map_or(0, |value| self.at(*value))
             }
@@ -106,9 +105,9 @@ impl Waits {
                 self.globals = self.globals.max(operands + delay);
                 self.globals
             }
-            _ => match access(operator) {
+            _ => match step.access {
                 Some(Access::Load) => operands.max(self.memory) + delay,
-                Some(Access::Store) => {
+                Some(Access::Store { .. }) => {
                     self.memory = self.memory.max(operands + delay);
                     self.memory
                 }
@@ -118,7 +117,7 @@ impl Waits {
     }
 
     /// Ends a stretch.
-    pub(super) fn cut(&mut self) {
+    fn cut(&mut self) {
         let waits = self.latest.saturating_sub(self.times);
         if waits != 0 {
             self.found.push((self.first, waits));

@@ -7,9 +7,9 @@ use super::found_in;
 fn across(body: &str) -> Vec<bool> {
     let text = format!(
         r#"(module (memory (export "memory") 1 1) (func (export "call"))
-             (func (param $p i32) (param $q i32) (local $v v128) {body}))"#
+             (func (export "f") (param $p i32) (param $q i32) (local $v v128) {body}))"#
     );
-    found_in(&text, |operator| access(operator) == Some(Access::Store), |findings| findings.across)
+    found_in(&text, |operator| matches!(access(operator), Some(Access::Store { .. })), |findings| findings.across)
 }
 
 /// A store of eight bytes behind `$p`.

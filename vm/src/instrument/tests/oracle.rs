@@ -8,7 +8,7 @@ use wasmparser::{FunctionBody, Operator, Parser};
 use wasmtime::{Config, Engine, Instance, OperatorCost, Store};
 
 use super::super::Findings;
-use super::super::costs::{ENTRY_PRICE, FORESEEN, Reach, Setting, operator_cost};
+use super::super::costs::{ENTRY_PRICE, FORESEEN, Reach, Setting, by_itself};
 use super::super::pricing::Pricing;
 use crate::admission::findings;
 
@@ -50,8 +50,8 @@ impl Reencode for Padded<'_> {
             // The least that one of its kind costs, and what is left as `nop`.
             let least = match operator {
                 Operator::BrIf { .. } | Operator::If { .. } => Some(FORESEEN),
-                Operator::I64Const { .. } => operator_cost(&Operator::I64Const { value: 0 }).map(|cost| cost.time),
-                _ => operator_cost(&operator).map(|cost| cost.time),
+                Operator::I64Const { .. } => by_itself(&Operator::I64Const { value: 0 }).map(|(cost, _)| cost.time),
+                _ => by_itself(&operator).map(|(cost, _)| cost.time),
             };
             let in_table = u8::try_from(least.expect("it has one") / ENTRY_PRICE).unwrap_or(0);
             if !matches!(operator, Operator::Nop) {

@@ -8,7 +8,7 @@ use wasmparser::{FuncToValidate, Operator, Parser, ValidPayload, Validator, Vali
 
 use super::super::Findings;
 use super::super::blocks::Blocks;
-use super::super::costs::{Cost, Reach, load_cost, operator_cost, store_cost};
+use super::super::costs::{Cost, Reach, by_itself, load_cost, store_cost};
 use super::super::operators::{Access, access};
 use crate::admission::findings;
 
@@ -17,7 +17,7 @@ fn module(body: &str) -> String {
     format!(
         r#"(module (memory (export "memory") 1 1) (global $g (mut i32) (i32.const 1)) (global $h (mut i32) (i32.const 1))
              (func (export "call"))
-             (func $f (param $p i32) (local $a i32) (local $b i32) (local $x i64) (local $y i64) {body}))"#
+             (func $f (export "f") (param $p i32) (local $a i32) (local $b i32) (local $x i64) (local $y i64) {body}))"#
     )
 }
 
@@ -35,24 +35,24 @@ fn waits(body: &str) -> Vec<u64> {
 fn a_chain_waits_and_what_goes_on_beside_it_does_not() {
     let product = "(local.set $x (i64.mul (local.get $x) (local.get $y)))";
     let other = "(local.set $y (i64.mul (local.get $y) (local.get $y)))";
-    // Two reads, the product and what sets the local take 250 together.
-    assert_eq!(waits(product), [575 - 250]);
-    assert_eq!(waits(&product.repeat(4)), [4 * 575 - 4 * 250]);
-    assert_eq!(waits(&format!("{product} {other}")), [575 - 2 * 250]);
+    // Two reads, the product and what sets the local take 225 together.
+    assert_eq!(waits(product), [575 - 225]);
+    assert_eq!(waits(&product.repeat(4)), [4 * 575 - 4 * 225]);
+    assert_eq!(waits(&format!("{product} {other}")), [575 - 2 * 225]);
     // Set to something else, which is there at once.
-    assert_eq!(waits(&format!("{product} (local.set $x (i64.const 1)) {product}")), NEVER);
+    assert_eq!(waits(&format!("{product} (local.set $x (i64.const 1)) {product}")), [575 - (2 * 225 + 75)]);
     // What an operator leaves on the stack, and what nobody needs.
-    assert_eq!(waits("(drop (i64.mul (i64.mul (local.get $x) (local.get $y)) (local.get $y)))"), [2 * 575 - 450]);
-    assert_eq!(waits("(local.get $x) (i64.mul (local.get $x) (local.get $y)) (drop) (drop)"), [575 - 300]);
+    assert_eq!(waits("(drop (i64.mul (i64.mul (local.get $x) (local.get $y)) (local.get $y)))"), [2 * 575 - 400]);
+    assert_eq!(waits("(local.get $x) (i64.mul (local.get $x) (local.get $y)) (drop) (drop)"), [575 - 275]);
     // Through `local.tee`, blocks that no branch names, and a choice.
     assert_eq!(
         waits("(drop (i32.add (local.tee $a (i32.add (local.get $p) (local.get $p))) (local.get $a)))"),
         [450 - 275]
     );
-    assert_eq!(waits("(drop (i64.eqz (block (result i64) (i64.mul (local.get $x) (local.get $y)))))"), [1_000 - 350]);
+    assert_eq!(waits("(drop (i64.eqz (block (result i64) (i64.mul (local.get $x) (local.get $y)))))"), [1_000 - 325]);
     assert_eq!(
         waits("(drop (select (local.get $x) (local.get $y) (i32.mul (local.get $p) (local.get $p))))"),
-        [800 - 425]
+        [800 - 400]
     );
 }
 
@@ -62,16 +62,16 @@ fn what_is_stored_is_loaded_later() {
     let load = |at: i32| format!("(local.set $a (i32.load (i32.const {at})))");
     // Whatever the addresses are, and not the other way round.
     for at in [8, 400] {
-        assert_eq!(waits(&format!("{store} {}", load(at))), [3_300 - (875 + 425)]);
-        assert_eq!(waits(&format!("{} {store}", load(at))), [2_300 - (875 + 425)]);
+        assert_eq!(waits(&format!("{store} {}", load(at))), [3_300 - (625 + 300)]);
+        assert_eq!(waits(&format!("{} {store}", load(at))), [2_300 - (625 + 300)]);
     }
     // Stores do not wait for each other, but for what they store, and where.
-    assert_eq!(waits(&store.repeat(2)), [2_300 - 2 * 875]);
-    assert_eq!(waits(&format!("{} (i32.store (i32.const 8) (local.get $a))", load(8))), [3_300 - (875 + 425)]);
+    assert_eq!(waits(&store.repeat(2)), [2_300 - 2 * 625]);
+    assert_eq!(waits(&format!("{} (i32.store (i32.const 8) (local.get $a))", load(8))), [3_300 - (625 + 300)]);
     let awaited = "(i32.store8 (i32.load (local.get $p)) (local.get $p))";
-    assert_eq!(waits(awaited), [6_000 + 2_300 - (25 + 350 + 25 + 800)]);
+    assert_eq!(waits(awaited), [5_000 + 2_300 - (25 + 225 + 25 + 550)]);
     let across = "(i64.store (local.get $p) (i64.load (local.get $p)))";
-    assert_eq!(waits(across), [1_000 + 8_000 - (25 + 25 + 350 + 6_000)]);
+    assert_eq!(waits(across), [1_000 + 8_000 - (25 + 25 + 225 + 6_000)]);
     // Globals are there for each other, as one.
     let global = |name: &str| format!("(global.set {name} (i32.add (global.get $g) (local.get $p)))");
     assert_eq!(waits(&global("$g").repeat(2)), [2 * 825 - 2 * 300]);
@@ -81,7 +81,7 @@ fn what_is_stored_is_loaded_later() {
 #[test]
 fn a_stretch_ends() {
     let product = "(local.set $x (i64.mul (local.get $x) (local.get $y)))";
-    let wait = 575 - 250;
+    let wait = 575 - 225;
     // With the metering block, and behind what nothing begins before.
     for between in [
         "(if (local.get $p) (then))",
@@ -96,11 +96,11 @@ fn a_stretch_ends() {
     }
     assert_eq!(waits(&format!("{product} (block) (nop) {product}")), [2 * wait]);
     // The time of what ends it does not count against what is waited for.
-    assert_eq!(waits("(block (br_if 0 (i64.eqz (i64.mul (local.get $x) (local.get $y)))))"), [1_000 - 325]);
+    assert_eq!(waits("(block (br_if 0 (i64.eqz (i64.mul (local.get $x) (local.get $y)))))"), [1_000 - 300]);
     // With its 64th operator: sixteen products, and one more.
     assert_eq!(waits(&product.repeat(16)), [16 * wait]);
     assert_eq!(waits(&product.repeat(17)), [16 * wait, wait]);
-    assert_eq!(waits(&format!("{product} {} {product}", "(nop)".repeat(59))), [wait - 25, 575 - 225]);
+    assert_eq!(waits(&format!("{product} {} {product}", "(nop)".repeat(59))), [wait - 25, 575 - 200]);
     // Dead code counts, and nothing waits for it.
     assert_eq!(waits(&format!("(block (br 0) {product})")), NEVER);
     assert_eq!(waits(&format!("(block (br 0) {product} {}) {product}", "(nop)".repeat(57))), [wait]);
@@ -170,8 +170,8 @@ fn naive_of(
         let operands = stack.split_off(stack.len().saturating_sub(taken).max(floor.min(stack.len())));
         let cost = match access(&operator) {
             Some(Access::Load) => load_cost(Reach::Near, found.awaited.contains(&number)),
-            Some(Access::Store) => store_cost(Reach::Near, found.across.contains(&number)),
-            None => operator_cost(&operator).unwrap(),
+            Some(Access::Store { .. }) => store_cost(Reach::Near, found.across.contains(&number)),
+            None => by_itself(&operator).unwrap().0,
         };
         let Cost { time, delay } = cost;
         stretch.times += if delay.is_some() { time } else { 0 };
@@ -206,7 +206,7 @@ fn node(stretch: &mut Stretch, operator: &Operator<'_>, delay: u64, operands: &[
     stretch.nodes.push(Node { delay, behind });
     match operator {
         Operator::GlobalSet { .. } => stretch.sets.push(node),
-        _ if access(operator) == Some(Access::Store) => stretch.stores.push(node),
+        _ if matches!(access(operator), Some(Access::Store { .. })) => stretch.stores.push(node),
         _ => {}
     }
     Some(node)
