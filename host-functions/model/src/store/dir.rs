@@ -6,14 +6,14 @@
 //! *.tmp            being written; removed when the store is opened
 //! ```
 //!
-//! A chunk is written where it stands in the container, so finishing a model is a look at all of it, after which the file
-//! gets the model's name: nothing is copied, and nothing removed. Which chunks came is known to the chain; the store only says
-//! whether the whole is what its id names.
+//! A chunk is written where it stands in the container, so finishing a model is a look at all of it, after which the
+//! file gets the model's name: nothing is copied, and nothing removed. Which chunks came is known to the chain; the
+//! store only says whether the whole is what its id names.
 //!
-//! A file has the name of a model only once it was whole, whenever the process stops. Whoever brings many chunks does not
-//! wait for the disk for each: [`ModelStore::sync`] does, once for all. Where the machine stops before, a file may not be what
-//! its name says, though chunks that were synced are in it under either name. So what is there counts only if it is what
-//! was asked for, and a model that is not goes on as chunks that came.
+//! A file has the name of a model only once it was whole, whenever the process stops. Whoever brings many chunks does
+//! not wait for the disk for each: [`ModelStore::sync`] does, once for all. Where the machine stops before, a file may
+//! not be what its name says, though chunks that were synced are in it under either name. So what is there counts only
+//! if it is what was asked for, and a model that is not goes on as chunks that came.
 
 use std::{
     collections::BTreeSet,
@@ -71,7 +71,7 @@ impl DirModelStore {
     }
 
     /// Whether the model is there, finished. If it is not what its name says, the machine stopped before it was synced,
-    /// or the disk has damaged it: what is right of it are chunks that came.
+    /// or the disk has damaged it: then what is there are chunks that came.
     fn is_finished(&self, id: ModelId) -> Result<bool, ModelStoreError> {
         let (model, chunks) = (self.model_path(id), self.chunks_path(id));
         if !model.exists() {
@@ -81,8 +81,8 @@ impl DirModelStore {
             return Ok(true);
         }
         if !chunks.exists() {
-            // A copy, because somebody may be looking at what has the name of a model; on the disk before it has a name,
-            // because chunks that were synced have to stay.
+            // A copy, because another thread may have mapped what has the name of a model; on the disk before it has
+            // its own, because chunks that were synced have to stay.
             let temporary = model.with_extension("tmp");
             write_new(&temporary, |file| {
                 io::copy(&mut File::open(&model)?, file)?;
