@@ -47,14 +47,10 @@ fn model(nodes: Vec<(Op, Vec<u32>)>) -> Result<Model, Failure> {
     let inputs = vec![Edge::new(DType::I8, &[sequence(65_536), 1])];
     let graph = Graph { inputs, nodes, outputs: vec![last] };
     let manifest = Manifest {
-        name: String::new(),
-        licence: String::new(),
-        version: String::new(),
         // Every node keeps the shape or takes all of it.
         inputs: vec![Port::new("x", &graph.inputs[0], 0)],
         outputs: vec![Port::new("y", &graph.inputs[0], 0)],
-        labels: vec![],
-        accuracy: String::new(),
+        ..Manifest::default()
     };
     let weights = vec![vec![]; graph.nodes.len()];
     Ok(Model::from_bytes(container::encode(&manifest, &graph, &weights)?)?)

@@ -68,13 +68,9 @@ fn model(bytes: u32, expansion: u32, classes: bool, alone: bool) -> Result<Model
     };
     let edges = graph.edges()?;
     let manifest = Manifest {
-        name: String::new(),
-        licence: String::new(),
-        version: String::new(),
         inputs: vec![Port::new("text", &edges[0], 0), Port::new("bytes", &edges[1], 0)],
         outputs: vec![Port::new("tokens", &edges[2], 0)],
-        labels: vec![],
-        accuracy: String::new(),
+        ..Manifest::default()
     };
     Ok(Model::from_bytes(container::encode(&manifest, &graph, &weights)?)?)
 }

@@ -11,8 +11,8 @@ use crate::{
 /// Most fraction bits of an input or output.
 pub const MAX_FRACTION_BITS: u8 = 62;
 
-/// Describes a model.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+/// Describes a model. The default says nothing: no names, no ports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Manifest {
     /// What the model is called.
     pub name: String,

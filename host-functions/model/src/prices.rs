@@ -113,6 +113,13 @@ impl PriceList {
     pub(crate) fn node_of(&self, graph: &Graph) -> u64 {
         if graph.has_sequence() { self.node.saturating_add(self.node_of_length) } else { self.node }
     }
+
+    /// What running one node costs in a graph with a sequence axis, before its work and its ports: the sum by hand, that tests compare
+    /// with.
+    #[cfg(test)]
+    pub(crate) fn one_node_of_length(&self) -> u64 {
+        self.run + self.node + self.node_of_length
+    }
 }
 
 fn v1(opcode: Opcode) -> u64 {

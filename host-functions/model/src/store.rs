@@ -30,8 +30,8 @@ pub trait ModelStore: Send + Sync {
     fn stage_chunk(&self, id: ModelId, index: u32, bytes: &[u8]) -> Result<(), ModelStoreError>;
 
     /// Makes a model of the staged chunks of a container of `total_len` bytes: verifies the id over all of them and
-    /// loads the model. Durable when [`ModelStore::sync`] has returned, and nothing half done is ever visible. Doing it again does no
-    /// harm.
+    /// loads the model. Durable when [`ModelStore::sync`] has returned, and nothing half done is ever visible. Doing it
+    /// again does no harm.
     ///
     /// # Errors
     /// [`ModelStoreError::Invalid`] where the bytes are the right ones but no acceptable model: the same verdict on

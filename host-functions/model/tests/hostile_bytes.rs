@@ -25,13 +25,9 @@ fn hostile(input: Edge, op: impl Into<Op>, nodes: usize) -> Vec<u8> {
     let node = |_| Node { name: String::new(), op: op.clone(), inputs: vec![EdgeId(0)] };
     let graph = Graph { inputs: vec![input.clone()], nodes: (0..nodes).map(node).collect(), outputs: vec![EdgeId(0)] };
     let manifest = Manifest {
-        name: String::new(),
-        licence: String::new(),
-        version: String::new(),
         inputs: vec![Port::new("x", &input, 0)],
         outputs: vec![Port::new("y", &input, 0)],
-        labels: vec![],
-        accuracy: String::new(),
+        ..Manifest::default()
     };
     container::write(&manifest, &graph, &Certificate { edges: vec![] }, &[]).unwrap()
 }

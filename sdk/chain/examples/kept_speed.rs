@@ -86,11 +86,9 @@ fn model(number: usize, licence: usize) -> Result<Vec<u8>, Failure> {
     let manifest = Manifest {
         name: number.to_string(),
         licence: "x".repeat(licence),
-        version: "1".into(),
         inputs: vec![Port::new("x", &edges[0], 0)],
         outputs: vec![Port::new("y", &edges[1], 0)],
-        labels: vec![],
-        accuracy: String::new(),
+        ..Manifest::default()
     };
     Ok(container::encode(&manifest, &graph, &[vec![]])?)
 }

@@ -1,9 +1,8 @@
 //! The journal against a plain map whose checkpoints are copies.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use noema_state::{Entry, StateView, StoreError};
+use noema_state::suite::counting::Counting;
 use proptest::prelude::*;
 
 use super::{Journal, Scan};
@@ -150,34 +149,16 @@ fn reads_of_the_base_are_remembered_also_when_taken_back() {
     assert!(effects.writes.is_empty());
 }
 
-/// Counts the entries that scans read.
-struct Counting {
-    entries: Map,
-    read: Cell<usize>,
-}
-
-impl StateView for Counting {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        StateView::get(&self.entries, key)
-    }
-
-    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
-        let found = StateView::scan(&self.entries, prefix, start, limit)?;
-        self.read.set(self.read.get() + found.len());
-        Ok(found)
-    }
-}
-
 /// The price of passing over a removed entry does not know how large it is.
 #[test]
 fn removed_entries_are_read_once() {
-    let base = Counting { entries: (0..100u8).map(|number| (vec![number], vec![7])).collect(), read: Cell::new(0) };
+    let base = Counting::new((0..100u8).map(|number| (vec![number], vec![7])).collect::<Map>());
     let mut journal = Journal::default();
     let scan = |journal: &mut Journal, expected: u8, removed: u64| {
-        base.read.set(0);
+        base.take();
         let found = journal.scan(&base, b"", b"", 1, removed).unwrap();
         assert_eq!(found, Scan::Found(vec![(vec![expected], vec![7])], removed), "the price is that of every scan");
-        base.read.get()
+        base.take().entries
     };
     (0..60).for_each(|number| journal.set(vec![number], None));
     assert_eq!(scan(&mut journal, 60, 60), 61);

@@ -8,6 +8,7 @@
 //!
 //! A store on disk passes [`on_disk::run`], which runs this one and then what only a disk can do.
 
+pub mod counting;
 pub mod on_disk;
 
 use std::collections::BTreeMap;

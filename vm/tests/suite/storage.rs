@@ -1,11 +1,8 @@
 //! Storage as a contract sees it.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
-
 use noema_abi::Status;
 use noema_abi::limits::MAX_VALUE_BYTES;
-use noema_state::{Entry, StateView, StoreError};
+use noema_state::suite::counting::Counting;
 use noema_vm::{Action, Message, layout};
 
 use super::world::{ALICE, GAS, World, calling, faulted, module, succeeded};
@@ -198,25 +195,6 @@ fn who_cannot_pay_for_the_disk_changes_nothing() {
     }
 }
 
-/// A state that counts the bytes of what it gives.
-struct Counting<'s> {
-    state: &'s BTreeMap<Vec<u8>, Vec<u8>>,
-    given: Cell<u64>,
-}
-
-impl StateView for Counting<'_> {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        StateView::get(self.state, key)
-    }
-
-    fn scan(&self, prefix: &[u8], start: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
-        let found = StateView::scan(self.state, prefix, start, limit)?;
-        let bytes: usize = found.iter().map(|(key, value)| key.len() + value.len()).sum();
-        self.given.set(self.given.get() + u64::try_from(bytes).unwrap());
-        Ok(found)
-    }
-}
-
 /// An entry that does not fit, and seven of the largest behind it, over and over.
 #[test]
 fn a_scan_pays_for_what_it_reads() {
@@ -232,10 +210,10 @@ fn a_scan_pays_for_what_it_reads() {
     for key in 0..7u8 {
         world.store(&contract, &[b'b', key], &vec![0; MAX_VALUE_BYTES]);
     }
-    let view = Counting { state: &world.state, given: Cell::new(0) };
+    let view = Counting::new(&world.state);
     let message = Message { sender: ALICE, value: 0, gas_limit: GAS, action: Action::Call { contract, input: vec![] } };
     let outcome = world.vm.execute(&view, &world.block(), &message).unwrap();
     // Of each byte that it gives, a scan asks 5000; what is only copied costs 100 elsewhere.
-    let (state, bytes) = (succeeded(&outcome).gas.state, view.given.get());
+    let (state, bytes) = (succeeded(&outcome).gas.state, view.take().bytes);
     assert!(state > 100 * bytes, "{state} for {bytes} bytes");
 }

@@ -1,20 +1,24 @@
 //! Models as files.
 //!
 //! ```text
-//! DIR/<id>.model            a whole container, read-only, complete from the moment it has this name
-//! DIR/staging/<id>/<index>  a chunk that waits for the others
-//! *.tmp                     being written; removed when the store is opened
+//! DIR/<id>.model   a whole container, read-only
+//! DIR/<id>.chunks  a container whose chunks are still coming, each at its place
+//! *.tmp            being written; removed when the store is opened
 //! ```
 //!
-//! Every file is written under a temporary name and renamed, so a file that has its name is whole, whenever the process
-//! stops. Whoever brings many chunks does not wait for the disk for each: [`ModelStore::sync`] does, once for all. Where the machine stops
-//! before, a file may not be what its name says; so what is there already counts only if it is what was asked for, and the
-//! chunks of a model stay until it is synced.
+//! A chunk is written where it stands in the container, so finishing a model is a look at all of it, after which the
+//! file gets the model's name: nothing is copied, and nothing removed. Which chunks came is known to the chain; the
+//! store only says whether the whole is what its id names.
+//!
+//! A file has the name of a model only once it was whole, whenever the process stops. Whoever brings many chunks does
+//! not wait for the disk for each: [`ModelStore::sync`] does, once for all. Where the machine stops before, a file may
+//! not be what its name says, though chunks that were synced are in it under either name. So what is there counts only
+//! if it is what was asked for, and a model that is not goes on as chunks that came.
 
 use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -26,17 +30,9 @@ use crate::{Model, ModelBytes, ModelId, merkle};
 #[derive(Debug)]
 pub struct DirModelStore {
     dir: PathBuf,
-    /// Held while files are written, so that two threads never write one temporary file.
-    writing: Mutex<Unsynced>,
+    /// Held while files are written, so that two threads never write one of them. What a machine that stops may lose.
+    unsynced: Mutex<BTreeSet<PathBuf>>,
     cache: Cache,
-}
-
-/// What a machine that stops may lose.
-#[derive(Debug, Default)]
-struct Unsynced {
-    files: BTreeSet<PathBuf>,
-    /// The models among them, whose chunks are still there.
-    models: BTreeSet<ModelId>,
 }
 
 impl DirModelStore {
@@ -48,11 +44,8 @@ impl DirModelStore {
     pub fn open_dir(dir: impl Into<PathBuf>) -> Result<DirModelStore, ModelStoreError> {
         let dir = dir.into();
         fs::create_dir_all(&dir).map_err(|error| file_error(&dir, error))?;
-        let store = DirModelStore { dir, writing: Mutex::default(), cache: Cache::default() };
-        store.remove_leftovers(&store.dir)?;
-        for staged in entries(&store.staging())? {
-            store.remove_leftovers(&staged)?;
-        }
+        let store = DirModelStore { dir, unsynced: Mutex::default(), cache: Cache::default() };
+        store.remove_leftovers()?;
         Ok(store)
     }
 
@@ -62,23 +55,69 @@ impl DirModelStore {
         self.dir.join(format!("{id}.model"))
     }
 
-    fn staging(&self) -> PathBuf {
-        self.dir.join("staging")
-    }
-
-    fn chunk_path(&self, id: ModelId, index: u32) -> PathBuf {
-        self.staging().join(id.to_string()).join(index.to_string())
+    fn chunks_path(&self, id: ModelId) -> PathBuf {
+        self.dir.join(format!("{id}.chunks"))
     }
 
     /// What a process that was stopped in the middle of writing has left.
-    fn remove_leftovers(&self, dir: &Path) -> Result<(), ModelStoreError> {
-        for path in entries(dir)? {
+    fn remove_leftovers(&self) -> Result<(), ModelStoreError> {
+        for path in entries(&self.dir)? {
             if path.extension().is_some_and(|extension| extension == "tmp") {
                 // A directory that cannot be written keeps them; they are never read.
                 let _ = fs::remove_file(&path);
             }
         }
         Ok(())
+    }
+
+    /// Whether the model is there, finished. If it is not what its name says, the machine stopped before it was synced,
+    /// or the disk has damaged it: then what is there are chunks that came.
+    fn is_finished(&self, id: ModelId) -> Result<bool, ModelStoreError> {
+        let (model, chunks) = (self.model_path(id), self.chunks_path(id));
+        if !model.exists() {
+            return Ok(false);
+        }
+        if self.open(id).is_ok() {
+            return Ok(true);
+        }
+        if !chunks.exists() {
+            // A copy, because another thread may have mapped what has the name of a model; on the disk before it has
+            // its own, because chunks that were synced have to stay.
+            let temporary = model.with_extension("tmp");
+            write_new(&temporary, |file| {
+                io::copy(&mut File::open(&model)?, file)?;
+                file.sync_all()
+            })?;
+            rename(&temporary, &chunks)?;
+        }
+        Ok(false)
+    }
+
+    /// Why the chunks of a container of `total_len` bytes are not what the id names.
+    fn wrong_chunks(&self, id: ModelId, total_len: u64, error: ModelStoreError) -> ModelStoreError {
+        match self.first_missing(id, total_len) {
+            Ok(None) => error,
+            Ok(Some(index)) => ModelStoreError::MissingChunk { id, index: index.into() },
+            Err(error) => error,
+        }
+    }
+
+    /// The first chunk that does not seem to have come: nothing is there, or nothing but zeros.
+    fn first_missing(&self, id: ModelId, total_len: u64) -> Result<Option<u32>, ModelStoreError> {
+        let path = self.chunks_path(id);
+        let mut file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(0)),
+            opened => opened.map_err(|error| read_error(&path, error))?,
+        };
+        let mut chunk = Vec::with_capacity(merkle::CHUNK_BYTES);
+        for index in chunk_indices(id, total_len)? {
+            let length = merkle::chunk_len(total_len, index.into()).unwrap_or_default();
+            read_chunk(&mut file, index, length, &mut chunk).map_err(|error| read_error(&path, error))?;
+            if length > 0 && chunk.iter().all(|byte| *byte == 0) {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
     }
 
     /// Maps the file of a model and verifies everything.
@@ -100,77 +139,59 @@ impl DirModelStore {
 impl ModelStore for DirModelStore {
     fn stage_chunk(&self, id: ModelId, index: u32, bytes: &[u8]) -> Result<(), ModelStoreError> {
         check_chunk(id, index, bytes)?;
-        let mut unsynced = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = self.chunk_path(id, index);
+        let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.chunks_path(id);
         // What is there may have been brought by a block that was never committed, and not be synced.
-        let model = self.model_path(id);
-        if model.exists() && self.open(id).is_ok() {
-            unsynced.files.insert(model);
+        if !path.exists() && self.is_finished(id)? {
+            unsynced.insert(self.model_path(id));
             return Ok(());
         }
-        unsynced.files.insert(path.clone());
-        if fs::read(&path).is_ok_and(|there| there == bytes) {
-            return Ok(());
-        }
-        let parent = path.parent().unwrap_or(&self.dir);
-        fs::create_dir_all(parent).map_err(|error| file_error(parent, error))?;
-        let temporary = path.with_extension("tmp");
-        write_new(&temporary, |file| file.write_all(bytes))?;
-        rename(&temporary, &path)
+        unsynced.insert(path.clone());
+        let write = || {
+            let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+            let mut there = Vec::with_capacity(bytes.len());
+            read_chunk(&mut file, index, bytes.len(), &mut there)?;
+            if there == bytes {
+                return Ok(());
+            }
+            file.seek(SeekFrom::Start(chunk_start(index)))?;
+            file.write_all(bytes)
+        };
+        write().map_err(|error| file_error(&path, error))
     }
 
     fn assemble(&self, id: ModelId, total_len: u64) -> Result<(), ModelStoreError> {
-        let mut unsynced = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = self.model_path(id);
-        if path.exists() && self.open(id).is_ok() {
-            unsynced.files.insert(path);
-            unsynced.models.insert(id);
+        let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        let (chunks, path) = (self.chunks_path(id), self.model_path(id));
+        if self.is_finished(id)? {
+            unsynced.insert(path);
             return Ok(());
         }
-        let temporary = path.with_extension("tmp");
-        let indices = chunk_indices(id, total_len)?;
-        if let Some(index) = indices.clone().find(|index| !self.chunk_path(id, *index).exists()) {
-            return Err(ModelStoreError::MissingChunk { id, index: index.into() });
+        // What stands behind the last chunk would never be written over.
+        let length = chunks.metadata().map_or(0, |metadata| metadata.len());
+        if length > total_len {
+            let cut = OpenOptions::new().write(true).open(&chunks).and_then(|file| file.set_len(total_len));
+            cut.map_err(|error| file_error(&chunks, error))?;
         }
-        let mut chunk_error = None;
-        let written = write_new(&temporary, |file| {
-            let mut chunk = Vec::with_capacity(merkle::CHUNK_BYTES);
-            for index in indices {
-                let path = self.chunk_path(id, index);
-                chunk.clear();
-                // One byte more than a chunk may have shows one that is too long, without reading all of it.
-                let read = File::open(&path).and_then(|file| file.take(CHUNK_LIMIT).read_to_end(&mut chunk));
-                if let Err(error) = read {
-                    chunk_error = Some(read_error(&path, error));
-                    return Ok(());
-                }
-                file.write_all(&chunk)?;
-            }
-            Ok(())
-        });
-        let loaded = match (written, chunk_error) {
-            (Err(error), _) | (Ok(()), Some(error)) => Err(error),
-            (Ok(()), None) => self.load(id, &temporary),
-        };
-        let model = loaded.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-        rename(&temporary, &path)?;
+        let model = self.load(id, &chunks).map_err(|error| match error {
+            ModelStoreError::Missing(_) | ModelStoreError::Corrupt { .. } => self.wrong_chunks(id, total_len, error),
+            error => error,
+        })?;
+        rename(&chunks, &path)?;
+        unsynced.insert(path.clone());
+        // Only now, so that chunks can be written whatever becomes of this.
+        set_readonly(&path).map_err(|error| file_error(&path, error))?;
         self.cache.put(model);
-        unsynced.files.insert(path);
-        unsynced.models.insert(id);
         Ok(())
     }
 
     fn sync(&self) -> Result<(), ModelStoreError> {
-        let mut unsynced = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if unsynced.files.is_empty() {
+        let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        if unsynced.is_empty() {
             return Ok(());
         }
-        sync(&self.dir, &unsynced.files)?;
-        // The models are safe; chunks that cannot be removed only take space.
-        for id in &unsynced.models {
-            let _ = fs::remove_dir_all(self.staging().join(id.to_string()));
-        }
-        *unsynced = Unsynced::default();
+        sync(&self.dir, &unsynced)?;
+        unsynced.clear();
         Ok(())
     }
 
@@ -181,25 +202,20 @@ impl ModelStore for DirModelStore {
     fn ids(&self) -> Result<Vec<ModelId>, ModelStoreError> {
         let mut ids = BTreeSet::new();
         for path in entries(&self.dir)? {
-            if path.extension().is_some_and(|extension| extension == "model") {
+            if path.extension().is_some_and(|extension| extension == "model" || extension == "chunks") {
                 ids.extend(id_of(path.file_stem()));
             }
-        }
-        for path in entries(&self.staging())? {
-            ids.extend(id_of(path.file_name()));
         }
         Ok(ids.into_iter().collect())
     }
 
     fn remove(&self, id: ModelId) -> Result<(), ModelStoreError> {
-        let mut unsynced = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
         self.cache.remove(id);
-        let (model, chunks) = (self.model_path(id), self.staging().join(id.to_string()));
-        unsynced.models.remove(&id);
-        unsynced.files.retain(|path| *path != model && !path.starts_with(&chunks));
-        for (path, removed) in [(&model, fs::remove_file(&model)), (&chunks, fs::remove_dir_all(&chunks))] {
-            match removed {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file_error(path, error)),
+        for path in [self.model_path(id), self.chunks_path(id)] {
+            unsynced.remove(&path);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file_error(&path, error)),
                 _ => {}
             }
         }
@@ -207,7 +223,7 @@ impl ModelStore for DirModelStore {
     }
 }
 
-/// The model that a file or directory is named after; none for what this store has not made.
+/// The model that a file is named after; none for what this store has not made.
 fn id_of(name: Option<&std::ffi::OsStr>) -> Option<ModelId> {
     let name = name?.to_str().filter(|name| name.len() == 64)?;
     let mut id = [0; 32];
@@ -218,7 +234,18 @@ fn id_of(name: Option<&std::ffi::OsStr>) -> Option<ModelId> {
     Some(ModelId(id)).filter(|id| id.to_string() == name)
 }
 
-const CHUNK_LIMIT: u64 = 64 * 1024 + 1;
+/// Where a chunk stands in its container.
+fn chunk_start(index: u32) -> u64 {
+    u64::from(index) * merkle::CHUNK_BYTES as u64
+}
+
+/// Reads what a file has in place of a chunk of `length` bytes.
+fn read_chunk(file: &mut File, index: u32, length: usize, into: &mut Vec<u8>) -> io::Result<()> {
+    into.clear();
+    file.seek(SeekFrom::Start(chunk_start(index)))?;
+    file.take(length as u64).read_to_end(into)?;
+    Ok(())
+}
 
 /// The entries of a directory; none where it does not exist.
 fn entries(dir: &Path) -> Result<Vec<PathBuf>, ModelStoreError> {
@@ -232,18 +259,14 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>, ModelStoreError> {
     paths.map_err(|error| read_error(dir, error))
 }
 
-/// Writes a new read-only file; leaves none where that fails.
+/// Writes a new file; leaves none where that fails.
 pub(super) fn write_new(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), ModelStoreError> {
     let attempt = || {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        write(&mut file)?;
-        let mut permissions = file.metadata()?.permissions();
-        permissions.set_readonly(true);
-        file.set_permissions(permissions)
+        write(&mut OpenOptions::new().write(true).create_new(true).open(path)?)
     };
     attempt().map_err(|error| {
         let _ = fs::remove_file(path);
@@ -251,8 +274,14 @@ pub(super) fn write_new(path: &Path, write: impl FnOnce(&mut File) -> io::Result
     })
 }
 
-/// Waits until these files, which are in this directory and below, and their names are on the disk. Linux waits for the whole file system
-/// at once; from 5.8 on it says what could not be written.
+fn set_readonly(path: &Path) -> io::Result<()> {
+    let mut permissions = fs::metadata(path)?.permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(path, permissions)
+}
+
+/// Waits until these files of this directory and their names are on the disk. Linux waits for the whole file system at
+/// once; from 5.8 on it says what could not be written.
 fn sync(dir: &Path, files: &BTreeSet<PathBuf>) -> Result<(), ModelStoreError> {
     #[cfg(test)]
     SYNCED.set(SYNCED.get() + 1);
@@ -264,17 +293,12 @@ fn sync(dir: &Path, files: &BTreeSet<PathBuf>) -> Result<(), ModelStoreError> {
     }
     #[cfg(not(target_os = "linux"))]
     {
-        let parents = files.iter().filter_map(|path| path.parent());
-        // From the inside to the outside.
-        let mut dirs: BTreeSet<&Path> =
-            parents.flat_map(Path::ancestors).filter(|path| path.starts_with(dir)).collect();
-        let mut paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-        while let Some(last) = dirs.pop_last() {
-            paths.push(last);
-        }
-        paths.into_iter().try_for_each(|path| match File::open(path).and_then(|file| file.sync_all()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file_error(path, error)),
-            _ => Ok(()),
+        // The directory last.
+        let mut paths = files.iter().map(PathBuf::as_path).chain([dir]);
+        paths.try_for_each(|path| match File::open(path).and_then(|file| file.sync_all()) {
+            // It has another name by now, which is among them.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced.map_err(|error| file_error(path, error)),
         })
     }
 }
@@ -298,9 +322,10 @@ fn map(path: &Path) -> io::Result<ModelBytes> {
         // Nothing to map.
         return Ok(ModelBytes::from(Vec::new()));
     }
-    // SAFETY: the bytes must not change while they are mapped. Files of this store are written under a temporary
-    // name, made read-only before anything maps them, and only ever renamed or removed afterwards, which leaves a
-    // mapping as it is. The directory belongs to the node; whoever can write there runs the node.
+    // SAFETY: the bytes must not change while they are mapped. What has the name of a model is only ever replaced as a
+    // whole or removed, which leaves a mapping as it is. Chunks are mapped by whoever holds the lock that writing them
+    // takes, and have the name of a model before it is given up, or are no longer mapped. The directory belongs to the
+    // node; whoever can write there runs the node.
     let map = unsafe { memmap2::Mmap::map(&file)? };
     Ok(ModelBytes::Mapped(Arc::new(map)))
 }

@@ -1,7 +1,7 @@
 use std::{
     fs,
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -26,6 +26,10 @@ fn stage(store: &dyn ModelStore, bytes: &[u8]) -> ModelId {
     id
 }
 
+fn chunks_path(dir: &Path, id: ModelId) -> PathBuf {
+    dir.join(format!("{id}.chunks"))
+}
+
 /// However many chunks and models a block brings, it waits for the disk once.
 #[test]
 fn a_block_waits_once_for_the_disk() {
@@ -38,7 +42,6 @@ fn a_block_waits_once_for_the_disk() {
         store.sync().unwrap();
         (without, SYNCED.get() - before)
     };
-    let chunks = |id: ModelId| directory.path().join("staging").join(id.to_string()).exists();
     let finish = |bytes: &[u8]| store.assemble(merkle::root(bytes), bytes.len() as u64);
     let (one, two) = (container(1), container(2));
     assert_eq!(waits(&|| {}), (0, 0));
@@ -53,11 +56,9 @@ fn a_block_waits_once_for_the_disk() {
         waits(&|| {
             finish(&one).unwrap();
             finish(&two).unwrap();
-            assert!(chunks(merkle::root(&one)), "a file that is not synced may be lost");
         }),
         (0, 1)
     );
-    assert!(!chunks(merkle::root(&one)) && !chunks(merkle::root(&two)));
     // Whoever brings bytes that are no model can ask for them to be put together again and again.
     stage(&store, b"no model");
     store.sync().unwrap();
@@ -65,28 +66,178 @@ fn a_block_waits_once_for_the_disk() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3, "two models and what is staged");
 }
 
-/// A machine that stops before anything is synced leaves names without bytes: the block was not committed, and comes again.
+/// Finishing gives the file of the chunks another name: it copies nothing and removes nothing.
+#[cfg(unix)]
+#[test]
+fn a_finished_model_is_the_file_of_its_chunks() {
+    use std::os::unix::fs::MetadataExt;
+    let dir = tempfile::tempdir().unwrap();
+    let store = DirModelStore::open_dir(dir.path()).unwrap();
+    let bytes = container(1);
+    let id = stage(&store, &bytes);
+    let inode = |path: PathBuf| path.metadata().unwrap().ino();
+    let staged = inode(chunks_path(dir.path(), id));
+    store.assemble(id, bytes.len() as u64).unwrap();
+    assert_eq!(inode(store.model_path(id)), staged);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn chunks_come_in_any_order_and_more_than_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = DirModelStore::open_dir(dir.path()).unwrap();
+    let bytes = container(1);
+    let (id, total) = (merkle::root(&bytes), bytes.len() as u64);
+    let chunks: Vec<(u32, &[u8])> = (0..).zip(merkle::chunks(&bytes)).collect();
+    for (index, chunk) in chunks.iter().rev().chain(&chunks) {
+        store.stage_chunk(id, *index, chunk).unwrap();
+        let first = store.assemble(id, total);
+        assert_eq!(first.is_ok(), store.open(id).is_ok());
+        match first {
+            // From the back, until the first one comes.
+            Err(ModelStoreError::MissingChunk { index: 0, .. }) => assert!(*index > 0),
+            first => first.unwrap(),
+        }
+    }
+    assert_eq!(fs::read(store.model_path(id)).unwrap(), bytes);
+    assert!(!chunks_path(dir.path(), id).exists(), "a chunk of a finished model is not kept again");
+}
+
+/// Whatever becomes of the file in which chunks wait, no model is made of it that is not the right one, and the chunks
+/// that are wrong can come again.
+#[test]
+fn chunks_that_were_tampered_with_are_found_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = container(1);
+    let (id, total) = (merkle::root(&bytes), bytes.len() as u64);
+    let path = chunks_path(dir.path(), id);
+    let flipped = |at: usize| {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        flipped
+    };
+    let mut hole = bytes.clone();
+    hole[merkle::CHUNK_BYTES..2 * merkle::CHUNK_BYTES].fill(0);
+    // What is there, and the chunk of which it is said that it did not come.
+    let cases = [
+        (flipped(0), None),
+        (flipped(bytes.len() - 1), None),
+        (bytes[..bytes.len() - 1].to_vec(), None),
+        (bytes[..merkle::CHUNK_BYTES].to_vec(), Some(1)),
+        (hole, Some(1)),
+        (vec![], Some(0)),
+        ([&flipped(0)[..], b"more"].concat(), None),
+    ];
+    for (there, missing) in cases {
+        let store = DirModelStore::open_dir(dir.path()).unwrap();
+        fs::write(&path, &there).unwrap();
+        let error = store.assemble(id, total).unwrap_err();
+        match missing {
+            Some(missing) => assert!(matches!(error, ModelStoreError::MissingChunk { index, .. } if index == missing)),
+            None => assert!(error.to_string().contains(path.to_str().unwrap()), "{error}"),
+        }
+        assert!(!error.is_verdict());
+        assert!(matches!(store.open(id), Err(ModelStoreError::Missing(_))));
+        stage(&store, &bytes);
+        store.assemble(id, total).unwrap();
+        assert_eq!(fs::read(store.model_path(id)).unwrap(), bytes);
+        store.remove(id).unwrap();
+    }
+    // More than the container has is of no consequence.
+    let store = DirModelStore::open_dir(dir.path()).unwrap();
+    fs::write(&path, [&bytes[..], b"more"].concat()).unwrap();
+    store.assemble(id, total).unwrap();
+    assert_eq!(fs::read(store.model_path(id)).unwrap(), bytes);
+}
+
+/// A machine that stops before a block is synced: the block was not committed, and comes again. What blocks before it
+/// brought does not come again, and has to be there, whichever name the file has.
 #[test]
 fn what_a_machine_lost_is_brought_again() {
-    let directory = tempfile::tempdir().unwrap();
     let bytes = container(1);
-    let id = {
-        let store = DirModelStore::open_dir(directory.path()).unwrap();
-        let id = stage(&store, &bytes);
-        store.assemble(id, bytes.len() as u64).unwrap();
-        id
-    };
-    let staged = directory.path().join("staging").join(id.to_string());
-    for path in [directory.path().join(format!("{id}.model")), staged.join("0"), staged.join("1")] {
-        overwrite(&path, &[0; 1000]);
+    let (id, total) = (merkle::root(&bytes), bytes.len() as u64);
+    let chunks: Vec<&[u8]> = merkle::chunks(&bytes).collect();
+    let tail = 2 * merkle::CHUNK_BYTES;
+    let zeros = [&bytes[..tail], &vec![0; bytes.len() - tail][..]].concat();
+    let torn = [&bytes[..tail + 100], &vec![0; bytes.len() - tail - 100][..]].concat();
+    for lost in [&bytes[..tail], &bytes[..bytes.len() - 1], &zeros, &torn, &bytes] {
+        for renamed in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            {
+                let store = DirModelStore::open_dir(dir.path()).unwrap();
+                for (index, chunk) in (0..2).zip(&chunks) {
+                    store.stage_chunk(id, index, chunk).unwrap();
+                }
+                store.sync().unwrap();
+                store.stage_chunk(id, 2, chunks[2]).unwrap();
+                store.assemble(id, total).unwrap();
+                let model = store.model_path(id);
+                if !renamed {
+                    fs::rename(&model, chunks_path(dir.path(), id)).unwrap();
+                }
+                overwrite(&if renamed { model } else { chunks_path(dir.path(), id) }, lost);
+            }
+            let store = DirModelStore::open_dir(dir.path()).unwrap();
+            assert_eq!(store.ids().unwrap(), [id]);
+            assert_eq!(store.open(id).is_ok(), renamed && lost == bytes);
+            store.stage_chunk(id, 2, chunks[2]).unwrap();
+            // It may stop again before that is finished, and while it makes room for it.
+            let store = DirModelStore::open_dir(dir.path()).unwrap();
+            if renamed && lost != bytes {
+                assert!(store.model_path(id).exists() && chunks_path(dir.path(), id).exists());
+                fs::rename(chunks_path(dir.path(), id), store.model_path(id).with_extension("tmp")).unwrap();
+            }
+            let store = DirModelStore::open_dir(dir.path()).unwrap();
+            store.stage_chunk(id, 2, chunks[2]).unwrap();
+            store.assemble(id, total).unwrap();
+            store.sync().unwrap();
+            let store = DirModelStore::open_dir(dir.path()).unwrap();
+            assert_eq!(store.open(id).unwrap().container(), bytes);
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        }
     }
-    let store = DirModelStore::open_dir(directory.path()).unwrap();
-    assert!(matches!(store.open(id), Err(ModelStoreError::Corrupt { .. })));
-    stage(&store, &bytes);
+}
+
+/// A finished model that the disk has damaged is made whole by the chunks that are wrong.
+#[test]
+fn a_block_that_finishes_a_damaged_model_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = container(1);
+    let (id, total) = (merkle::root(&bytes), bytes.len() as u64);
+    {
+        let store = DirModelStore::open_dir(dir.path()).unwrap();
+        stage(&store, &bytes);
+        store.assemble(id, total).unwrap();
+    }
+    let store = DirModelStore::open_dir(dir.path()).unwrap();
+    let mut flipped = bytes.clone();
+    flipped[merkle::CHUNK_BYTES] ^= 1;
+    overwrite(&store.model_path(id), &flipped);
+    let error = store.assemble(id, total).unwrap_err();
+    assert!(matches!(error, ModelStoreError::Corrupt { .. }) && !error.is_verdict());
+    store.stage_chunk(id, 1, merkle::chunks(&bytes).nth(1).unwrap()).unwrap();
+    store.assemble(id, total).unwrap();
+    assert_eq!(store.open(id).unwrap().container(), bytes);
+}
+
+/// Files that this store has not made are left alone.
+#[test]
+fn unknown_files_are_no_models() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("staging").join(ModelId([7; 32]).to_string());
+    fs::create_dir_all(&folder).unwrap();
+    let unknown = [folder.join("0"), dir.path().join("x.chunks"), dir.path().join("x.model"), dir.path().join("0")];
+    for path in &unknown {
+        fs::write(path, [1]).unwrap();
+    }
+    let store = DirModelStore::open_dir(dir.path()).unwrap();
+    assert_eq!(store.ids().unwrap(), []);
+    let bytes = container(1);
+    let id = stage(&store, &bytes);
     store.assemble(id, bytes.len() as u64).unwrap();
     store.sync().unwrap();
-    let store = DirModelStore::open_dir(directory.path()).unwrap();
-    assert_eq!(store.open(id).unwrap().container(), bytes);
+    assert_eq!(store.ids().unwrap(), [id]);
+    assert!(unknown.iter().all(|path| path.exists()));
 }
 
 /// What every store must do.
@@ -202,7 +353,7 @@ fn models_outlive_the_process_and_staged_chunks_too() {
     let store = DirModelStore::open_dir(dir.path()).unwrap();
     assert_eq!(store.open(done_id).unwrap().container(), done);
     assert!(store.model_path(done_id).metadata().unwrap().permissions().readonly());
-    assert!(!dir.path().join("staging").join(done_id.to_string()).exists(), "chunks of a finished model are gone");
+    assert!(!chunks_path(dir.path(), done_id).exists(), "chunks of a finished model are the model");
     for (index, chunk) in (0..).zip(merkle::chunks(&half)).skip(1) {
         store.stage_chunk(half_id, index, chunk).unwrap();
     }
@@ -217,13 +368,10 @@ fn nothing_half_written_is_visible() {
     let store = DirModelStore::open_dir(dir.path()).unwrap();
     let id = stage(&store, &bytes);
     let model_leftover = store.model_path(id).with_extension("tmp");
-    let chunk_leftover = dir.path().join("staging").join(id.to_string()).join("1.tmp");
-    for leftover in [&model_leftover, &chunk_leftover] {
-        fs::write(leftover, &bytes[..1000]).unwrap();
-    }
+    fs::write(&model_leftover, &bytes[..1000]).unwrap();
     assert!(matches!(store.open(id), Err(ModelStoreError::Missing(_))));
     let store = DirModelStore::open_dir(dir.path()).unwrap();
-    assert!(!model_leftover.exists() && !chunk_leftover.exists());
+    assert!(!model_leftover.exists());
     fs::write(&model_leftover, &bytes[..1000]).unwrap();
     store.assemble(id, bytes.len() as u64).unwrap();
     assert_eq!(store.open(id).unwrap().container(), bytes);
@@ -279,6 +427,10 @@ fn a_full_disk_is_said_and_leaves_nothing() {
         assert!(matches!(error, ModelStoreError::DiskFull(_)), "{error}");
         assert!(error.to_string().contains("no space is left") && error.to_string().contains("x.tmp"));
         assert!(!path.exists());
+        let (store, id) = (DirModelStore::open_dir(dir.path()).unwrap(), ModelId([7; 32]));
+        std::os::unix::fs::symlink("/dev/full", chunks_path(dir.path(), id)).unwrap();
+        let error = store.stage_chunk(id, 0, &[7; 1000]).unwrap_err();
+        assert!(matches!(error, ModelStoreError::DiskFull(_)), "{error}");
     }
     let quota = file_error(&path, io::ErrorKind::QuotaExceeded.into());
     assert!(matches!(quota, ModelStoreError::DiskFull(_)) && !quota.is_verdict());

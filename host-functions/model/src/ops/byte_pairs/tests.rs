@@ -162,7 +162,7 @@ fn what_costs_more_for_longer_texts_is_the_formula() {
         let ports = 200 * (u64::from(length) + 4 + 36);
         let list = PRICES[0];
         let price = (list.per_work)(crate::prices::Opcode::BytePairs);
-        let expected = list.run + list.node + list.node_of_length + ports + work * price;
+        let expected = list.one_node_of_length() + ports + work * price;
         assert_eq!(model.cost_of(ProtocolVersion::V1, Extent { batch: 1, length }), Ok(expected));
     }
 }

@@ -128,8 +128,7 @@ fn the_cost_is_the_formula() {
                 + price("lookup") * (width + 2 * more)
                 + price("mul_requantise") * 6
                 + list.port_byte * (4 * width + 4);
-            let node = list.node + list.node_of_length;
-            let expected = list.run + node + u64::from(batch) * u64::from(length) * step;
+            let expected = list.one_node_of_length() + u64::from(batch) * u64::from(length) * step;
             assert_eq!(model.cost_of(ProtocolVersion::V1, Extent { batch, length }), Ok(expected));
         }
     }

@@ -99,7 +99,7 @@ fn what_a_byte_may_become_is_paid_for() {
     for length in [1, 7, 16] {
         let work = 6 + u64::from(length) * (2 * (2 + 4) + 16);
         let ports = 200 * (u64::from(length) + 4 + 28);
-        let expected = list.run + list.node + list.node_of_length + ports + 10_000 * work;
+        let expected = list.one_node_of_length() + ports + 10_000 * work;
         let extent = crate::Extent { batch: 1, length };
         assert_eq!(model.cost_of(noema_abi::ProtocolVersion::V1, extent), Ok(expected));
     }
