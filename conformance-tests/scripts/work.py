@@ -6,7 +6,7 @@ from math import prod
 SIZES = {"i8": 1, "u8": 1, "i16": 2, "i32": 4, "i64": 8}
 
 PRICE = {
-    "matmul": 10, "requantise": 730, "add": 120, "relu": 90, "softmax": 14_500, "argmax": 48, "gather": 60, "slice": 62, "transpose": 87,
+    "matmul": 10, "requantise": 730, "add": 120, "relu": 90, "softmax": 14_500, "argmax": 48, "gather": 60, "slice": 75, "transpose": 87,
     "concat": 87, "layer_norm": 1_100, "l2_norm": 9_100, "gelu": 810, "lookup": 660, "attention": 50, "mul_requantise": 1_900, "row_step": 38,
     "quantise_rows": 1_600, "reduce_mean": 54, "conv2d": 10, "max_pool": 49, "average_pool": 360, "recurrence": 1_000_000, "word_piece": 10_000, "byte_pairs": 20_000,
 }

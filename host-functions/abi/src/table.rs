@@ -201,7 +201,7 @@ macro_rules! host_functions {
             /// The box of `sizes` that begins at `starts` (little-endian `u32` for each axis).
             /// `ShapeMismatch`, `IndexOutOfRange`.
             /// Work: bytes of the result, and 32 for each run of the box.
-            0x0808 since 1 slice(x: tensor, starts: bytes, sizes: bytes) -> tensor price(1_000_000, 100, 62);
+            0x0808 since 1 slice(x: tensor, starts: bytes, sizes: bytes) -> tensor price(1_000_000, 100, 75);
             /// Layer normalisation over the last axis of `x` (`i8`, `i16` or `i32`, rows of 1 to 65536) to
             /// `dtype` (one of the same): `(x_j - mean) / sqrt(variance + epsilon / 2^24) * gain_j + bias_j`, over
             /// `2^shift` (at most 31), `gain` and `bias` of `i32` and as long as a row. With exact
@@ -221,7 +221,7 @@ macro_rules! host_functions {
             /// bits by the 48 digits of the specification, `fraction_bits` at most 30, rows of 1 to 65536. `TypeMismatch`,
             /// `ShapeMismatch`, `BadArgument`.
             /// Work: elements, and 10 for each row.
-            0x0813 since 1 log_softmax(x: tensor, multiplier: i32, shift: u32, fraction_bits: u32) -> tensor price(1_000_000, 0, 13_000);
+            0x0813 since 1 log_softmax(x: tensor, multiplier: i32, shift: u32, fraction_bits: u32) -> tensor price(1_000_000, 0, 15_000);
             /// `x_j / sqrt(sum x^2 + epsilon / 2^24)` with `fraction_bits` (at most 30) over the last axis of `x` (`i8`, `i16` or `i32`,
             /// rows of 1 to 65536) to `dtype` (one of the same). With `R = 2^24 * sum x^2 + epsilon`, `e` and `T` as for `layer_norm`:
             /// `y_j = sat(rne(x_j * T * 2^fraction_bits / 2^(e + 19)))`. `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
@@ -231,7 +231,7 @@ macro_rules! host_functions {
             /// row; `gain` and `bias` of `i32` `[c]`. A group has at most 65536 elements of `i32`, 2^24 of `i8` or `i16`.
             /// `TypeMismatch`, `ShapeMismatch`, `BadArgument`.
             /// Work: 2 for each element, 16 for each group of each image, and one for each group of each place.
-            0x0815 since 1 group_norm(x: tensor, gain: tensor, bias: tensor, groups: u32, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 4_500);
+            0x0815 since 1 group_norm(x: tensor, gain: tensor, bias: tensor, groups: u32, epsilon: u64, shift: u32, dtype: u32) -> tensor price(1_000_000, 0, 5_000);
             /// Rotary embedding of `x` `[.., m, d]` (`i8`, `i16` or `i32`) by tables `[m, d / 2]` of `i16` with `bits` (at most 15) fraction
             /// bits. With `(a, b)` elements `i` and `i + d / 2` of row `r` (`interleaved` 0) or `2 i` and `2 i + 1` (1):
             /// `sat(rne((a * cos[r, i] - b * sin[r, i]) / 2^bits))` and `sat(rne((b * cos[r, i] + a * sin[r, i]) / 2^bits))`.
@@ -328,11 +328,11 @@ macro_rules! host_functions {
             /// `a + b`, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`, `Overflow` where one result is not in the range of the type.
             /// Work: elements of the result in bytes, each with two more, and 32 for each run.
-            0x0852 since 1 add_checked(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 130);
+            0x0852 since 1 add_checked(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 150);
             /// `a - b`, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`, `Overflow` where one result is not in the range of the type.
             /// Work: elements of the result in bytes, each with two more, and 32 for each run.
-            0x0853 since 1 sub_checked(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 130);
+            0x0853 since 1 sub_checked(a: tensor, b: tensor) -> tensor price(1_000_000, 0, 150);
             /// `a * b`, element by element with the broadcasting rules of ONNX; both of one element type.
             /// `TypeMismatch`, `ShapeMismatch`, `Overflow` where one result is not in the range of the type.
             /// Work: elements of the result in bytes, each with two more, and 32 for each run.
