@@ -372,7 +372,7 @@ macro_rules! host_functions {
             /// `a` where `condition` (`u8`) is not 0, else `b`, element by element with the broadcasting rules of ONNX;
             /// `a` and `b` of one element type. `TypeMismatch`, `ShapeMismatch`.
             /// Work: elements of the result in bytes, each with one more, and 48 for each run.
-            0x085d since 1 select(condition: tensor, a: tensor, b: tensor) -> tensor price(1_000_000, 0, 125);
+            0x085d since 1 select(condition: tensor, a: tensor, b: tensor) -> tensor price(1_000_000, 0, 100);
             /// `-x`, saturating.
             /// Work: bytes.
             0x085e since 1 neg(x: tensor) -> tensor price(1_000_000, 0, 90);
@@ -450,14 +450,14 @@ macro_rules! host_functions {
             0x0883 since 1 reduce_max(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 32);
             /// `x_0 + .. + x_i` for each `i` along `axis`, exact, as `i64`. `ShapeMismatch`, `Overflow` where a sum does not fit.
             /// Work: bytes, with five more for each element.
-            0x0884 since 1 cumsum(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 270);
+            0x0884 since 1 cumsum(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 200);
             /// Index of the smallest element along the last axis as `i32`, the lowest index among equals; the axis goes.
             /// `ShapeMismatch` where it is empty or missing.
             /// Work: as for `argmax`.
             0x0885 since 1 argmin(x: tensor) -> tensor price(1_000_000, 0, 48);
             /// The exact product along `axis`, which goes, as `i64`. `ShapeMismatch`, `Overflow` where a product does not fit.
             /// Work: elements of `x` and of the result.
-            0x0886 since 1 reduce_prod(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 4_200);
+            0x0886 since 1 reduce_prod(x: tensor, axis: u32) -> tensor price(1_000_000, 0, 3_000);
             /// Rows along the last axis in order: the largest first (`order` 0) or the smallest (`order` 1). `ShapeMismatch`,
             /// `BadArgument`. Work: elements times the bits of the length of a row.
             0x0887 since 1 sort(x: tensor, order: u32) -> tensor price(1_000_000, 0, 950);

@@ -34,6 +34,9 @@ pub trait Element:
     /// `self * other`, saturating.
     fn saturating_mul(self, other: Self) -> Self;
 
+    /// `one` where the condition is not 0, else `other`, without a branch: conditions are what no processor foresees.
+    fn choose(condition: u8, one: Self, other: Self) -> Self;
+
     /// The element written as these little-endian bytes, [`DType::size`] of them.
     #[doc(hidden)]
     fn read_le(bytes: &[u8]) -> Vec<Self>;
@@ -88,6 +91,14 @@ macro_rules! element {
             #[inline]
             fn saturating_mul(self, other: Self) -> Self {
                 <$type>::saturating_mul(self, other)
+            }
+
+            #[inline(always)]
+            #[allow(clippy::as_conversions, reason = "no bits or all of them, in every type")]
+            fn choose(condition: u8, one: Self, other: Self) -> Self {
+                // All bits where the condition is 0. Of what compilers know to be a comparison they make a branch again.
+                let is_other = (i16::from(condition).wrapping_sub(1) >> 8) as Self;
+                one ^ ((one ^ other) & is_other)
             }
 
             fn read_le(bytes: &[u8]) -> Vec<Self> {

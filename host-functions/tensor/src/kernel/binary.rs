@@ -336,19 +336,6 @@ pub fn select<T: Element>(
     k.inject(crate::selftest::Primitive::Select, out);
 }
 
-/// Fewer elements of a run than this gain nothing from vectors.
-const FEW: usize = 32;
-
-/// What vectors leave over would be chosen by branches, which no processor predicts: one of both is read from memory instead. Not compiled
-/// for the vectors of a caller, which would be gathers.
-#[inline(never)]
-fn few_chosen<T: Element>(condition: &[u8], both: [T; 2], out: &mut [T]) {
-    let both = std::hint::black_box(both);
-    for (condition, out) in condition.iter().zip(out) {
-        *out = both[usize::from(*condition != 0)];
-    }
-}
-
 struct Selected<'a, T> {
     condition: &'a [u8],
     sides: [&'a [T]; 2],
@@ -378,7 +365,6 @@ impl<T: Element> Vectors for Selected<'_, T> {
                     let a = a[at_a];
                     chosen(&condition[at..at + len], b[at_b..at_b + len].iter().map(|b| (a, *b)), out);
                 }
-                [1, 0, 0] if len < FEW => few_chosen(&condition[at..at + len], [b[at_b], a[at_a]], out),
                 [1, 0, 0] => {
                     let both = (a[at_a], b[at_b]);
                     chosen(&condition[at..at + len], std::iter::repeat(both), out);
@@ -401,8 +387,8 @@ impl<T: Element> Vectors for Selected<'_, T> {
                 }
                 _ => {
                     for (i, out) in out.iter_mut().enumerate() {
-                        let here = condition[at + i * steps[0]] == 0;
-                        *out = if here { b[at_b + i * steps[2]] } else { a[at_a + i * steps[1]] };
+                        let [at, at_a, at_b] = [at + i * steps[0], at_a + i * steps[1], at_b + i * steps[2]];
+                        *out = T::choose(condition[at], a[at_a], b[at_b]);
                     }
                 }
             }
@@ -411,8 +397,8 @@ impl<T: Element> Vectors for Selected<'_, T> {
 }
 
 #[inline(always)]
-fn chosen<T>(condition: &[u8], sides: impl Iterator<Item = (T, T)>, out: &mut [T]) {
+fn chosen<T: Element>(condition: &[u8], sides: impl Iterator<Item = (T, T)>, out: &mut [T]) {
     for ((condition, (a, b)), out) in condition.iter().zip(sides).zip(out) {
-        *out = if *condition == 0 { b } else { a };
+        *out = T::choose(*condition, a, b);
     }
 }

@@ -263,40 +263,43 @@ pub fn reduce_prod<T: Element>(k: &Kernels, axis: Axis, x: &[T], out: &mut [i64]
     fits.into_inner()
 }
 
-/// How a product stands to the numbers of 64 bits, of which the nearest one is kept beside it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stand {
-    Inside,
-    /// It is `2^63`: with -1 it comes back.
-    Next,
-    /// Only 0 brings it back.
-    Beyond,
+/// A product by its sign and how far from 0 it is: at most as far as 64 bits without a sign say, further than any number of 64 bits with
+/// one. So far off only a factor of 0 brings it back, and in which order factors come does not matter. Nothing branches, as numbers that nobody
+/// foresees decide.
+#[derive(Clone, Copy)]
+struct Product {
+    distance: u64,
+    is_negative: bool,
 }
 
-#[inline(always)]
-fn times(product: &mut i64, stand: &mut Stand, x: i64) {
-    if *stand == Stand::Inside
-        && let Some(inside) = product.checked_mul(x)
-    {
-        *product = inside;
-        return;
+impl Product {
+    const ONE: Product = Product { distance: 1, is_negative: false };
+
+    #[inline(always)]
+    fn times(self, distance: u64, is_negative: bool) -> Product {
+        Product { distance: self.distance.saturating_mul(distance), is_negative: self.is_negative ^ is_negative }
     }
-    (*product, *stand) = match (*stand, x) {
-        (_, 0) => (0, Stand::Inside),
-        (_, 1) => return,
-        (Stand::Next, -1) => (i64::MIN, Stand::Inside),
-        _ => {
-            let negative = (*product < 0) != (x < 0);
-            let next = *stand == Stand::Inside
-                && !negative
-                && product.unsigned_abs().checked_mul(x.unsigned_abs()) == Some(1 << 63);
-            (if negative { i64::MIN } else { i64::MAX }, if next { Stand::Next } else { Stand::Beyond })
-        }
-    };
+
+    #[inline(always)]
+    fn times_element<T: Element>(self, x: T) -> Product {
+        let x: i64 = x.into();
+        self.times(x.unsigned_abs(), x < 0)
+    }
+
+    /// The nearest number of 64 bits, and whether it is the same.
+    fn nearest(self) -> (i64, bool) {
+        let Product { distance, is_negative } = self;
+        let inside = if is_negative { 0_i64.checked_sub_unsigned(distance) } else { i64::try_from(distance).ok() };
+        (inside.unwrap_or(if is_negative { i64::MIN } else { i64::MAX }), inside.is_some())
+    }
 }
 
 /// The same in 64 bits.
 fn products<T: Element>(Axis { count, inner }: Axis, x: &[T], out: &mut [i64]) -> bool {
+    /// Products of one row that do not wait for each other.
+    const SEVERAL: usize = 4;
+    /// Products beside each other that are kept while rows go by.
+    const COLUMNS: usize = 512;
     if count == 0 || out.is_empty() {
         out.fill(1);
         return true;
@@ -304,23 +307,37 @@ fn products<T: Element>(Axis { count, inner }: Axis, x: &[T], out: &mut [i64]) -
     let mut fits = true;
     if inner == 1 {
         for (x, out) in x.chunks_exact(count).zip(out) {
-            let mut stand = Stand::Inside;
-            *out = 1;
-            x.iter().for_each(|x| times(out, &mut stand, (*x).into()));
-            fits &= stand == Stand::Inside;
+            let (several, rest) = x.as_chunks::<SEVERAL>();
+            let mut partial = [Product::ONE; SEVERAL];
+            for several in several {
+                for (partial, x) in partial.iter_mut().zip(several) {
+                    *partial = partial.times_element(*x);
+                }
+            }
+            let of_rest = rest.iter().fold(Product::ONE, |product, x| product.times_element(*x));
+            let all = partial.iter().fold(of_rest, |all, one| all.times(one.distance, one.is_negative));
+            let (nearest, is_inside) = all.nearest();
+            *out = nearest;
+            fits &= is_inside;
         }
         return fits;
     }
-    let mut stands = vec![Stand::Inside; inner];
+    let mut kept = [Product::ONE; COLUMNS];
     for (x, out) in x.chunks_exact(count * inner).zip(out.chunks_exact_mut(inner)) {
-        out.fill(1);
-        stands.fill(Stand::Inside);
-        for row in x.chunks_exact(inner) {
-            for ((x, out), stand) in row.iter().zip(out.iter_mut()).zip(&mut stands) {
-                times(out, stand, (*x).into());
+        for (first, out) in (0..).step_by(COLUMNS).zip(out.chunks_mut(COLUMNS)) {
+            let products = &mut kept[..out.len()];
+            products.fill(Product::ONE);
+            for row in x.chunks_exact(inner) {
+                for (x, product) in row[first..].iter().zip(&mut *products) {
+                    *product = product.times_element(*x);
+                }
+            }
+            for (product, out) in products.iter().zip(out) {
+                let (nearest, is_inside) = product.nearest();
+                *out = nearest;
+                fits &= is_inside;
             }
         }
-        fits &= stands.iter().all(|stand| *stand == Stand::Inside);
     }
     fits
 }
@@ -372,18 +389,26 @@ pub fn cumulative_sum<T: Element>(k: &Kernels, axis: Axis, x: &[T], out: &mut [i
     if x.is_empty() {
         return true;
     }
-    let fits = if k.level() != Level::Reference && T::DTYPE != DType::I64 && axis.count <= MAX_EXACT {
+    let fits = if k.level() == Level::Reference {
+        false
+    } else if T::DTYPE != DType::I64 && axis.count <= MAX_EXACT {
         running(axis, x, out, 0i64, |sum, x| {
             let sum = sum.wrapping_add(x);
             (sum, sum, true)
         })
     } else {
-        running(axis, x, out, 0i128, |sum, x| {
+        running(axis, x, out, 0i64, |sum, x| {
+            let (sum, leaves) = sum.overflowing_add(x);
+            (sum, sum, !leaves)
+        })
+    };
+    // Where a sum leaves 64 bits, once more in 128.
+    let fits = fits
+        || running(axis, x, out, 0i128, |sum, x| {
             let sum = sum + i128::from(x);
             let near = i64::saturate(sum);
             (sum, near, i128::from(near) == sum)
-        })
-    };
+        });
     #[cfg(test)]
     k.inject(crate::selftest::Primitive::CumulativeSum, out);
     fits
@@ -399,6 +424,10 @@ fn running<T: Element, S: Copy>(
     add: impl Fn(S, i64) -> (S, i64, bool),
 ) -> bool {
     let mut all = true;
+    if count == 1 {
+        x.iter().zip(out).for_each(|(x, out)| *out = (*x).into());
+        return true;
+    }
     let mut sums = vec![zero; inner];
     for (x, out) in x.chunks_exact(count * inner).zip(out.chunks_exact_mut(count * inner)) {
         if inner == 1 {
