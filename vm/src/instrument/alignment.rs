@@ -98,9 +98,12 @@ impl Alignment {
         if !steps.iter().any(matters) {
             return Alignment::default();
         }
-        let parameter = |at: u32| Multiple { zeros: MOST, parameter: u16::try_from(at).ok() };
-        let at_start = (0..locals).map(|at| if at < parameters { parameter(at) } else { Multiple::of(MOST) });
-        let at_start: Vec<Multiple> = at_start.collect();
+        let at_start = |at: u32| match u16::try_from(at) {
+            _ if at >= parameters => Multiple::of(MOST),
+            Ok(parameter) => Multiple { zeros: MOST, parameter: Some(parameter) },
+            Err(_) => Multiple::default(),
+        };
+        let at_start: Vec<Multiple> = (0..locals).map(at_start).collect();
         let mut loops = Vec::new();
         for _ in 0..ROUNDS {
             let mut round = Round::new(&mut loops, at_start.clone(), stack_pointer);
