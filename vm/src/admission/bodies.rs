@@ -1,10 +1,10 @@
 //! The bodies of a module, until all of them are known: what one stores where depends on what others pass to it.
 
-use wasmparser::{ConstExpr, ElementItems, ExternalKind, Operator, Payload, TypeRef};
+use wasmparser::{ExternalKind, Payload, TypeRef};
 
 use super::AdmissionError;
 use super::body::Body;
-use crate::instrument::{Findings, Parameters, Reach, stores_and_waits};
+use crate::instrument::{Findings, Parameters, Reach, named_by_elements, named_by_globals};
 
 #[derive(Default)]
 pub(super) struct Bodies<'a> {
@@ -24,43 +24,15 @@ impl<'a> Bodies<'a> {
                     self.imports += u32::from(matches!(import?.ty, TypeRef::Func(_)));
                 }
             }
-            Payload::GlobalSection(section) => {
-                for global in section.clone() {
-                    self.expression(&global?.init_expr)?;
-                }
-            }
+            Payload::GlobalSection(section) => named_by_globals(section, &mut self.named)?,
             Payload::ExportSection(section) => {
                 for export in section.clone() {
                     let export = export?;
                     self.named.extend((export.kind == ExternalKind::Func).then_some(export.index));
                 }
             }
-            Payload::ElementSection(section) => {
-                for element in section.clone() {
-                    match element?.items {
-                        ElementItems::Functions(items) => {
-                            for function in items {
-                                self.named.push(function?);
-                            }
-                        }
-                        ElementItems::Expressions(_, items) => {
-                            for item in items {
-                                self.expression(&item?)?;
-                            }
-                        }
-                    }
-                }
-            }
+            Payload::ElementSection(section) => named_by_elements(section, &mut self.named)?,
             _ => {}
-        }
-        Ok(())
-    }
-
-    fn expression(&mut self, expression: &ConstExpr<'_>) -> Result<(), AdmissionError> {
-        for operator in expression.get_operators_reader() {
-            if let Operator::RefFunc { function_index } = operator? {
-                self.named.push(function_index);
-            }
         }
         Ok(())
     }
@@ -84,10 +56,8 @@ impl<'a> Bodies<'a> {
         }
         parameters.settle();
         let settled = |(function, mut body): (u32, Body<'a>)| {
-            if let Some(steps) = &body.steps {
-                let aligned = body.alignment.stores(parameters.of(function));
-                let Findings { awaited, across, waits, .. } = &mut body.findings;
-                (*across, *waits) = stores_and_waits(steps, reach, body.locals, &aligned, awaited);
+            if let Some(steps) = body.steps.take() {
+                body.settle(&steps, reach, parameters.of(function));
             }
             body.findings
         };

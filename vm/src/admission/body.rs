@@ -5,8 +5,8 @@ use wasmparser::{FuncValidator, FunctionBody, Operator, ValType, ValidatorResour
 use super::shape::Shape;
 use super::{AdmissionError, check_in};
 use crate::instrument::{
-    Alignment, Awaited, Blocks, Findings, Reach, Step, Trace, UnlikelyFinder, by_itself, fixes, is_branch, makes_raw,
-    may_fix, stores_and_waits,
+    Alignment, Awaited, Blocks, Findings, Reach, Step, Trace, UnlikelyFinder, Zeros, by_itself, fixes, is_branch,
+    makes_raw, may_fix, stores_and_waits,
 };
 use crate::rules::Rules;
 
@@ -31,6 +31,15 @@ pub(super) struct Body<'a> {
     pub(super) steps: Option<Vec<Step<'a>>>,
     /// What instrumentation needs of it.
     pub(super) findings: Findings,
+}
+
+impl Body<'_> {
+    /// Finds which stores may lie across pages, and what operators wait, where parameters are these multiples.
+    pub(super) fn settle(&mut self, steps: &[Step<'_>], reach: Reach, parameters: &[Zeros]) {
+        let aligned = self.alignment.stores(parameters);
+        let Findings { awaited, across, waits, .. } = &mut self.findings;
+        (*across, *waits) = stores_and_waits(steps, reach, self.locals, &aligned, awaited);
+    }
 }
 
 /// Units of 8 bytes that a value takes on the logical stack. An operand of unknown type, which only dead code has,
@@ -109,7 +118,8 @@ pub(super) fn measure<'a>(
         Alignment::of(&trace.steps, validator.len_locals(), parameters, stack_pointer)
     };
     let (awaited, locals) = (awaited.finish(), validator.len_locals());
-    let mut findings = Findings {
+    let compile_gas = shape.gas(&rules.prices.compile, body.as_bytes().len());
+    let findings = Findings {
         frame_units: rules.machine.frame_units + local_units + heights.largest,
         fixes,
         awaited,
@@ -118,18 +128,13 @@ pub(super) fn measure<'a>(
         unlikely: unlikely.finish(),
         branches,
     };
-    let steps = if alignment.depends_on_parameters() {
-        Some(std::mem::take(&mut trace.steps))
+    let mut body = Body { parameters, locals, alignment, steps: None, findings };
+    if body.alignment.depends_on_parameters() {
+        body.steps = Some(std::mem::take(&mut trace.steps));
     } else {
-        let aligned = alignment.stores(&[]);
-        (findings.across, findings.waits) = stores_and_waits(&trace.steps, reach, locals, &aligned, &findings.awaited);
-        None
-    };
-    Ok(Measure {
-        compile_gas: shape.gas(&rules.prices.compile, body.as_bytes().len()),
-        added_bytes: shape.added_bytes(has_floats),
-        body: Body { parameters, locals, alignment, steps, findings },
-    })
+        body.settle(&trace.steps, reach, &[]);
+    }
+    Ok(Measure { compile_gas, added_bytes: shape.added_bytes(has_floats), body })
 }
 
 /// The operator without its immediates.

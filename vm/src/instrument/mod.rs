@@ -36,6 +36,7 @@ mod floats;
 mod flow;
 mod function;
 mod module;
+mod named;
 mod operands;
 mod operators;
 mod parameters;
@@ -54,12 +55,13 @@ use wasmparser::Parser;
 
 use pricing::Among;
 
-pub(crate) use alignment::{Alignment, begins_aligned};
+pub(crate) use alignment::{Alignment, Zeros, begins_aligned};
 pub(crate) use awaited::Awaited;
 pub(crate) use blocks::Blocks;
 pub(crate) use costs::{Reach, by_itself, is_bulk};
 pub(crate) use floats::{Fix, fixes, makes_raw, may_fix};
 pub(crate) use flow::Placement;
+pub(crate) use named::{named_by_elements, named_by_globals};
 pub(crate) use operators::is_branch;
 pub(crate) use parameters::Parameters;
 pub(crate) use trace::{Step, Trace};
@@ -75,7 +77,7 @@ pub(crate) static FINGERPRINT: LazyLock<[u8; 32]> = LazyLock::new(|| {
     crate::hash::hash("noema instrumentation", &sources)
 });
 
-const SOURCES: [&str; 27] = [
+const SOURCES: [&str; 28] = [
     include_str!("across.rs"),
     include_str!("alignment.rs"),
     include_str!("awaited.rs"),
@@ -88,6 +90,7 @@ const SOURCES: [&str; 27] = [
     include_str!("function.rs"),
     include_str!("mod.rs"),
     include_str!("module.rs"),
+    include_str!("named.rs"),
     include_str!("operands.rs"),
     include_str!("operators.rs"),
     include_str!("parameters.rs"),

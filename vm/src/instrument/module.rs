@@ -14,6 +14,7 @@ use wasmparser::{CompositeInnerType, ExternalKind, FuncType, FunctionBody, Paylo
 use super::calls::{CallGraph, Depth};
 use super::costs::Setting;
 use super::flow::{Placement, UNCHECKED};
+use super::named::{named_by_elements, named_by_globals};
 use super::pricing::Pricing;
 use super::{FAULT, Findings, LEAST_ROOM, Nests, Reach, function, refused};
 use crate::AdmissionError;
@@ -316,35 +317,12 @@ impl<'a> Sections<'a> {
     /// Functions that segments of elements and globals name.
     fn named_by_segments(&self) -> Result<BTreeSet<u32>, AdmissionError> {
         let mut named = BTreeSet::new();
-        let mut expression = |expression: wasmparser::ConstExpr<'_>| -> Result<(), AdmissionError> {
-            for operator in expression.get_operators_reader() {
-                if let wasmparser::Operator::RefFunc { function_index } = operator? {
-                    named.insert(function_index);
-                }
-            }
-            Ok(())
-        };
         if let Some(globals) = &self.globals {
-            for global in globals.clone() {
-                expression(global?.init_expr)?;
-            }
+            named_by_globals(globals, &mut named)?;
         }
-        let mut functions = Vec::new();
-        if let Some(section) = &self.elements {
-            for element in section.clone() {
-                match element?.items {
-                    wasmparser::ElementItems::Functions(items) => {
-                        functions.extend(items.into_iter().collect::<Result<Vec<_>, _>>()?);
-                    }
-                    wasmparser::ElementItems::Expressions(_, items) => {
-                        for item in items {
-                            expression(item?)?;
-                        }
-                    }
-                }
-            }
+        if let Some(elements) = &self.elements {
+            named_by_elements(elements, &mut named)?;
         }
-        named.extend(functions);
         Ok(named)
     }
 

@@ -15,6 +15,7 @@ use noema_abi::ProtocolVersion;
 use wasmparser::{Operator, Parser, Payload};
 use wasmtime::{Engine, Global, Instance, Module, Store, Trap, Val};
 
+use super::operators::{Access, access};
 use super::{FAULT, FAULT_GAS, FAULT_STACK, Findings, LEAST_ROOM, Placement};
 use crate::admission::{AdmissionError, Admitted, admit, admit_placed, findings};
 use crate::rules::Rules;
@@ -74,6 +75,12 @@ pub(super) fn found_of(
     let operators = body.get_operators_reader().unwrap().into_iter().map(Result::unwrap);
     let counted = (0..).zip(operators).filter(|(_, operator)| counts(operator));
     counted.map(|(number, _)| found.contains(&number)).collect()
+}
+
+/// Of the stores of the function that so many others follow, whether each may lie across two pages.
+pub(super) fn stores_across(wat: &str, behind: usize) -> Vec<bool> {
+    let is_store = |operator: &Operator<'_>| matches!(access(operator), Some(Access::Store { .. }));
+    found_of(wat, behind, is_store, |findings| findings.across)
 }
 
 /// What a run leaves.

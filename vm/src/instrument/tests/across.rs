@@ -1,7 +1,6 @@
 //! Which stores may lie across two pages.
 
-use super::super::operators::{Access, access};
-use super::found_in;
+use super::stores_across;
 
 /// Of each store of a function, whether it may.
 fn across(body: &str) -> Vec<bool> {
@@ -9,7 +8,7 @@ fn across(body: &str) -> Vec<bool> {
         r#"(module (memory (export "memory") 1 1) (func (export "call"))
              (func (export "f") (param $p i32) (param $q i32) (local $v v128) {body}))"#
     );
-    found_in(&text, |operator| matches!(access(operator), Some(Access::Store { .. })), |findings| findings.across)
+    stores_across(&text, 0)
 }
 
 /// A store of eight bytes behind `$p`.

@@ -3,8 +3,7 @@
 use proptest::prelude::*;
 use wasmtime::{Engine, Instance, Module, Store};
 
-use super::super::operators::{Access, access};
-use super::{found_in, found_of, gas_of};
+use super::{gas_of, stores_across};
 
 /// Of each store of a function, whether it may lie across two pages, in a module with these globals.
 fn across_with(globals: &str, body: &str) -> Vec<bool> {
@@ -13,7 +12,7 @@ fn across_with(globals: &str, body: &str) -> Vec<bool> {
              (func (export "call"))
              (func (export "f") (param $p i32) (param $l i64) (local $q i32) (local $r i32) {body}))"#
     );
-    found_in(&text, |operator| matches!(access(operator), Some(Access::Store { .. })), |findings| findings.across)
+    stores_across(&text, 0)
 }
 
 fn is_across(body: &str) -> Vec<bool> {
@@ -179,7 +178,7 @@ fn who_is_not_settled_in_four_rounds_is_not_looked_at() {
                  (func (param $p i32) (local $q i32) {locals}
                    (loop {hand_on} (local.set $c{links} (local.get $p)) (br_if 0 (local.get $p))) {store}))"#
         );
-        found_in(&text, |operator| matches!(access(operator), Some(Access::Store { .. })), |findings| findings.across)
+        stores_across(&text, 0)
     };
     assert_eq!(chain(2), [false]);
     assert_eq!(chain(3), [true]);
@@ -192,8 +191,7 @@ fn across_where(others: &str, address: &str) -> bool {
              (func $f (param $p i32) (param $s i32) (local $q i32)
                (i64.store (i32.add (local.get $q) {address}) (i64.const 0))))"#
     );
-    let found =
-        found_in(&text, |operator| matches!(access(operator), Some(Access::Store { .. })), |findings| findings.across);
+    let found = stores_across(&text, 0);
     assert_eq!(found.len(), 1);
     found[0]
 }
@@ -304,13 +302,7 @@ fn nothing_is_known_of_what_is_passed_from_elsewhere() {
                  (func $f (param $p i32) (local $q i32) (i64.store (i32.add (local.get $q) (local.get $p)) (i64.const 0))))"#
         )
     };
-    let found = |value| {
-        found_in(
-            &text(value),
-            |operator| matches!(access(operator), Some(Access::Store { .. })),
-            |findings| findings.across,
-        )
-    };
+    let found = |value| stores_across(&text(value), 0);
     assert_eq!((found(8), found(4)), (vec![false], vec![true]));
 }
 
@@ -421,10 +413,7 @@ proptest! {
         };
         let last = |address: &str| address.splitn(3, ' ').nth(2).expect("there are three").to_owned();
         let plain = of(&|_, address| last(address));
-        let across_in = |behind| {
-            found_of(&plain, behind, |operator| matches!(access(operator), Some(Access::Store { .. })), |findings| findings.across)
-        };
-        let is_across = [across_in(2), across_in(1)].concat();
+        let is_across = [stores_across(&plain, 2), stores_across(&plain, 1)].concat();
         prop_assert_eq!(is_across.len(), addresses(&f) + addresses(&g));
         let checked = of(&|number, address| {
             let mut parts = address.splitn(3, ' ');
